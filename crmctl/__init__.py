@@ -1,0 +1,23 @@
+"""crmctl makes a written customer policy (客户关系管理制度) executable.
+
+The map of the house, one line a room:
+
+errors      every way to fail on purpose: class → exit code → hint
+workspace   where a workspace is, its crmctl.yaml, configuration with sources
+clock       the only reader of the system clock
+files       safe open, atomic write, owner-only
+locate      the policies/ and alembic/ that ship with the program
+i18n, log   messages in Chinese and English; redacted logging to stderr
+cli         front door: lazy command table, options, rendering, exit codes
+policy      YAML → settings, problems with file:line:column
+store       metadata, sessions, bulk load per database, counters, migrations
+security    keys, sealing, blind indexes, actor, permissions, masking, locks
+audit       entries, tree, change leaves, verification
+runs        a run: lock, actor, policy set, signals, limits
+setup       init, doctor, config, db: a workspace from nothing to healthy
+customers   import, quarantine, list, show, find, history
+worktime    the working calendar (loaded here, used by the clocks later)
+tiers       the tier list (loaded here, grading comes later)
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,8 @@
+"""`python -m crmctl`."""
+
+import sys
+
+from crmctl.cli.app import main
+
+if __name__ == "__main__":
+    sys.exit(main())
