@@ -1,0 +1,124 @@
+"""Customers, their contact persons, look-up identities, and the quarantine of imports (design §5)."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text
+
+from crmctl.store.metadata import Digest, JsonText, Sealed, UtcTime, metadata
+
+customer = Table(
+    "customer",
+    metadata,
+    Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", Text, nullable=False),
+    Column("status", Text, nullable=False, comment="draft, submitted, returned, archived, cancelled"),
+    Column("stage", Text),
+    Column("tier", Text),
+    Column("owner_id", BigInteger),
+    Column("org_unit", Text),
+    Column("region", Text),
+    Column("industry", Text),
+    Column("source", Text, comment="客户来源, the channel a customer came through"),
+    Column("company_name", Text, comment="registered name of an organisation; never a person's"),
+    Column("annual_amount", BigInteger, comment="declared, in minor units"),
+    Column("currency", Text),
+    Column("first_added_at", UtcTime),
+    Column("last_contact_at", UtcTime),
+    Column("completeness", Integer, comment="filled key fields, per cent"),
+    Column("retention_class", Text),
+    Column("flags", Text, comment="codes, space-separated, sorted"),
+    Column("attributes", JsonText, comment="policy-defined fields that are not personal"),
+    Column("batch_id", BigInteger, comment="the import that created it"),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("version", Integer, nullable=False, comment="changes made by people or imports"),
+    Column("derived_version", Integer, nullable=False, comment="changes made by machines: tier, owner, completeness"),
+    Column("sealed", Sealed, nullable=False),
+    Column("sealed_hash", Digest, nullable=False),
+    Index("ix_customer_batch_id", "batch_id"),
+    info={"distribution": "customer_id"},
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("contact_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("is_primary", SmallInteger, nullable=False),
+    Column("batch_id", BigInteger),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sealed", Sealed, nullable=False),
+    Column("sealed_hash", Digest, nullable=False),
+    info={"distribution": "customer_id"},
+)
+
+# One B-tree instead of two: `slot` is 0 for a key that only one customer may have and the customer's number for a
+# look-up key, so the primary key is at once the index and the uniqueness of exclusive keys.
+identity = Table(
+    "identity",
+    metadata,
+    Column("digest", Digest, primary_key=True),
+    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    Column("epoch", SmallInteger, primary_key=True, autoincrement=False),
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("customer_id", BigInteger, nullable=False),
+    CheckConstraint("slot = 0 OR slot = customer_id", name="slot"),
+    sqlite_with_rowid=False,
+    info={"distribution": "digest"},
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("batch_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_id", BigInteger, nullable=False, comment="the run that began it"),
+    Column("state", Text, nullable=False, comment="running, interrupted, done, failed"),
+    Column("source", Text, nullable=False, comment="system the external codes come from"),
+    Column("mode", Text, nullable=False),
+    Column("source_sha256", Text, nullable=False),
+    Column("source_bytes", BigInteger, nullable=False),
+    Column("options", JsonText, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("cursor", BigInteger, nullable=False, comment="last source row whose outcome is committed"),
+    Column("chunks", Integer, nullable=False),
+    Column("read", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("unchanged", BigInteger, nullable=False),
+    Column("duplicate", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("flagged", BigInteger, nullable=False),
+    Column("sealed", Sealed, nullable=False, comment="file name, header and mapping"),
+    info={"distribution": "batch_id"},
+)
+
+rejected_row = Table(
+    "rejected_row",
+    metadata,
+    Column("batch_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("row_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("reasons", JsonText, nullable=False, comment="[{code, field, …}] without values"),
+    Column("state", Text, nullable=False, comment="open, fixed, dismissed"),
+    Column("sealed", Sealed, nullable=False, comment="the original cells, under the batch key"),
+    info={"distribution": "batch_id"},
+)
+
+# Register of copies: every file with personal data that left the database (security.md 2(g)).
+copy_register = Table(
+    "copy_register",
+    metadata,
+    Column("copy_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_id", BigInteger, nullable=False),
+    Column("batch_id", BigInteger),
+    Column("kind", Text, nullable=False, comment="rejects, export, key store copy"),
+    Column("sha256", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("sealed", Sealed, comment="where it was written, under the batch key"),
+    Column("disposed_at", UtcTime),
+    info={"distribution": "reference"},
+)

@@ -1,0 +1,49 @@
+"""Executions of commands, and the number ranges they have taken but not yet used."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Integer, Table, Text
+
+from crmctl.store.metadata import JsonText, UtcTime, metadata
+
+run = Table(
+    "run",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("command", Text, nullable=False),
+    Column("person", Text, nullable=False, comment="who, as access.yaml names them"),
+    Column("uid", BigInteger, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("state", Text, nullable=False, comment="running, done, refused, failed, interrupted"),
+    Column("exit_code", Integer),
+    Column("as_of", UtcTime),
+    Column("policy_hash", Text, nullable=False, comment="of the policy set in force"),
+    Column("counts", JsonText),
+    info={"distribution": "run_id"},
+)
+
+# Numbers are taken before keys and rows are written. What a killed run took but never used stays listed here, so that
+# `batch resume` can remove the data keys it made for nobody.
+reservation = Table(
+    "reservation",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("chunk", Integer, primary_key=True, autoincrement=False),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("first_customer", BigInteger, nullable=False),
+    Column("customers", Integer, nullable=False),
+    info={"distribution": "run_id"},
+)
+
+# The text of every policy set that ever decided something, once.
+policy_version = Table(
+    "policy_version",
+    metadata,
+    Column("policy_hash", Text, primary_key=True),
+    Column("first_seen_at", UtcTime, nullable=False),
+    Column("text", Text, nullable=False, comment="the files of the set, one JSON object"),
+    info={"distribution": "reference"},
+)
