@@ -1,0 +1,242 @@
+"""Open a run: workspace → policies → actor and permission → database at head → lock; record how it ends.
+
+A reading command commits its one audit entry before anything is shown (`record_reading`). A changing command has a
+row in `run` from its first write on (`begin`, `finish`), so that a killed one is visible as such.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from crmctl import clock, i18n, workspace
+from crmctl.audit import entries
+from crmctl.errors import CrmctlError, Interrupted, LimitExceeded, PermissionMissing, Refused
+from crmctl.runs import tables
+from crmctl.security import actor as actors
+from crmctl.security import permissions
+from crmctl.store import counters, engine, migrate
+
+if TYPE_CHECKING:
+    from crmctl.cli.options import Invocation
+    from crmctl.policy.model import PolicySet
+    from crmctl.security.actor import Actor
+    from crmctl.security.keystore import KeyStore
+    from crmctl.workspace import Workspace
+
+HOST = platform.node()[:64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a verb gets: everything it may use and everything it is answerable with.
+
+    `at` is the real time the run began, `as_of` the moment it decides for. `run_id` is None in a dry run and in a
+    reading command until it is recorded.
+    """
+
+    command: str
+    act: str
+    actor: Actor
+    workspace: Workspace
+    policies: PolicySet
+    engine: Engine
+    at: datetime
+    as_of: datetime
+    dry_run: bool = False
+    run_id: int | None = None
+    cleanup: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
+
+    @cached_property
+    def keys(self) -> KeyStore:
+        """The key store, opened on first use."""
+        from crmctl.security.keystore import KeyStore
+
+        store = KeyStore.open(
+            self.workspace.keys, self.workspace.instance, master=self.workspace.get("master_key"), at=self.at
+        )
+        self.cleanup.callback(store.close)
+        return store
+
+    @property
+    def zone(self) -> str:
+        """The company's time zone."""
+        return company_zone(self.policies)
+
+    def entry(self, result: str, **fields: Any) -> dict[str, Any]:
+        """Return an audit entry of this run; `fields` as `audit.entries.entry` takes them."""
+        as_of = clock.stamp(self.as_of) if self.as_of != self.at else None
+        return entries.entry(
+            act=fields.pop("act", self.act),
+            actor=self.actor,
+            at=fields.pop("at", self.at),
+            result=result,
+            run=self.run_id,
+            policy=self.policies.hash,
+            host=HOST,
+            as_of=as_of,
+            **fields,
+        )
+
+
+def company_zone(policies: PolicySet) -> str:
+    """Return the IANA name of the company's time zone from company.yaml."""
+    return str(policies.settings("company").timezone)
+
+
+@contextlib.contextmanager
+def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Iterator[Run]:
+    """Yield the Run of `command`, or raise with the exit code its failure has.
+
+    `act` is the permission needed (ACC-01); a denied attempt is logged before it is refused (ACC-07). `lock` names
+    the lock that keeps a second copy of a job out.
+    """
+    from crmctl import policy
+
+    place = workspace.find(call.workspace, lang=call.lang, lock_timeout=call.lock_timeout)
+    if not call.lang and place.get("lang"):
+        i18n.use(str(place.get("lang")))
+    policies = policy.load(place.policies)
+    now = clock.now()
+    as_of = clock.parse_as_of(call.as_of, company_zone(policies), now) if call.as_of else now
+    with contextlib.ExitStack() as stack:
+        base = engine.open_engine(database_url(place), timeout=place.timeout, workspace=place.root)
+        stack.callback(base.dispose)
+        migrate.require_head(base)
+        who = actors.current(
+            policies.settings("access"), mode=str(place.get("mode")), service_uid=place.get("service_uid")
+        )
+        run = Run(command, act, who, place, policies, base, now, as_of, bool(call.dry_run), None, stack)
+        _permit(run)
+        if lock and not run.dry_run:
+            stack.enter_context(_hold(run, lock))
+        yield run
+
+
+def database_url(place: Workspace) -> str:
+    """Return the database URL with the password of `database_password_file`, which is never shown or logged."""
+    url = place.database_url
+    secret = place.get("database_password_file")
+    if not secret:
+        return url
+    from sqlalchemy import make_url
+
+    from crmctl.security.keystore import read_secret
+
+    password = read_secret(place.root / str(secret)).decode().strip()
+    return make_url(url).set(password=password).render_as_string(hide_password=False)
+
+
+def _permit(run: Run) -> None:
+    try:
+        permissions.require(run.actor, run.policies.settings("access"), run.act)
+    except PermissionMissing:
+        with engine.write(run.engine) as conn:
+            entries.append(conn, run.entry("denied"))
+        raise
+
+
+def _hold(run: Run, name: str) -> contextlib.AbstractContextManager[Any]:
+    from crmctl.security import locks
+
+    return locks.hold(
+        name,
+        workspace=run.workspace.root,
+        engine=run.engine if run.engine.dialect.name == "postgresql" else None,
+        holder=f"{run.actor.person} (pid {os.getpid()}, {run.command}, {clock.local(run.at, run.zone)})",
+        timeout=run.workspace.timeout,
+    )
+
+
+def begin(run: Run) -> Run:
+    """Return `run` with its number, recorded as running, and its policy set kept; committed."""
+    with engine.write(run.engine) as conn:
+        number = counters.take(conn, "run", 1)
+        _insert_run(conn, run, number, "running")
+    return replace(run, run_id=number)
+
+
+def _insert_run(conn: Connection, run: Run, number: int, state: str) -> None:
+    keep_policy_text(conn, run.policies, run.at)
+    conn.execute(
+        insert(tables.run).values(
+            run_id=number,
+            command=run.command,
+            person=run.actor.person,
+            uid=run.actor.uid,
+            host=HOST,
+            pid=os.getpid(),
+            started_at=run.at,
+            ended_at=run.at if state != "running" else None,
+            state=state,
+            exit_code=0 if state == "done" else None,
+            as_of=run.as_of if run.as_of != run.at else None,
+            policy_hash=run.policies.hash,
+        )
+    )
+
+
+def keep_policy_text(conn: Connection, policies: PolicySet, at: datetime) -> None:
+    """Keep the text of a policy set, once: every decision names the hash it was made under."""
+    known = conn.execute(
+        select(tables.policy_version.c.policy_hash).where(tables.policy_version.c.policy_hash == policies.hash)
+    ).first()
+    if known is None:
+        dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+        values = {"policy_hash": policies.hash, "first_seen_at": at, "text": policies.text()}
+        conn.execute(dialect.insert(tables.policy_version).values(values).on_conflict_do_nothing())
+
+
+def finish(conn: Connection, run: Run, state: str, exit_code: int, counts: Mapping[str, int]) -> None:
+    """Record in the caller's transaction how a begun run ended."""
+    import orjson
+
+    conn.execute(
+        update(tables.run)
+        .where(tables.run.c.run_id == run.run_id)
+        .values(
+            ended_at=clock.now(),
+            state=state,
+            exit_code=exit_code,
+            counts=orjson.dumps(dict(counts), option=orjson.OPT_SORT_KEYS).decode(),
+        )
+    )
+
+
+@contextlib.contextmanager
+def recorded_failure(run: Run) -> Iterator[None]:
+    """Record a begun run as refused, failed or interrupted when the block raises; the error goes on."""
+    try:
+        yield
+    except BaseException as error:
+        state = "failed"
+        if isinstance(error, (Interrupted, KeyboardInterrupt)):
+            state = "interrupted"
+        elif isinstance(error, (Refused, LimitExceeded)):
+            state = "refused"
+        code = error.exit_code if isinstance(error, CrmctlError) else 70
+        with contextlib.suppress(CrmctlError), engine.write(run.engine) as conn:
+            finish(conn, run, state, code, {})
+        raise
+
+
+def record_reading(run: Run, **fields: Any) -> Run:
+    """Commit the run row and the one audit entry of a reading command, before anything is shown (ACC-07).
+
+    Returns the run with its number. A dry run of a reading command is logged as well: it shows the same.
+    """
+    with engine.write(run.engine) as conn:
+        number = counters.take(conn, "run", 1)
+        numbered = replace(run, run_id=number)
+        _insert_run(conn, run, number, "done")
+        entries.append(conn, numbered.entry("done", **fields))
+    return numbered
