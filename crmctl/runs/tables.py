@@ -47,3 +47,13 @@ policy_version = Table(
     Column("text", Text, nullable=False, comment="the files of the set, one JSON object"),
     info={"distribution": "reference"},
 )
+
+# Which installation this database belongs to: the workspace, the key store and the database must agree.
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("instance", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    info={"distribution": "reference"},
+)

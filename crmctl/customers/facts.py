@@ -1,0 +1,68 @@
+"""What the database knows about the keys of a chunk: one look-up for all of them, one more for names in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, func, select
+
+from crmctl.customers import tables
+from crmctl.customers.columns import CONTACT, CUSTOMER
+from crmctl.customers.decide import Candidate, Known
+from crmctl.store import bulk
+
+
+def holders(conn: Connection, rows: Sequence[Candidate], epochs: Sequence[int]) -> Known:
+    """Return who holds the idents of `rows`."""
+    wanted: set[bytes] = set()
+    for row in rows:
+        wanted.update(row.unique)
+        wanted.update(row.supporting)
+        if row.organisation and row.name is not None:
+            wanted.add(row.name)
+    return Known(holders=find(conn, wanted, epochs))
+
+
+def find(conn: Connection, idents: Iterable[bytes], epochs: Sequence[int]) -> dict[bytes, list[int]]:
+    """Return the holders of idents: positive for exclusive keys, negative for look-up keys."""
+    wanted = idents if isinstance(idents, (set, frozenset)) else set(idents)
+    found: dict[bytes, list[int]] = {}
+    if not wanted:
+        return found
+    digests = sorted({ident[1:] for ident in wanted})
+    columns = ("digest", "kind", "epoch", "slot", "customer_id")
+    for digest, kind, epoch, slot, customer in bulk.fetch_by_keys(conn, tables.identity, "digest", digests, columns):
+        ident = bytes((kind,)) + digest
+        if ident in wanted and epoch in epochs:
+            found.setdefault(ident, []).append(customer if slot == 0 else -customer)
+    return found
+
+
+def names(conn: Connection, pairs: Iterable[tuple[bytes, int]], epochs: Sequence[int]) -> set[tuple[bytes, int]]:
+    """Return those of the (name ident, customer) pairs that hold: a point look-up each, in one statement."""
+    asked = sorted(pairs)
+    keys = [(ident[1:], ident[0], epoch, slot) for ident, slot in asked for epoch in epochs]
+    columns = ("digest", "kind", "slot")
+    rows = bulk.fetch_pairs(conn, tables.identity, ("digest", "kind", "epoch", "slot"), keys, columns)
+    return {(bytes((kind,)) + digest, slot) for digest, kind, slot in rows}
+
+
+def customers(conn: Connection, numbers: Iterable[int]) -> dict[int, tuple[object, ...]]:
+    """Return the rows of customers, by number, in the order of `columns.CUSTOMER`."""
+    rows = bulk.fetch_by_keys(conn, tables.customer, "customer_id", sorted(numbers), CUSTOMER)
+    return {row[0]: row for row in rows}
+
+
+def contacts(conn: Connection, numbers: Iterable[int]) -> dict[int, list[tuple[object, ...]]]:
+    """Return the contact rows of customers, by customer, in the order of `columns.CONTACT`."""
+    found: dict[int, list[tuple[object, ...]]] = {}
+    for row in bulk.fetch_by_keys(conn, tables.contact, "customer_id", sorted(numbers), CONTACT):
+        found.setdefault(row[0], []).append(row)
+    for rows in found.values():
+        rows.sort(key=lambda row: int(str(row[1])))
+    return found
+
+
+def count(conn: Connection) -> int:
+    """Return how many customers there are: the base of `max_percent`."""
+    return int(conn.execute(select(func.count()).select_from(tables.customer)).scalar_one())
