@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text
 
-from crmctl.store.metadata import Digest, JsonText, Sealed, UtcTime, metadata
+from crmctl.store.metadata import Digest, JsonText, RowNumber, Sealed, UtcTime, metadata
 
 customer = Table(
     "customer",
     metadata,
-    Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("customer_id", RowNumber, primary_key=True, autoincrement=False),
     Column("type", Text, nullable=False),
     Column("status", Text, nullable=False, comment="draft, submitted, returned, archived, cancelled"),
     Column("stage", Text),
@@ -51,6 +51,7 @@ contact = Table(
     Column("version", Integer, nullable=False),
     Column("sealed", Sealed, nullable=False),
     Column("sealed_hash", Digest, nullable=False),
+    sqlite_with_rowid=False,
     info={"distribution": "customer_id"},
 )
 
@@ -72,7 +73,7 @@ identity = Table(
 batch = Table(
     "batch",
     metadata,
-    Column("batch_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("batch_id", RowNumber, primary_key=True, autoincrement=False),
     Column("run_id", BigInteger, nullable=False, comment="the run that began it"),
     Column("state", Text, nullable=False, comment="running, interrupted, done, failed"),
     Column("source", Text, nullable=False, comment="system the external codes come from"),
@@ -110,7 +111,7 @@ rejected_row = Table(
 copy_register = Table(
     "copy_register",
     metadata,
-    Column("copy_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("copy_id", RowNumber, primary_key=True, autoincrement=False),
     Column("run_id", BigInteger, nullable=False),
     Column("batch_id", BigInteger),
     Column("kind", Text, nullable=False, comment="rejects, export, key store copy"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, Table, Text
 
-from crmctl.store.metadata import JsonText, UtcTime, metadata
+from crmctl.store.metadata import JsonText, RowNumber, UtcTime, metadata
 
 run = Table(
     "run",
     metadata,
-    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_id", RowNumber, primary_key=True, autoincrement=False),
     Column("command", Text, nullable=False),
     Column("person", Text, nullable=False, comment="who, as access.yaml names them"),
     Column("uid", BigInteger, nullable=False),

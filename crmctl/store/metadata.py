@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, Integer, LargeBinary, MetaData, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -57,6 +57,9 @@ class JsonText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
+
+# INTEGER PRIMARY KEY is SQLite's rowid itself: no second tree for a number that is the only key.
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 
 Digest = LargeBinary
 Sealed = LargeBinary
