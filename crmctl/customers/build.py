@@ -14,49 +14,62 @@ import orjson
 
 from crmctl.audit import changes
 from crmctl.audit.tree import root
-from crmctl.customers import merge
-from crmctl.customers.candidates import Ident, effective_kind
+from crmctl.customers import merge, record
+from crmctl.customers.candidates import ROW, Ident, effective_kind, row_digest
 from crmctl.customers.columns import customer_row
-from crmctl.customers.decide import ADD_CONTACT, CREATE, DUPLICATE, MERGE, REJECT, Decision
-from crmctl.customers.model import LOOK_UP, UNIQUE, Key, Rejected, Row
-from crmctl.security.keystore import KeyWrapper
-from crmctl.security.sealing import DataKey, Place, Sealer, pad
+from crmctl.customers.decide import ADD_CONTACT, CREATE, DUPLICATE, MERGE, NO_IDENTITY, REJECT, Decision
+from crmctl.customers.model import UNIQUE, Key, Rejected, Row
+from crmctl.security.keywrap import KeyWrapper
+from crmctl.security.sealing import DataKey, Place, pad
 
-CUSTOMER_SEALED = Place("customer", "sealed")
-CONTACT_SEALED = Place("contact", "sealed")
+Cells = Callable[[int], list[str]]
 REJECTED_SEALED = Place("rejected_row", "sealed")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What building needs that does not change from chunk to chunk. Picklable; holds key material."""
+    """What building needs that does not change from chunk to chunk. Picklable; holds key material.
+
+    `remembers` keeps what was built of the last two chunks at hand, for modes that merge.
+    """
 
     batch_id: int
     run_id: int
     batch_key: DataKey
-    sealer: Sealer
     wrapper: KeyWrapper
     epoch: int
-    at: str
-    source: str
-    clear_blanks: bool
-    recorded: merge.Recorded
+    terms: merge.Terms
+    remembers: bool
+
+
+class Stored(NamedTuple):
+    """What the database holds of the customers that rows matched, by customer.
+
+    `keys` are their data keys, `customers` and `contacts` stored rows, `contact_counts` the highest contact number.
+    """
+
+    keys: Mapping[int, DataKey] = {}
+    customers: Mapping[int, tuple[Any, ...]] = {}
+    contacts: Mapping[int, list[tuple[Any, ...]]] = {}
+    contact_counts: Mapping[int, int] = {}
 
 
 class Order(NamedTuple):
-    """What the first process asks the second to build: decisions for a run of rows, with what they need.
+    """What the first process asks to have built: decisions for the valid rows of a block from `start` on.
 
-    `first_change` begins the numbers of their changes; `keys` holds wrapped data keys, `customers` and `contacts` the
-    stored rows of those matched, `contact_counts` the highest contact number of companies that get one more.
+    A block is what was read ahead; it becomes one chunk (one transaction), or several when a row depends on what an
+    earlier one takes away (`final` is False for all but the last). `after` is the last source row of the chunk
+    before, `first_change` begins the numbers of the changes.
     """
 
+    block: int
     chunk: int
+    start: int
+    final: bool
+    after: int
     decisions: Sequence[Decision]
     first_change: int
-    keys: Mapping[int, tuple[Any, ...]]
-    customers: Mapping[int, tuple[Any, ...]]
-    contacts: Mapping[int, list[tuple[Any, ...]]]
-    contact_counts: Mapping[int, int]
+    stored: Stored
 
 
 @dataclass
@@ -103,7 +116,7 @@ class Builder:
         self.now: dict[int, State] = {}
         self.chunk = -1
 
-    def build(self, rows: Sequence[Row], cells: Callable[[int], list[str]], order: Order) -> Built:
+    def build(self, rows: Sequence[Row], cells: Cells, order: Order) -> Built:
         """Return what `order` makes of `rows`; `cells` gives the original cells of a row number."""
         if order.chunk != self.chunk:
             self.earlier, self.now, self.chunk = self.now, {}, order.chunk
@@ -119,10 +132,9 @@ class Builder:
             elif decision.operation == DUPLICATE:
                 built.counts["duplicate"] += 1
             elif decision.operation == ADD_CONTACT:
-                self._add_contact(row, self._state(decision.customer_id, order), built, leaves)
-                built.counts["updated"] += 1
+                self._add_contact(row, decision, self._state(decision.customer_id, order.stored), built, leaves)
             elif decision.operation == MERGE:
-                self._merge(row, self._state(decision.customer_id, order), built, leaves)
+                self._merge(row, self._state(decision.customer_id, order.stored), cells, built, leaves)
             elif decision.operation == REJECT:
                 reason = {"code": decision.code, "field": "", "candidates": list(decision.others)}
                 self.reject(row.number, [reason], cells(row.number), built)
@@ -133,7 +145,7 @@ class Builder:
     def reject(self, number: int, reasons: list[dict[str, Any]], cells: list[str], built: Built) -> None:
         """Add a row to quarantine: codes in clear, its cells sealed under the batch key."""
         recipe = self.recipe
-        sealed = recipe.sealer.seal(
+        sealed = recipe.terms.sealer.seal(
             recipe.batch_key, REJECTED_SEALED, pad(orjson.dumps(cells)), object_id=number
         )
         built.rejected.append((recipe.batch_id, number, orjson.dumps(reasons).decode(), "open", sealed))
@@ -146,14 +158,14 @@ class Builder:
         self.reject(row.number, [reason._asdict() for reason in row.reasons], row.cells, built)
 
     def _create(self, row: Row, decision: Decision, key: DataKey, built: Built, leaves: changes.Writer) -> None:
-        recipe = self.recipe
+        recipe, terms = self.recipe, self.recipe.terms
         number = decision.customer_id
         flags = (*row.flags, decision.flag) if decision.flag else row.flags
-        clear, personal = recipe.recorded.new(row, number, flags, recipe.source)
+        clear, personal = record.new_record(terms.settings, row, number, flags, terms.source)
         clear["batch_id"] = recipe.batch_id
-        clear["created_at"] = clear["updated_at"] = recipe.at
+        clear["created_at"] = clear["updated_at"] = terms.at
         clear["version"], clear["derived_version"] = 1, 0
-        sealed = recipe.sealer.seal(key, CUSTOMER_SEALED, pad(orjson.dumps(personal)))
+        sealed = terms.sealer.seal(key, merge.CUSTOMER_SEALED, pad(orjson.dumps(personal)))
         sealed_hash = sha256(sealed).digest()
         stored = customer_row(clear, sealed, sealed_hash)
         built.customers.append(stored)
@@ -161,17 +173,17 @@ class Builder:
         state = State(key, stored, [], 0)
         if row.contact is not None:
             self._new_contact(row, state, built, leaves)
-        if row.organisation or recipe.recorded.remembers:
+        if row.organisation or recipe.remembers:
             self.now[number] = state
-        self._identify(row.keys, number, built)
-        if not row.keys or all(k.strength == LOOK_UP for k in row.keys):
-            mark = recipe.recorded.bare_mark(row, self.ident)
-            built.identities.append((mark[1:], mark[0], recipe.epoch, 0, number))
+        marks = {self._identity(key, number) for key in row.keys}
+        if decision.flag == NO_IDENTITY:
+            marks.add(self._place(self.ident(ROW, row_digest(row)), 0, number))
+        built.identities.extend(marks)
         built.counts["created"] += 1
         built.counts["flagged"] += bool(flags)
 
     def _new_contact(self, row: Row, state: State, built: Built, leaves: changes.Writer) -> None:
-        recipe = self.recipe
+        terms = self.recipe.terms
         customer = state.key.owner_id
         state.contact_count += 1
         contact = state.contact_count
@@ -179,58 +191,61 @@ class Builder:
             "customer_id": customer,
             "contact_id": contact,
             "is_primary": 1 if contact == 1 else 0,
-            "batch_id": recipe.batch_id,
-            "created_at": recipe.at,
-            "updated_at": recipe.at,
+            "batch_id": self.recipe.batch_id,
+            "created_at": terms.at,
+            "updated_at": terms.at,
             "version": 1,
         }
-        sealed = recipe.sealer.seal(state.key, CONTACT_SEALED, pad(orjson.dumps(row.contact)), object_id=contact)
+        sealed = terms.sealer.seal(state.key, merge.CONTACT_SEALED, pad(orjson.dumps(row.contact)), object_id=contact)
         sealed_hash = sha256(sealed).digest()
         stored = (*clear.values(), sealed, sealed_hash)
         built.contacts.append(stored)
-        if self.recipe.recorded.remembers:
+        if self.recipe.remembers:
             state.contacts = [*state.contacts, stored]
         leaves.created(customer, "contact", contact, clear, sealed_hash)
 
-    def _add_contact(self, row: Row, state: State, built: Built, leaves: changes.Writer) -> None:
+    def _add_contact(self, row: Row, decision: Decision, state: State, built: Built, leaves: changes.Writer) -> None:
+        customer = state.key.owner_id
         self._new_contact(row, state, built, leaves)
-        self.now[state.key.owner_id] = state
-        self._identify([key for key in row.keys if key.of_contact], state.key.owner_id, built)
+        self.now[customer] = state
+        for key in row.keys:
+            if key.of_contact and self.ident(effective_kind(key), key.value) not in decision.held:
+                built.identities.append(self._identity(key, customer))
+        built.counts["updated"] += 1
 
-    def _identify(self, keys: Sequence[Key], customer: int, built: Built) -> None:
-        epoch = self.recipe.epoch
-        for key in keys:
-            mark = self.ident(effective_kind(key), key.value)
-            slot = 0 if key.strength == UNIQUE else customer
-            built.identities.append((mark[1:], mark[0], epoch, slot, customer))
+    def _identity(self, key: Key, customer: int) -> tuple[Any, ...]:
+        mark = self.ident(effective_kind(key), key.value)
+        return self._place(mark, 0 if key.strength == UNIQUE else customer, customer)
 
-    def _state(self, customer: int, order: Order) -> State:
+    def _place(self, mark: bytes, slot: int, customer: int) -> tuple[Any, ...]:
+        return (mark[1:], mark[0], self.recipe.epoch, slot, customer)
+
+    def _state(self, customer: int, stored: Stored) -> State:
         state = self.now.get(customer) or self.earlier.get(customer)
-        if state is None:
-            stored = order.customers.get(customer, ())
-            held = order.contacts.get(customer, [])
-            highest = order.contact_counts.get(customer) or max((int(row[1]) for row in held), default=0)
-            state = State(self.recipe.wrapper.unwrap(order.keys[customer]), stored, held, highest)
-        return state
+        if state is not None:
+            return state
+        held = stored.contacts.get(customer, [])
+        highest = stored.contact_counts.get(customer) or max((int(row[1]) for row in held), default=0)
+        return State(stored.keys[customer], stored.customers.get(customer, ()), held, highest)
 
-    def _merge(self, row: Row, state: State, built: Built, leaves: changes.Writer) -> None:
-        merged = merge.merge(row, state.key, state.row, state.contacts, self.recipe)
+    def _merge(self, row: Row, state: State, cells: Cells, built: Built, leaves: changes.Writer) -> None:
+        merged = merge.merge(row, state.key, state.row, state.contacts, self.recipe.terms)
         customer = state.key.owner_id
         if merged.conflict:
-            built.counts["unchanged"] -= 0
+            self.reject(row.number, [{"code": merged.conflict, "field": "type"}], cells(row.number), built)
+            return
         if merged.customer is not None:
-            leaves.updated(customer, "customer", customer, merged.customer)
-            state.row = merged.customer.after
+            leaves.updated(customer, "customer", merged.customer)
+            built.changed_customers.append(merged.customer.row)
+            state.row = merged.customer.row
         if merged.contact is not None:
-            leaves.updated(customer, "contact", merged.contact.object_id, merged.contact)
-            state.contacts = [
-                merged.contact.after if old[1] == merged.contact.object_id else old for old in state.contacts
-            ]
+            leaves.updated(customer, "contact", merged.contact)
+            built.changed_contacts.append(merged.contact.row)
+            number = merged.contact.object_id
+            state.contacts = [merged.contact.row if old[1] == number else old for old in state.contacts]
         if merged.new_contact:
             self._new_contact(row, state, built, leaves)
-        self._reindex(customer, merged, built)
+        built.identities.extend(self._identity(key, customer) for key in merged.keys_added)
+        built.dropped_identities.extend(self._identity(key, customer) for key in merged.keys_dropped)
         self.now[customer] = state
         built.counts["updated" if merged.changed else "unchanged"] += 1
-
-    def _reindex(self, customer: int, merged: merge.Merged, built: Built) -> None:
-        ...

@@ -42,7 +42,8 @@ class Candidate(NamedTuple):
 class Decision(NamedTuple):
     """What happens to a row: one of the five operations, to whom, and why.
 
-    `flag` is a code the created customer carries; `code` with `others` (customer numbers) says why it is rejected.
+    `flag` is a code the created customer carries; `code` with `others` (customer numbers) says why it is rejected;
+    `held` are keys of an added contact that the customer has already.
     """
 
     operation: int
@@ -50,6 +51,7 @@ class Decision(NamedTuple):
     flag: str = ""
     code: str = ""
     others: tuple[int, ...] = ()
+    held: tuple[bytes, ...] = ()
 
 
 @dataclass
@@ -129,8 +131,9 @@ class _Decider:
             self.chunk.touched.setdefault(match, set()).update(row.unique, row.supporting)
             return Decision(MERGE, match)
         if row.has_contact and not self._contact_known(row, match):
+            held = tuple(ident for ident in row.contact_keys if -match in self._holders(ident))
             self._remember_contact(row, match)
-            return Decision(ADD_CONTACT, match)
+            return Decision(ADD_CONTACT, match, held=held)
         return Decision(DUPLICATE, match)
 
     def _match(self, row: Candidate) -> tuple[int, tuple[int, ...], bool]:
