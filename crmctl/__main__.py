@@ -1,5 +1,7 @@
 """`python -m crmctl`."""
 
+from __future__ import annotations
+
 import sys
 
 from crmctl.cli.app import main

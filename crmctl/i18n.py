@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import gettext as _gettext
 import os
-from pathlib import Path
+from collections.abc import Mapping
 
 LANGUAGES = {"zh": "zh_CN", "en": "en"}
 DOMAIN = "crmctl"
-_LOCALE = Path(__file__).parent / "locale"
+_LOCALE = os.path.join(os.path.dirname(__file__), "locale")  # noqa: PTH118, PTH120 - pathlib costs 4 ms at start
 
 _state: dict[str, object] = {"lang": "en", "catalogue": _gettext.NullTranslations()}
 
@@ -31,12 +31,28 @@ def _(message: str) -> str:
 
 def use(lang: str) -> None:
     """Speak `lang` ("zh" or "en") from here on, click's own messages included."""
-    locale = LANGUAGES.get(lang, "en")
     _state["lang"] = lang if lang in LANGUAGES else "en"
-    _state["catalogue"] = _gettext.translation(DOMAIN, _LOCALE, [locale], fallback=True)
-    os.environ["LANGUAGE"] = locale  # click calls gettext.gettext, which reads it at each call
-    _gettext.bindtextdomain(DOMAIN, str(_LOCALE))
+    _state["catalogue"] = _catalogue(lang)
+    os.environ["LANGUAGE"] = LANGUAGES.get(lang, "en")  # click calls gettext.gettext, which reads it at each call
+    _gettext.bindtextdomain(DOMAIN, _LOCALE)
     _gettext.textdomain(DOMAIN)
+
+
+def _catalogue(lang: str) -> _gettext.NullTranslations:
+    """Return the catalogue of a language; English is the message ids. gettext.translation would import locale."""
+    path = os.path.join(_LOCALE, LANGUAGES.get(lang, "en"), "LC_MESSAGES", f"{DOMAIN}.mo")  # noqa: PTH118
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123
+            return _gettext.GNUTranslations(stream)
+    except FileNotFoundError:
+        return _gettext.NullTranslations()
+
+
+def speak(message: str, language: str = "") -> str:
+    """Return `message` in "zh" or "en" whatever language is in use, or in the one in use when `language` is ""."""
+    if language in ("", lang()):
+        return _(message)
+    return _catalogue(language).gettext(message)
 
 
 def lang() -> str:
@@ -44,7 +60,7 @@ def lang() -> str:
     return str(_state["lang"])
 
 
-def from_environment(environ: dict[str, str] | os._Environ[str]) -> str:
+def from_environment(environ: Mapping[str, str]) -> str:
     """Return the language the environment asks for: CRMCTL_LANG, then LC_ALL, LC_MESSAGES, LANG; else English."""
     for name in ("CRMCTL_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = environ.get(name, "")
@@ -53,7 +69,7 @@ def from_environment(environ: dict[str, str] | os._Environ[str]) -> str:
     return "en"
 
 
-def pick(labels: dict[str, str] | None, fallback: str = "") -> str:
+def pick(labels: Mapping[str, str] | None, fallback: str = "") -> str:
     """Return the label of a policy's {zh:, en:} pair in the language in use, else any, else `fallback`."""
     if not labels:
         return fallback

@@ -1,0 +1,73 @@
+"""What a command's process promises before it touches anything: signals that roll back, no core dumps."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any
+
+from crmctl.errors import Interrupted
+
+_PR_SET_DUMPABLE = 4
+_CAUGHT = (signal.SIGINT, signal.SIGTERM)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """Run the block with SIGINT and SIGTERM raising Interrupted in the main thread; then as before."""
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, _interrupt) for number in _CAUGHT} if main_thread else {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def harden() -> None:
+    """Keep this process's memory, which holds keys, out of core dumps, debuggers and stray tracebacks.
+
+    A started child is not covered by its parent's setting; it calls this itself.
+    """
+    import resource
+
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _set_undumpable()
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _thread_failed
+
+
+def _set_undumpable() -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _unraisable(event: Any) -> None:  # noqa: ANN401 - sys.UnraisableHookArgs exists for type checkers only
+    _note(event.exc_type, event.exc_traceback)
+
+
+def _thread_failed(event: threading.ExceptHookArgs) -> None:
+    _note(event.exc_type, event.exc_traceback)
+
+
+def _note(kind: type[BaseException], trace: TracebackType | None) -> None:
+    """Name a failure nobody can catch by its class and place; its message may hold values."""
+    import logging
+
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace is not None else "?"
+    logging.getLogger("crmctl").error("%s in %s", kind.__name__, place)

@@ -1,0 +1,31 @@
+"""Streams in UTF-8 whatever the locale; widths as displayed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TextIO
+
+
+def use_utf8() -> None:
+    """Make standard output and error UTF-8, even where the locale is C; what cannot be encoded is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def is_terminal(stream: TextIO | Any) -> bool:  # noqa: ANN401 - any stream a test puts in its place
+    """Say whether a person looks at this stream."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False
+
+
+def width(text: str) -> int:
+    """Return the columns `text` takes on a terminal; Chinese characters take two."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,0 +1,101 @@
+"""Every command as data, so that help and completion import no command.
+
+A command's `target` is imported when it runs. Order here is order on the help page. Plain classes: named tuples and
+dataclasses are built at import and would cost each start a millisecond.
+"""
+
+from __future__ import annotations
+
+from crmctl.i18n import N_
+
+
+class Entry:
+    """One command: its words, the `module:function` behind them, its line in the list."""
+
+    __slots__ = ("help", "path", "target")
+
+    def __init__(self, path: str, target: str, help: str) -> None:
+        self.path = path
+        self.target = target
+        self.help = help
+
+
+class GroupEntry:
+    """One noun: its line in the list and an example its help begins with."""
+
+    __slots__ = ("example", "help", "path")
+
+    def __init__(self, path: str, help: str, example: str) -> None:
+        self.path = path
+        self.help = help
+        self.example = example
+
+
+GROUPS: tuple[GroupEntry, ...] = (
+    GroupEntry("customer", N_("Customers: import, list, show, find, history."), "crmctl customer list --tier core"),
+    GroupEntry("batch", N_("Imports and their rejected rows."), "crmctl batch list"),
+    GroupEntry("audit", N_("The audit log: read it, verify it."), "crmctl audit verify"),
+    GroupEntry("policy", N_("The policy files: check and show them."), "crmctl policy validate"),
+    GroupEntry("keys", N_("The key store that the sealed data depends on."), "crmctl keys status"),
+    GroupEntry("db", N_("The database and its revision."), "crmctl db current"),
+    GroupEntry("config", N_("The workspace's configuration."), "crmctl config show"),
+)
+
+COMMANDS: tuple[Entry, ...] = (
+    Entry("init", "crmctl.setup.commands:init_command", N_("Make a new workspace.")),
+    Entry("demo", "crmctl.setup.commands:demo_command", N_("Run the main job on sample data, step by step.")),
+    Entry("doctor", "crmctl.setup.commands:doctor_command", N_("Check this workspace: what is fine, what is not.")),
+    Entry(
+        "customer import",
+        "crmctl.customers.commands:import_command",
+        N_("Import customers from CSV, XLSX, XLS or ODS under the policy."),
+    ),
+    Entry(
+        "customer template",
+        "crmctl.customers.commands:template_command",
+        N_("Write the empty sheet that a desk fills in."),
+    ),
+    Entry("customer list", "crmctl.customers.commands:list_command", N_("List customers, masked.")),
+    Entry("customer show", "crmctl.customers.commands:show_command", N_("Show one customer, masked.")),
+    Entry(
+        "customer find",
+        "crmctl.customers.commands:find_command",
+        N_("Find customers by mobile, e-mail, code, name or company."),
+    ),
+    Entry("customer history", "crmctl.customers.commands:history_command", N_("Show every change of one customer.")),
+    Entry("batch list", "crmctl.customers.batch_commands:list_command", N_("List imports, newest first.")),
+    Entry("batch show", "crmctl.customers.batch_commands:show_command", N_("Show one import and its counts.")),
+    Entry(
+        "batch rejects",
+        "crmctl.customers.batch_commands:rejects_command",
+        N_("List an import's rejected rows, or write them to a file."),
+    ),
+    Entry(
+        "batch resume",
+        "crmctl.customers.batch_commands:resume_command",
+        N_("Finish an import that was interrupted."),
+    ),
+    Entry("audit list", "crmctl.audit.commands:list_command", N_("List entries of the audit log.")),
+    Entry("audit verify", "crmctl.audit.commands:verify_command", N_("Recompute the audit log from its bytes.")),
+    Entry(
+        "policy validate",
+        "crmctl.policy.commands:validate_command",
+        N_("Check the policy files; report every problem at once."),
+    ),
+    Entry("policy list", "crmctl.policy.commands:list_command", N_("List the policies in force.")),
+    Entry("policy show", "crmctl.policy.commands:show_command", N_("Show one policy as the program understands it.")),
+    Entry("policy schema", "crmctl.policy.commands:schema_command", N_("Show what a policy kind may contain.")),
+    Entry("keys status", "crmctl.security.commands:status_command", N_("Show the key store's state; no secret.")),
+    Entry("keys copy", "crmctl.security.commands:copy_command", N_("Copy the key store for safe keeping.")),
+    Entry(
+        "db upgrade", "crmctl.setup.commands:db_upgrade_command", N_("Bring the database to this program's revision.")
+    ),
+    Entry("db current", "crmctl.setup.commands:db_current_command", N_("Show the database's revision.")),
+    Entry("db check", "crmctl.setup.commands:db_check_command", N_("Compare the database with the program's tables.")),
+    Entry(
+        "config show",
+        "crmctl.setup.commands:config_show_command",
+        N_("Show each setting, its value and where the value comes from."),
+    ),
+    Entry("help", "crmctl.cli.topics:help_command", N_("Explain a command or a topic: exit-codes, cron, policies.")),
+)
