@@ -22,15 +22,12 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, SmallInteger, Table, Text
 
-from crmctl.store.metadata import Digest, JsonText, Sealed, UtcTime, metadata
-
-# INTEGER PRIMARY KEY is SQLite's rowid itself: no second tree for the number of an entry.
-_RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+from crmctl.store.metadata import Digest, JsonText, RowNumber, Sealed, UtcTime, metadata
 
 audit_entry = Table(
     "audit_entry",
     metadata,
-    Column("seq", _RowNumber, primary_key=True, autoincrement=False, comment="0, 1, 2, … without holes"),
+    Column("seq", RowNumber, primary_key=True, autoincrement=False, comment="0, 1, 2, … without holes"),
     Column("leaf", Digest, nullable=False, comment="SHA-256(0x00 ‖ body), RFC 6962"),
     Column("prev", Digest, nullable=False, unique=True, comment="leaf of seq - 1: a fork is impossible"),
     Column("body", Text, nullable=False, comment="canonical ASCII JSON; exactly these bytes are hashed"),
@@ -51,7 +48,7 @@ audit_head = Table(
 checkpoint = Table(
     "checkpoint",
     metadata,
-    Column("seq", _RowNumber, primary_key=True, autoincrement=False),
+    Column("seq", RowNumber, primary_key=True, autoincrement=False),
     Column("size", BigInteger, nullable=False, comment="entries the signature covers"),
     Column("root", Digest, nullable=False, comment="RFC 6962 root of those entries"),
     Column("note", Text, nullable=False, comment="the signed note, C2SP, exact text"),

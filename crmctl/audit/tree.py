@@ -1,7 +1,7 @@
 """Merkle trees of RFC 6962 section 2.1 over SHA-256: roots in flat memory, inclusion and consistency proofs.
 
-A proof is a list of subtree roots. `inclusion_ranges` and `consistency_ranges` say which subtrees, so that whoever holds
-the leaves in a file or a table computes each root by streaming only that range.
+A proof is a list of subtree roots. `inclusion_ranges` and `consistency_ranges` say which subtrees, so that whoever
+holds the leaves in a file or a table computes each root by streaming only that range.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def consistency_proof(leaves: Sequence[bytes], old: int) -> list[bytes]:
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:
-    """Say whether `proof` puts the leaf hash at `index` of the tree of `size` with root `expected` (RFC 9162 2.1.3.2)."""
+    """Say whether `proof` puts the leaf hash at `index` of the tree with that size and root (RFC 9162 2.1.3.2)."""
     if not 0 <= index < size:
         return False
     node, at, last = leaf, index, size - 1
