@@ -1,0 +1,203 @@
+"""Bulk work on PostgreSQL: binary COPY in, arrays for look-ups, one set-based statement for changes.
+
+Look-ups switch the planner away from whole-table scans for their one statement: digests have no statistics (so that
+purged values do not live on in `pg_stats`), and without them the planner would read the table for every chunk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import count
+from typing import Any
+
+from psycopg import Connection as Raw
+from psycopg import sql
+from sqlalchemy import BigInteger, Integer, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy.engine import Connection
+
+from crmctl.clock import parse_stamp, stamp
+from crmctl.store.metadata import JsonText, UtcTime
+
+Row = tuple[Any, ...]
+_stages = count(1)
+_PLANNER = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+
+
+def insert_rows(conn: Connection, table: Table, columns: tuple[str, ...], rows: Iterable[Row]) -> int:
+    """See `bulk.insert_rows`."""
+    return _copy(_raw(conn), sql.Identifier(table.name), table, columns, rows)
+
+
+def update_rows(
+    conn: Connection, table: Table, key_columns: tuple[str, ...], columns: tuple[str, ...], rows: Iterable[Row]
+) -> int:
+    """See `bulk.update_rows`."""
+    statement = sql.SQL("UPDATE {table} AS t SET {sets} FROM {stage} AS s WHERE {match}")
+    sets = _list(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns)
+    return _by_stage(_raw(conn), table, key_columns + columns, rows, statement, match=_match(key_columns), sets=sets)
+
+
+def delete_rows(conn: Connection, table: Table, key_columns: tuple[str, ...], rows: Iterable[Row]) -> int:
+    """See `bulk.delete_rows`."""
+    statement = sql.SQL("DELETE FROM {table} AS t USING {stage} AS s WHERE {match}")
+    return _by_stage(_raw(conn), table, key_columns, rows, statement, match=_match(key_columns))
+
+
+def replace_rows(conn: Connection, table: Table, columns: tuple[str, ...], rows: Iterable[Row]) -> int:
+    """See `bulk.replace_rows`."""
+    keys = tuple(column.name for column in table.primary_key)
+    statement = sql.SQL(
+        "INSERT INTO {table} ({names}) SELECT {names} FROM {stage} ON CONFLICT ({keys}) DO UPDATE SET {sets}"
+    )
+    others = (sql.Identifier(name) for name in columns if name not in keys)
+    sets = _list(sql.SQL("{0} = excluded.{0}").format(name) for name in others)
+    return _by_stage(_raw(conn), table, columns, rows, statement, keys=_names(keys), names=_names(columns), sets=sets)
+
+
+def fetch_by_keys(
+    conn: Connection,
+    table: Table,
+    key_column: str,
+    keys: Collection[Any],
+    columns: tuple[str, ...],
+    extra: Mapping[str, tuple[Any, ...]],
+) -> list[Row]:
+    """See `bulk.fetch_by_keys`."""
+    wanted = {key_column: list(keys), **{name: list(values) for name, values in extra.items()}}
+    conditions = sql.SQL(" AND ").join(
+        sql.SQL("t.{} = ANY(%b::{})").format(sql.Identifier(name), _array(table, name)) for name in wanted
+    )
+    statement = sql.SQL("SELECT {} FROM {} AS t WHERE {}").format(
+        _names(columns), sql.Identifier(table.name), conditions
+    )
+    values = [_to_server(table, name, listed) for name, listed in wanted.items()]
+    return _look_up(_raw(conn), statement, values, table, columns)
+
+
+def fetch_pairs(
+    conn: Connection, table: Table, key_columns: tuple[str, ...], pairs: Collection[Row], columns: tuple[str, ...]
+) -> list[Row]:
+    """See `bulk.fetch_pairs`."""
+    arrays = sql.SQL(", ").join(sql.SQL("%b::{}").format(_array(table, name)) for name in key_columns)
+    statement = sql.SQL("SELECT {} FROM unnest({}) AS s({}) JOIN {} AS t ON {}").format(
+        _list(sql.SQL("t.{}").format(sql.Identifier(name)) for name in columns),
+        arrays,
+        _names(key_columns),
+        sql.Identifier(table.name),
+        _match(key_columns),
+    )
+    listed = zip(*set(pairs), strict=True)
+    values = [_to_server(table, name, list(column)) for name, column in zip(key_columns, listed, strict=True)]
+    return _look_up(_raw(conn), statement, values, table, columns)
+
+
+def _raw(conn: Connection) -> Raw[Row]:
+    raw: Raw[Row] = conn.connection.driver_connection  # type: ignore[assignment]
+    return raw
+
+
+def _copy(raw: Raw[Row], target: sql.Identifier, table: Table, columns: tuple[str, ...], rows: Iterable[Row]) -> int:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(target, _names(columns))
+    with raw.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            copy.set_types([_type(table, name) for name in columns])
+            write = copy.write_row
+            for row in _times_converted(table, columns, rows, parse_stamp):
+                write(row)
+        return cursor.rowcount
+
+
+def _by_stage(
+    raw: Raw[Row],
+    table: Table,
+    columns: tuple[str, ...],
+    rows: Iterable[Row],
+    statement: sql.SQL,
+    **parts: sql.Composable,
+) -> int:
+    """Copy `rows` into a temporary table, run `statement` over it, return how many rows that touched."""
+    stage, target = sql.Identifier(f"crmctl_stage_{next(_stages)}"), sql.Identifier(table.name)
+    shape = sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
+    raw.execute(shape.format(stage, _names(columns), target))
+    if not _copy(raw, stage, table, columns, rows):
+        return 0
+    raw.execute(sql.SQL("ANALYZE {}").format(stage))
+    return raw.execute(statement.format(table=target, stage=stage, **parts)).rowcount
+
+
+def _look_up(
+    raw: Raw[Row], statement: sql.Composed, values: Sequence[object], table: Table, columns: tuple[str, ...]
+) -> list[Row]:
+    with _by_index(raw), raw.cursor(binary=True) as cursor:
+        found = cursor.execute(statement, values).fetchall()
+    return list(_times_converted(table, columns, found, stamp))
+
+
+@contextlib.contextmanager
+def _by_index(raw: Raw[Row]) -> Iterator[None]:
+    """Keep the planner to indexes for the statements inside; the settings end with the transaction at the latest."""
+    change = "SELECT " + ", ".join(["set_config(%s, %s, true)"] * len(_PLANNER))
+    raw.execute(change, [value for name in _PLANNER for value in (name, "off")])
+    yield
+    raw.execute(change, [value for name in _PLANNER for value in (name, "on")])
+
+
+def _times_converted(
+    table: Table, columns: tuple[str, ...], rows: Iterable[Row], convert: Callable[[Any], Any]
+) -> Iterable[Row]:
+    """Return `rows` with the moments of UtcTime columns converted; untouched when there are none."""
+    places = [place for place, name in enumerate(columns) if isinstance(table.c[name].type, UtcTime)]
+    if not places:
+        return rows
+    once = cache(convert)  # most rows of a chunk carry the same few moments
+
+    def converted() -> Iterator[Row]:
+        for row in rows:
+            values = list(row)
+            for place in places:
+                if values[place] is not None:
+                    values[place] = once(values[place])
+            yield tuple(values)
+
+    return converted()
+
+
+def _to_server(table: Table, name: str, values: list[Any]) -> list[Any]:
+    return [parse_stamp(value) for value in values] if isinstance(table.c[name].type, UtcTime) else values
+
+
+def _type(table: Table, name: str) -> str:
+    kind = table.c[name].type
+    for sort, server_type in _TYPES:
+        if isinstance(kind, sort):
+            return server_type
+    raise TypeError(f"{table.name}.{name}: no binary form for {kind!r}")
+
+
+_TYPES: tuple[tuple[type, str], ...] = (
+    (UtcTime, "timestamptz"),
+    (BigInteger, "int8"),
+    (SmallInteger, "int2"),
+    (Integer, "int4"),
+    (LargeBinary, "bytea"),
+    (JsonText, "text"),
+    (Text, "text"),
+)
+
+
+def _array(table: Table, name: str) -> sql.SQL:
+    return sql.SQL(_type(table, name) + "[]")
+
+
+def _names(columns: Iterable[str]) -> sql.Composed:
+    return _list(sql.Identifier(name) for name in columns)
+
+
+def _list(parts: Iterable[sql.Composable]) -> sql.Composed:
+    return sql.SQL(", ").join(parts)
+
+
+def _match(key_columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in key_columns)

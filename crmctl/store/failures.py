@@ -1,0 +1,159 @@
+"""What a driver's error means to people: busy, full, lost, damaged, missing. One translation for both databases.
+
+Told apart by the codes the drivers carry (SQLite result codes, PostgreSQL SQLSTATE), never by the text, which may be in
+another language or hold values.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crmctl.errors import CrmctlError, DatabaseMissing, IntegrityFailed, Locked, PermissionMissing, StorageFailed
+from crmctl.i18n import N_, _
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY, SQLITE_IOERR, SQLITE_CORRUPT = 5, 6, 8, 10, 11
+SQLITE_FULL, SQLITE_CANTOPEN, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_NOTADB = 13, 14, 19, 20, 26
+
+_SQLITE_STORAGE = {
+    SQLITE_FULL: N_("no space left"),
+    SQLITE_IOERR: N_("input/output error"),
+    SQLITE_READONLY: N_("not writable"),
+    SQLITE_CANTOPEN: N_("cannot be opened"),
+}
+# By SQLSTATE, else by its class (the first two characters); PostgreSQL manual, appendix A.
+_POSTGRES_BUSY = {"55P03", "40001", "40P01", "53300"}
+_POSTGRES_STORAGE = {
+    "53100": N_("no space left"),
+    "53": N_("out of resources"),
+    "58": N_("input/output error"),
+    "08": N_("connection lost"),
+    "57": N_("connection lost"),
+    "25006": N_("not writable"),
+}
+
+
+class RowRefused(Exception):
+    """The database refused a row: a constraint, or a value its column cannot hold. Names the rule, never the value.
+
+    Not an expected failure: the program should have known. Whoever may meet it on purpose catches it.
+    """
+
+
+@contextlib.contextmanager
+def translated(url: URL, timeout: float) -> Iterator[None]:
+    """Turn the drivers' errors raised inside into the program's own; others pass.
+
+    Raises Locked 11, StorageFailed 74, IntegrityFailed 13, DatabaseMissing 10, PermissionMissing 6, RowRefused.
+    """
+    try:
+        yield
+    except CrmctlError:
+        raise
+    except Exception as error:
+        failure = translate(error, url, timeout)
+        if failure is None:
+            raise
+        raise failure from None
+
+
+def translate(error: Exception, url: URL, timeout: float) -> Exception | None:
+    """Return what `error` (of SQLAlchemy or of a driver) means, or None when it is nothing of a database's making."""
+    cause: Any = getattr(error, "orig", None) or error
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is not None:
+        return _of_sqlite(code & 0xFF, cause, url, timeout)
+    if type(cause).__module__.split(".")[0] == "psycopg":
+        return _of_postgres(cause, url, timeout)
+    return None
+
+
+def _of_sqlite(code: int, cause: Exception, url: URL, timeout: float) -> Exception | None:
+    path = Path(url.database or "")
+    if code in (SQLITE_BUSY, SQLITE_LOCKED):
+        return _busy(str(path), timeout)
+    if code == SQLITE_CANTOPEN and not path.exists():
+        return missing(str(path))
+    if code in _SQLITE_STORAGE:
+        return _storage(str(path), _(_SQLITE_STORAGE[code]))
+    if code in (SQLITE_CORRUPT, SQLITE_NOTADB):
+        return IntegrityFailed(
+            _("{database}: the file is damaged or no database").format(database=path),
+            hint=_("restore it from a backup; `crmctl doctor` says more"),
+            code="DATABASE_DAMAGED",
+        )
+    if code in (SQLITE_CONSTRAINT, SQLITE_MISMATCH):
+        return RowRefused(str(cause))  # "UNIQUE constraint failed: table.column": SQLite names no values
+    return None
+
+
+def _of_postgres(cause: Any, url: URL, timeout: float) -> Exception | None:
+    name = url.render_as_string(hide_password=True)
+    state = cause.sqlstate or ""
+    if state in _POSTGRES_BUSY:
+        return _busy(name, timeout)
+    reason = _POSTGRES_STORAGE.get(state) or _POSTGRES_STORAGE.get(state[:2])
+    if reason is not None:
+        return _storage(name, _(reason))
+    if state[:2] in ("22", "23") or (not state and _is(cause, "DataError")):
+        return RowRefused(f"{state or type(cause).__name__} {cause.diag.table_name}.{cause.diag.constraint_name}")
+    if state.startswith("XX"):
+        return IntegrityFailed(
+            _("{database}: the server reports damaged data").format(database=name),
+            hint=_("restore it from a backup; `crmctl doctor` says more"),
+            code="DATABASE_DAMAGED",
+        )
+    if state == "42501":
+        return PermissionMissing(
+            _("{database}: the database role lacks a permission").format(database=name),
+            hint=_("ask the database administrator to grant it"),
+            code="DATABASE_ROLE",
+        )
+    if not state and (_is(cause, "OperationalError") or _is(cause, "InterfaceError")):
+        return _unreachable(cause, name)
+    return None
+
+
+def _unreachable(cause: Exception, name: str) -> CrmctlError:
+    # A failed connection carries no SQLSTATE: only this text tells a missing database from a missing server.
+    if "does not exist" in str(cause) and "database" in str(cause):
+        return missing(name)
+    return StorageFailed(
+        _("{database}: the server cannot be reached or the connection was lost").format(database=name),
+        hint=_("check that the server runs and that the `database` of crmctl.yaml is right, then run it again"),
+        code="DATABASE_LOST",
+    )
+
+
+def _is(cause: object, name: str) -> bool:
+    return any(parent.__name__ == name for parent in type(cause).__mro__)
+
+
+def _busy(name: str, timeout: float) -> Locked:
+    return Locked(
+        _("{database}: busy for longer than {seconds} s").format(database=name, seconds=f"{timeout:g}"),
+        hint=_("another command is writing; run it again later, or wait longer with --timeout"),
+        code="DATABASE_BUSY",
+    )
+
+
+def _storage(name: str, reason: str) -> StorageFailed:
+    return StorageFailed(
+        _("{database}: {reason}").format(database=name, reason=reason),
+        hint=_("nothing of this step was kept; correct it, then run the same command again"),
+        code="STORAGE_FAILED",
+    )
+
+
+def missing(name: str) -> DatabaseMissing:
+    """Return the error that says there is no database of this name."""
+    return DatabaseMissing(
+        _("{database}: there is no such database").format(database=name),
+        hint=_("`crmctl init` makes one; `crmctl config show` says where it is looked for"),
+        code="DATABASE_MISSING",
+    )

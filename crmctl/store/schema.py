@@ -1,0 +1,24 @@
+"""Every table of the main database, whichever room keeps it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from sqlalchemy import MetaData
+
+from crmctl.store.metadata import metadata
+
+# Dotted names, resolved on use: foundations import no subject. Order is that of creation.
+TABLE_MODULES = (
+    "crmctl.store.counters",
+    "crmctl.audit.tables",
+    "crmctl.runs.tables",
+    "crmctl.customers.tables",
+)
+
+
+def load_all() -> MetaData:
+    """Return the metadata with the tables of every room."""
+    for module in TABLE_MODULES:
+        import_module(module)
+    return metadata
