@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import orjson
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
@@ -69,8 +68,8 @@ def apply(run: Run, batch_id: int, built: Built) -> None:
 
 def _rows(conn: Connection, built: Built) -> None:
     for table, columns, rows in (
-        (tables.customer, CUSTOMER, built.customers),
-        (tables.contact, CONTACT, built.contacts),
+        (tables.customer, CUSTOMER, list(built.customers.values())),
+        (tables.contact, CONTACT, list(built.contacts.values())),
         (tables.identity, IDENTITY, built.identities),
         (tables.rejected_row, REJECTED, built.rejected),
         (change, CHANGE_COLUMNS, built.changes),
@@ -78,9 +77,9 @@ def _rows(conn: Connection, built: Built) -> None:
         if rows:
             bulk.insert_rows(conn, table, columns, rows)
     if built.changed_customers:
-        bulk.update_rows(conn, tables.customer, CUSTOMER[:1], CUSTOMER[1:], built.changed_customers)
+        bulk.update_rows(conn, tables.customer, CUSTOMER[:1], CUSTOMER[1:], built.changed_customers.values())
     if built.changed_contacts:
-        bulk.update_rows(conn, tables.contact, CONTACT[:2], CONTACT[2:], built.changed_contacts)
+        bulk.update_rows(conn, tables.contact, CONTACT[:2], CONTACT[2:], built.changed_contacts.values())
     if built.dropped_identities:
         bulk.delete_rows(conn, tables.identity, IDENTITY[:4], built.dropped_identities)
 
@@ -103,10 +102,5 @@ def _entry(run: Run, batch_id: int, built: Built) -> Mapping[str, object]:
         counts=built.counts,
         codes=sorted(built.reasons),
         changes=len(built.changes),
-        changes_root=built.changes_root.hex() or None,
+        changes_root=built.changes_root or None,
     )
-
-
-def dumps(value: object) -> str:
-    """Return canonical JSON text for a `JsonText` column."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -12,17 +12,19 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from crmctl.audit import changes
-from crmctl.audit.tree import root
+from crmctl.audit.changes import After, Before, Changes, clear_hash, clear_json, fields_json
+from crmctl.audit.changes import Row as ChangeRow
 from crmctl.customers import merge, record
 from crmctl.customers.candidates import ROW, Ident, effective_kind, row_digest
 from crmctl.customers.columns import customer_row
 from crmctl.customers.decide import ADD_CONTACT, CREATE, DUPLICATE, MERGE, NO_IDENTITY, REJECT, Decision
 from crmctl.customers.model import UNIQUE, Key, Rejected, Row
-from crmctl.security.keywrap import KeyWrapper
+from crmctl.security.keywrap import KeyRow, KeyWrapper
 from crmctl.security.sealing import DataKey, Place, pad
 
+Values = tuple[Any, ...]
 Cells = Callable[[int], list[str]]
+EVERYTHING = fields_json(frozenset())  # a creation is of all fields; they are not repeated on every row
 REJECTED_SEALED = Place("rejected_row", "sealed")
 
 
@@ -74,22 +76,25 @@ class Order(NamedTuple):
 
 @dataclass
 class Built:
-    """Rows ready for one transaction, in the column orders of `columns`, and the counts they stand for."""
+    """Rows ready for one transaction, in the column orders of `columns`, and the counts they stand for.
+
+    Objects are kept by their numbers, so that one touched twice is written once, as it is at the end.
+    """
 
     chunk: int
     first_row: int = 0
     last_row: int = 0
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
-    customers: list[tuple[Any, ...]] = field(default_factory=list)
-    contacts: list[tuple[Any, ...]] = field(default_factory=list)
-    changed_customers: list[tuple[Any, ...]] = field(default_factory=list)
-    changed_contacts: list[tuple[Any, ...]] = field(default_factory=list)
-    identities: list[tuple[Any, ...]] = field(default_factory=list)
-    dropped_identities: list[tuple[Any, ...]] = field(default_factory=list)
-    keys: list[tuple[Any, ...]] = field(default_factory=list)
-    changes: list[tuple[Any, ...]] = field(default_factory=list)
-    changes_root: bytes = b""
-    rejected: list[tuple[Any, ...]] = field(default_factory=list)
+    customers: dict[int, Values] = field(default_factory=dict)
+    contacts: dict[tuple[int, int], Values] = field(default_factory=dict)
+    changed_customers: dict[int, Values] = field(default_factory=dict)
+    changed_contacts: dict[tuple[int, int], Values] = field(default_factory=dict)
+    identities: list[Values] = field(default_factory=list)
+    dropped_identities: list[Values] = field(default_factory=list)
+    keys: list[KeyRow] = field(default_factory=list)
+    changes: list[ChangeRow] = field(default_factory=list)
+    changes_root: str = ""
+    rejected: list[Values] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
 
 
@@ -114,40 +119,34 @@ class Builder:
         self.ident = ident
         self.earlier: dict[int, State] = {}
         self.now: dict[int, State] = {}
-        self.chunk = -1
 
     def build(self, rows: Sequence[Row], cells: Cells, order: Order) -> Built:
         """Return what `order` makes of `rows`; `cells` gives the original cells of a row number."""
-        if order.chunk != self.chunk:
-            self.earlier, self.now, self.chunk = self.now, {}, order.chunk
-        built = Built(order.chunk)
-        leaves = changes.Writer(self.recipe.run_id, order.chunk, order.first_change, built.changes)
+        self.earlier, self.now = self.now, {}
+        work = _Work(Built(order.chunk), Changes(self.recipe.run_id, order.chunk, order.first_change))
+        built = work.built
         created = [d.customer_id for d in order.decisions if d.operation == CREATE]
         fresh = self.recipe.wrapper.new_keys("customer", created)
         built.keys = self.recipe.wrapper.wrap(fresh)
         new_keys = iter(fresh)
         for row, decision in zip(rows, order.decisions, strict=True):
             if decision.operation == CREATE:
-                self._create(row, decision, next(new_keys), built, leaves)
+                self._create(row, decision, next(new_keys), work)
             elif decision.operation == DUPLICATE:
                 built.counts["duplicate"] += 1
             elif decision.operation == ADD_CONTACT:
-                self._add_contact(row, decision, self._state(decision.customer_id, order.stored), built, leaves)
+                self._add_contact(row, decision, self._state(decision.customer_id, order.stored), work)
             elif decision.operation == MERGE:
-                self._merge(row, self._state(decision.customer_id, order.stored), cells, built, leaves)
+                self._merge(row, self._state(decision.customer_id, order.stored), cells, work)
             elif decision.operation == REJECT:
                 reason = {"code": decision.code, "field": "", "candidates": list(decision.others)}
                 self.reject(row.number, [reason], cells(row.number), built)
-        built.identities.sort()
-        built.changes_root = root(change[-1] for change in built.changes) if built.changes else b""
-        return built
+        return work.finished()
 
     def reject(self, number: int, reasons: list[dict[str, Any]], cells: list[str], built: Built) -> None:
         """Add a row to quarantine: codes in clear, its cells sealed under the batch key."""
         recipe = self.recipe
-        sealed = recipe.terms.sealer.seal(
-            recipe.batch_key, REJECTED_SEALED, pad(orjson.dumps(cells)), object_id=number
-        )
+        sealed = recipe.terms.sealer.seal(recipe.batch_key, REJECTED_SEALED, pad(orjson.dumps(cells)), object_id=number)
         built.rejected.append((recipe.batch_id, number, orjson.dumps(reasons).decode(), "open", sealed))
         built.counts["rejected"] += 1
         for code in {reason["code"] for reason in reasons}:
@@ -157,7 +156,7 @@ class Builder:
         """Add a row that did not pass validation to quarantine."""
         self.reject(row.number, [reason._asdict() for reason in row.reasons], row.cells, built)
 
-    def _create(self, row: Row, decision: Decision, key: DataKey, built: Built, leaves: changes.Writer) -> None:
+    def _create(self, row: Row, decision: Decision, key: DataKey, work: _Work) -> None:
         recipe, terms = self.recipe, self.recipe.terms
         number = decision.customer_id
         flags = (*row.flags, decision.flag) if decision.flag else row.flags
@@ -168,26 +167,25 @@ class Builder:
         sealed = terms.sealer.seal(key, merge.CUSTOMER_SEALED, pad(orjson.dumps(personal)))
         sealed_hash = sha256(sealed).digest()
         stored = customer_row(clear, sealed, sealed_hash)
-        built.customers.append(stored)
-        leaves.created(number, "customer", number, clear, sealed_hash)
+        work.built.customers[number] = stored
+        work.changes.create((number, "customer", number), EVERYTHING, After(clear_hash(clear), sealed_hash))
         state = State(key, stored, [], 0)
         if row.contact is not None:
-            self._new_contact(row, state, built, leaves)
+            self._new_contact(row, state, work)
         if row.organisation or recipe.remembers:
             self.now[number] = state
-        marks = {self._identity(key, number) for key in row.keys}
+        work.added.update([self._identity(key, number) for key in row.keys])
         if decision.flag == NO_IDENTITY:
-            marks.add(self._place(self.ident(ROW, row_digest(row)), 0, number))
-        built.identities.extend(marks)
-        built.counts["created"] += 1
-        built.counts["flagged"] += bool(flags)
+            work.added.add(self._place(self.ident(ROW, row_digest(row)), 0, number))
+        work.built.counts["created"] += 1
+        work.built.counts["flagged"] += bool(flags)
 
-    def _new_contact(self, row: Row, state: State, built: Built, leaves: changes.Writer) -> None:
+    def _new_contact(self, row: Row, state: State, work: _Work) -> None:
         terms = self.recipe.terms
         customer = state.key.owner_id
         state.contact_count += 1
         contact = state.contact_count
-        clear: dict[str, str | int] = {
+        clear: dict[str, str | int | None] = {
             "customer_id": customer,
             "contact_id": contact,
             "is_primary": 1 if contact == 1 else 0,
@@ -199,19 +197,19 @@ class Builder:
         sealed = terms.sealer.seal(state.key, merge.CONTACT_SEALED, pad(orjson.dumps(row.contact)), object_id=contact)
         sealed_hash = sha256(sealed).digest()
         stored = (*clear.values(), sealed, sealed_hash)
-        built.contacts.append(stored)
+        work.built.contacts[customer, contact] = stored
         if self.recipe.remembers:
             state.contacts = [*state.contacts, stored]
-        leaves.created(customer, "contact", contact, clear, sealed_hash)
+        work.changes.create((customer, "contact", contact), EVERYTHING, After(clear_hash(clear), sealed_hash))
 
-    def _add_contact(self, row: Row, decision: Decision, state: State, built: Built, leaves: changes.Writer) -> None:
+    def _add_contact(self, row: Row, decision: Decision, state: State, work: _Work) -> None:
         customer = state.key.owner_id
-        self._new_contact(row, state, built, leaves)
+        self._new_contact(row, state, work)
         self.now[customer] = state
         for key in row.keys:
             if key.of_contact and self.ident(effective_kind(key), key.value) not in decision.held:
-                built.identities.append(self._identity(key, customer))
-        built.counts["updated"] += 1
+                work.added.add(self._identity(key, customer))
+        work.built.counts["updated"] += 1
 
     def _identity(self, key: Key, customer: int) -> tuple[Any, ...]:
         mark = self.ident(effective_kind(key), key.value)
@@ -228,24 +226,61 @@ class Builder:
         highest = stored.contact_counts.get(customer) or max((int(row[1]) for row in held), default=0)
         return State(stored.keys[customer], stored.customers.get(customer, ()), held, highest)
 
-    def _merge(self, row: Row, state: State, cells: Cells, built: Built, leaves: changes.Writer) -> None:
+    def _merge(self, row: Row, state: State, cells: Cells, work: _Work) -> None:
         merged = merge.merge(row, state.key, state.row, state.contacts, self.recipe.terms)
-        customer = state.key.owner_id
+        customer, built = state.key.owner_id, work.built
         if merged.conflict:
             self.reject(row.number, [{"code": merged.conflict, "field": "type"}], cells(row.number), built)
             return
         if merged.customer is not None:
-            leaves.updated(customer, "customer", merged.customer)
-            built.changed_customers.append(merged.customer.row)
             state.row = merged.customer.row
+            work.edit("customer", customer, merged.customer)
+            written = built.customers if customer in built.customers else built.changed_customers
+            written[customer] = state.row
         if merged.contact is not None:
-            leaves.updated(customer, "contact", merged.contact)
-            built.changed_contacts.append(merged.contact.row)
             number = merged.contact.object_id
             state.contacts = [merged.contact.row if old[1] == number else old for old in state.contacts]
+            work.edit("contact", customer, merged.contact)
+            place = customer, number
+            (built.contacts if place in built.contacts else built.changed_contacts)[place] = merged.contact.row
         if merged.new_contact:
-            self._new_contact(row, state, built, leaves)
-        built.identities.extend(self._identity(key, customer) for key in merged.keys_added)
-        built.dropped_identities.extend(self._identity(key, customer) for key in merged.keys_dropped)
+            self._new_contact(row, state, work)
+        work.reindex(
+            {self._identity(key, customer) for key in merged.keys_added},
+            {self._identity(key, customer) for key in merged.keys_dropped},
+        )
         self.now[customer] = state
         built.counts["updated" if merged.changed else "unchanged"] += 1
+
+
+@dataclass
+class _Work:
+    built: Built
+    changes: Changes
+    added: set[Values] = field(default_factory=set)
+    dropped: set[Values] = field(default_factory=set)
+
+    def edit(self, table: str, customer: int, edited: merge.Edited) -> None:
+        """Note an update in the change log, with its before-image."""
+        clear = clear_json(edited.before)
+        before = Before(
+            clear.decode(), edited.sealed_before, sha256(clear).digest(), sha256(edited.sealed_before).digest()
+        )
+        after = After(clear_hash(edited.after), sha256(edited.sealed_after).digest())
+        fields = fields_json(frozenset(edited.fields))
+        self.changes.update((customer, table, edited.object_id), edited.version, fields, before, after)
+
+    def reindex(self, added: set[Values], dropped: set[Values]) -> None:
+        """Note identities gained and lost; what one row of the chunk gave and another takes is not written at all."""
+        self.dropped |= dropped - self.added
+        self.added -= dropped
+        self.added |= added - self.dropped
+        self.dropped -= added
+
+    def finished(self) -> Built:
+        built = self.built
+        built.identities = sorted(self.added)
+        built.dropped_identities = sorted(identity[:4] for identity in self.dropped)
+        built.changes = self.changes.rows
+        built.changes_root = self.changes.summary().root if built.changes else ""
+        return built

@@ -66,3 +66,12 @@ def contacts(conn: Connection, numbers: Iterable[int]) -> dict[int, list[tuple[o
 def count(conn: Connection) -> int:
     """Return how many customers there are: the base of `max_percent`."""
     return int(conn.execute(select(func.count()).select_from(tables.customer)).scalar_one())
+
+
+def contact_counts(conn: Connection, numbers: Iterable[int]) -> dict[int, int]:
+    """Return the highest contact number of each customer that has contacts."""
+    counts: dict[int, int] = {}
+    columns = ("customer_id", "contact_id")
+    for customer, contact in bulk.fetch_by_keys(conn, tables.contact, "customer_id", sorted(numbers), columns):
+        counts[customer] = max(contact, counts.get(customer, 0))
+    return counts

@@ -73,9 +73,7 @@ class _Before:
     contacts: dict[int, dict[str, Any]]
 
 
-def merge(
-    row: Row, key: DataKey, stored: tuple[Any, ...], contacts: Sequence[tuple[Any, ...]], terms: Terms
-) -> Merged:
+def merge(row: Row, key: DataKey, stored: tuple[Any, ...], contacts: Sequence[tuple[Any, ...]], terms: Terms) -> Merged:
     """Return what `row` changes in the stored customer and its contacts."""
     before = _open(key, stored, contacts, terms.sealer)
     types = terms.settings.type_by_code

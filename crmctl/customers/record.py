@@ -9,7 +9,7 @@ import orjson
 
 from crmctl.customers.formats.identity import identity_value
 from crmctl.customers.model import LOOK_UP, Key, Row
-from crmctl.customers.policy import CLEAR_COLUMNS, CustomersSettings, FieldPolicy, KeyItem
+from crmctl.customers.policy import CustomersSettings, FieldPolicy, KeyItem
 from crmctl.security.identity import IDENTITY_KINDS
 
 DRAFT = "draft"  # an imported customer is a draft until its key items are checked and submitted (INF-04, INF-09)

@@ -102,8 +102,9 @@ def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Ite
     """
     from crmctl import policy
 
-    place = workspace.find(call.workspace, lang=call.lang, lock_timeout=call.lock_timeout)
-    if not call.lang and place.get("lang"):
+    options = {"lock_timeout": call.timeout if "lock_timeout" in call.given else None}
+    place = workspace.find(call.workspace, **options)
+    if "lang" not in call.given and place.get("lang"):
         i18n.use(str(place.get("lang")))
     policies = policy.load(place.policies)
     now = clock.now()

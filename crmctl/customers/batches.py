@@ -1,0 +1,165 @@
+"""Batches: one import each, with its counts, its cursor and its quarantine (design §5, §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, RowMapping, Select, delete, insert, select, update
+
+from crmctl.customers import tables
+from crmctl.customers.build import COUNTS, REJECTED_SEALED
+from crmctl.errors import Refused
+from crmctl.i18n import _
+from crmctl.runs.run import Run
+from crmctl.runs.tables import reservation
+from crmctl.security.keystore import KeyStore
+from crmctl.security.sealing import DataKey, Place, Sealer, pad
+from crmctl.store import engine
+
+BATCH_SEALED = Place("batch", "sealed")
+UNFINISHED = ("running", "interrupted")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One import as it stands. `options` are those it began with, `counts` by outcome."""
+
+    batch_id: int
+    state: str
+    source: str
+    mode: str
+    source_sha256: str
+    source_bytes: int
+    options: Mapping[str, Any]
+    started_at: datetime
+    ended_at: datetime | None
+    cursor: int
+    chunks: int
+    counts: Mapping[str, int]
+    sealed: bytes
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row in quarantine: its number in the source, why, and its original cells."""
+
+    number: int
+    reasons: list[dict[str, Any]]
+    state: str
+    cells: list[str]
+
+
+def create(conn: Connection, run: Run, batch_id: int, values: Mapping[str, Any], sealed: bytes) -> None:
+    """Insert a batch in state running; `values` are source, mode, options, source_sha256 and source_bytes."""
+    conn.execute(
+        insert(tables.batch).values(
+            batch_id=batch_id,
+            run_id=run.run_id,
+            state="running",
+            started_at=run.at,
+            cursor=1,
+            chunks=0,
+            **dict.fromkeys(COUNTS, 0),
+            **{**values, "options": dumps(values["options"])},
+            sealed=sealed,
+        )
+    )
+
+
+def set_state(conn: Connection, batch_id: int, state: str, at: datetime | None = None) -> None:
+    """Set the state of a batch, and when it ended."""
+    conn.execute(update(tables.batch).where(tables.batch.c.batch_id == batch_id).values(state=state, ended_at=at))
+
+
+def find(conn: Connection, batch_id: int) -> Batch:
+    """Return a batch. Raises Refused when there is none of that number."""
+    row = conn.execute(_all().where(tables.batch.c.batch_id == batch_id)).mappings().first()
+    if row is None:
+        raise Refused(
+            _("there is no batch {batch}").format(batch=batch_id),
+            hint=_("see: crmctl batch list"),
+            code="BATCH_UNKNOWN",
+        )
+    return _batch(row)
+
+
+def unfinished(conn: Connection, sha256: str) -> Batch | None:
+    """Return the batch of the same bytes that was begun and not finished."""
+    columns = tables.batch.c
+    query = _all().where(columns.source_sha256 == sha256, columns.state.in_(UNFINISHED))
+    row = conn.execute(query.order_by(columns.batch_id.desc())).mappings().first()
+    return None if row is None else _batch(row)
+
+
+def newest(conn: Connection, limit: int, before: int | None = None) -> list[Batch]:
+    """Return batches, newest first; `before` pages on."""
+    query = _all().order_by(tables.batch.c.batch_id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tables.batch.c.batch_id < before)
+    return [_batch(row) for row in conn.execute(query).mappings()]
+
+
+def _all() -> Select[Any]:
+    return select(tables.batch)
+
+
+def _batch(row: RowMapping) -> Batch:
+    kept = {name: row[name] for name in Batch.__dataclass_fields__ if name in row}
+    return Batch(**{**kept, "options": orjson.loads(row["options"]), "counts": {name: row[name] for name in COUNTS}})
+
+
+def seal_info(sealer: Sealer, key: DataKey, info: Mapping[str, Any]) -> bytes:
+    """Return the sealed part of a batch: file name and header may name people."""
+    return sealer.seal(key, BATCH_SEALED, pad(orjson.dumps(info)))
+
+
+def open_info(sealer: Sealer, key: DataKey, sealed: bytes) -> dict[str, Any]:
+    """Return the sealed part of a batch: `name`, `path`, `header`."""
+    info: dict[str, Any] = orjson.loads(sealer.open(key, BATCH_SEALED, sealed))
+    return info
+
+
+def rejected_rows(conn: Connection, batch_id: int, sealer: Sealer, key: DataKey) -> Iterator[RejectedRow]:
+    """Yield a batch's quarantine in source order, in flat memory."""
+    columns = tables.rejected_row.c
+    after = 0
+    while True:
+        query = select(tables.rejected_row).where(columns.batch_id == batch_id, columns.row_number > after)
+        rows = conn.execute(query.order_by(columns.row_number).limit(1000)).mappings().all()
+        for row in rows:
+            cells = orjson.loads(sealer.open(key, REJECTED_SEALED, row["sealed"], row["row_number"]))
+            yield RejectedRow(row["row_number"], orjson.loads(row["reasons"]), row["state"], cells)
+        if len(rows) < 1000:
+            return
+        after = rows[-1]["row_number"]
+
+
+def remove_orphan_keys(run: Run, batch_id: int) -> int:
+    """Destroy the data keys that a killed run made for customers it never wrote; return how many.
+
+    Its reservations name them exactly. Two imports never run at once (lock), so none of them is in use.
+    """
+    with engine.read(run.engine) as conn:
+        query = select(reservation).where(reservation.c.batch_id == batch_id)
+        reserved = conn.execute(query).mappings().all()
+    removed = 0
+    for row in reserved:
+        numbers = range(row["first_customer"], row["first_customer"] + row["customers"])
+        removed += _remove(run.keys, numbers)
+    if reserved:
+        with engine.write(run.engine) as conn:
+            conn.execute(delete(reservation).where(reservation.c.batch_id == batch_id))
+    return removed
+
+
+def _remove(keys: KeyStore, numbers: range) -> int:
+    return keys.remove("customer", numbers)
+
+
+def dumps(value: object) -> str:
+    """Return canonical JSON text for a `JsonText` column."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

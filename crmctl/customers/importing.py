@@ -1,0 +1,151 @@
+"""The loop of an import: look up, decide, reserve, build, write one chunk while the next is being sealed (design §8).
+
+Knows neither files nor click: `line` prepares and builds, `ground` looks up and writes (or pretends to).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from crmctl.customers.apply import Reserved
+from crmctl.customers.build import COUNTS, Built, Order, Stored
+from crmctl.customers.decide import ADD_CONTACT, CREATE, MERGE, PROVISIONAL, Candidate, Decided, Decision, Known, decide
+from crmctl.customers.pipeline import Line, Prepared
+from crmctl.runs import limits
+
+
+class Ground(Protocol):
+    """What an import stands on: `live.Live` or `rehearsal.Rehearsal`."""
+
+    def holders(self, rows: list[Candidate]) -> Known: ...
+
+    def names(self, pairs: set[tuple[bytes, int]]) -> set[tuple[bytes, int]]: ...
+
+    def stored(self, merged: set[int], extended: set[int]) -> Stored: ...
+
+    def reserve(self, chunk: int, customers: int, changes: int) -> Reserved: ...
+
+    def apply(self, built: Built) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Totals:
+    """Counts of everything written so far, by outcome and by reason of rejection."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def add(self, built: Built) -> None:
+        """Add a chunk."""
+        for name, number in built.counts.items():
+            self.counts[name] += number
+        for code, number in built.reasons.items():
+            self.reasons[code] = self.reasons.get(code, 0) + number
+
+
+@dataclass
+class Import:
+    """One import in progress.
+
+    `allowed` is how many customers older than the import (numbers below `newcomers`) it may change, None for no limit.
+    """
+
+    line: Line
+    ground: Ground
+    mode: str
+    after: int
+    chunk: int
+    allowed: int | None
+    newcomers: int
+    policy: str
+    tell: Callable[[int], None]
+    totals: Totals = field(default_factory=Totals)
+    waiting: Built | None = None
+    waiting_known: Known = field(default_factory=Known)
+    waiting_created: range = range(0)
+    created: range = range(0)
+    changed: set[int] = field(default_factory=set)
+
+    def run(self) -> Totals:
+        """Import everything the line has; return the totals."""
+        prepared = self.line.next()
+        while prepared is not None:
+            self._block(prepared)
+            prepared = self.line.next()
+        self._write_waiting()
+        return self.totals
+
+    def _block(self, prepared: Prepared) -> None:
+        start, final = 0, False
+        while not final:
+            rows = prepared.candidates[start:] if start else prepared.candidates
+            chunk_known, decided = self._decide(rows)
+            if decided.stopped and not decided.decisions:
+                self._write_waiting()  # the first row depends on what is not written yet
+                continue
+            final = not decided.stopped
+            order = self._order(prepared, start, final, decided, chunk_known)
+            self.line.submit(order)
+            self._write_waiting()
+            self._take(chunk_known)
+            start += len(decided.decisions)
+            self.after = prepared.last_row if final else prepared.candidates[start].number - 1
+
+    def _decide(self, rows: list[Candidate]) -> tuple[Known, Decided]:
+        facts = self.ground.holders(rows)
+        while True:
+            chunk = Known()
+            decided = decide(rows, facts, self.waiting_known, chunk, self.mode)
+            if not decided.missing:
+                return chunk, decided
+            facts.names |= self.ground.names(decided.missing)
+            facts.asked |= decided.missing
+
+    def _order(self, prepared: Prepared, start: int, final: bool, decided: Decided, known: Known) -> Order:
+        decisions = decided.decisions
+        busy = sum(decision.operation in (CREATE, ADD_CONTACT, MERGE) for decision in decisions)
+        reserved = self.ground.reserve(self.chunk, decided.created, 2 * busy)
+        created = range(reserved.first_customer, reserved.first_customer + decided.created)
+        if created:
+            known.renumber(created.start)
+            shift = created.start - PROVISIONAL
+            decisions = [_numbered(decision, shift) for decision in decisions]
+        new = (created, self.waiting_created)
+        merged = {d.customer_id for d in decisions if d.operation == MERGE and not _in(d.customer_id, new)}
+        extended = {d.customer_id for d in decisions if d.operation == ADD_CONTACT and not _in(d.customer_id, new)}
+        stored = self.ground.stored(merged, extended)
+        order = Order(prepared.block, self.chunk, start, final, self.after, decisions, reserved.first_change, stored)
+        self.chunk += 1
+        self.created = created
+        return order
+
+    def _take(self, known: Known) -> None:
+        built = self.line.collect()
+        self.waiting, self.waiting_known, self.waiting_created = built, known, self.created
+        if self.allowed is not None:
+            touched = {*built.changed_customers, *(place[0] for place in (*built.contacts, *built.changed_contacts))}
+            self.changed |= {customer for customer in touched if customer < self.newcomers}
+            limits.check(len(self.changed), self.allowed, self.policy)
+
+    def _write_waiting(self) -> None:
+        if self.waiting is not None:
+            self.ground.apply(self.waiting)
+            self.totals.add(self.waiting)
+            self.tell(self.waiting.counts["read"])
+        self.waiting, self.waiting_known, self.waiting_created = None, Known(), range(0)
+
+
+def _numbered(decision: Decision, shift: int) -> Decision:
+    if decision.customer_id < PROVISIONAL and not decision.others:
+        return decision
+    number = decision.customer_id + shift if decision.customer_id >= PROVISIONAL else decision.customer_id
+    others = tuple(other + shift if other >= PROVISIONAL else other for other in decision.others)
+    return decision._replace(customer_id=number, others=others)
+
+
+def _in(number: int, ranges: tuple[range, ...]) -> bool:
+    return any(number in numbers for numbers in ranges)
