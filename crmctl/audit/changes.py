@@ -82,7 +82,7 @@ class After(NamedTuple):
 class Summary(NamedTuple):
     """What the chunk's audit entry says of its changes."""
 
-    count: int
+    changes: int
     root: str
 
 
