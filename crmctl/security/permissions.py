@@ -1,0 +1,169 @@
+"""Whether an actor may do something, on which customers, and what of them is shown (ACC-01 to ACC-05)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from crmctl.errors import PermissionMissing
+from crmctl.i18n import N_, _
+
+if TYPE_CHECKING:
+    from crmctl.security.access import AccessSettings, Role
+    from crmctl.security.actor import Actor
+
+SCOPES = ("own", "org_unit", "all")  # narrow to wide
+_WITHOUT_PAPERS = {
+    "UNDERTAKING_MISSING": (
+        N_("{person}: has not signed the confidentiality undertaking"),
+        N_("record its day as confidentiality_signed in policies/access.yaml"),
+    ),
+    "TRAINING_MISSING": (
+        N_("{person}: has not passed the training before the post"),
+        N_("record its day as training_passed in policies/access.yaml"),
+    ),
+    "ACCESS_ENDED": (
+        N_("{person}: access has ended"),
+        N_("policies/access.yaml says until when"),
+    ),
+    "ACTOR_UNKNOWN": (
+        N_("{person}: nobody in policies/access.yaml"),
+        N_("ask the administrator"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer and its reason: `code` is GRANTED or why not, `by` the role or job that decided."""
+
+    allowed: bool
+    code: str
+    by: str = ""
+    scope: str = ""
+
+
+def decide(actor: Actor, access: AccessSettings, act: str, *, on: date | None = None) -> Decision:
+    """Return whether `actor` may do `act`, and why; `on` is the day that undertakings and access are judged by.
+
+    Deny wins over every grant. The only person there is holds all roles, whose denials keep people apart and so do not
+    apply; nor is there anybody to train them.
+    """
+    if actor.via == "job":
+        return _decide_job(actor, access, act)
+    papers = _papers(actor, access, on)
+    if papers:
+        return Decision(False, papers)
+    roles = list(_roles(actor, access))
+    if not actor.alone:
+        for name, role in roles:
+            if matches(role.deny, act):
+                return Decision(False, "DENIED", name)
+    granting = [(name, role) for name, role in roles if grants(role.can, act)]
+    if not granting:
+        return Decision(False, "NOT_GRANTED")
+    scope = "all" if actor.alone else max((role.scope for _name, role in granting), key=SCOPES.index)
+    return Decision(True, "GRANTED", granting[0][0], scope)
+
+
+def allowed(actor: Actor, access: AccessSettings, act: str, *, on: date | None = None) -> bool:
+    """Say whether `actor` may do `act`."""
+    return decide(actor, access, act, on=on).allowed
+
+
+def require(actor: Actor, access: AccessSettings, act: str, *, on: date | None = None) -> Decision:
+    """Return the granting decision. Raises PermissionMissing saying who lacks what."""
+    decision = decide(actor, access, act, on=on)
+    if decision.allowed:
+        return decision
+    if decision.code in _WITHOUT_PAPERS:
+        message, hint = _WITHOUT_PAPERS[decision.code]
+        raise PermissionMissing(_(message).format(person=actor.person), hint=_(hint), code=decision.code)
+    if decision.code == "DENIED":
+        message = _("{person} may not {act}: role {role} denies it").format(
+            person=actor.person, act=act, role=decision.by
+        )
+    else:
+        message = _("{person} may not {act}: none of the roles {roles} grants it").format(
+            person=actor.person, act=act, roles=", ".join(actor.roles) or "-"
+        )
+    raise PermissionMissing(message, hint=_("policies/access.yaml says who may do what"), code=f"ACT_{decision.code}")
+
+
+def scope(actor: Actor, access: AccessSettings, act: str) -> str:
+    """Return on which customers: own, org_unit or all. Raises PermissionMissing when on none."""
+    return require(actor, access, act).scope
+
+
+def field_right(actor: Actor, access: AccessSettings, sensitivity: str) -> str:
+    """Return how a field of this sensitivity is shown to `actor`: view, mask or none."""
+    rights = [role.fields for _name, role in _roles(actor, access)]
+    if any(sensitivity in right.view for right in rights):
+        return "view"
+    return "mask" if any(sensitivity in right.mask for right in rights) else "none"
+
+
+def may_export(actor: Actor, access: AccessSettings, sensitivity: str) -> bool:
+    """Say whether fields of this sensitivity may leave in a file that `actor` writes."""
+    return any(sensitivity in role.fields.export for _name, role in _roles(actor, access))
+
+
+def daily_limit(actor: Actor, access: AccessSettings, act: str) -> int | None:
+    """Return how often a day `actor` may do `act`: the smallest number any role states, None when none does."""
+    stated = [
+        int(text.partition("/")[0])
+        for _name, role in _roles(actor, access)
+        for pattern, text in role.limits.items()
+        if matches((pattern,), act)
+    ]
+    return min(stated, default=None)
+
+
+def matches(patterns: Iterable[str], act: str) -> bool:
+    """Say whether `act` is one of `patterns`, of which `noun.*` means every act of the noun."""
+    return any(act == pattern or (pattern.endswith(".*") and act.startswith(pattern[:-1])) for pattern in patterns)
+
+
+def grants(patterns: Iterable[str], act: str) -> bool:
+    """Say whether `patterns` grant `act`; a reveal only when it is named in full."""
+    by_name_only = "reveal" in act.split(".")
+    return any(act == pattern if by_name_only else matches((pattern,), act) for pattern in patterns)
+
+
+def _decide_job(actor: Actor, access: AccessSettings, act: str) -> Decision:
+    job = access.jobs.get(actor.person.partition(":")[2])
+    if job is None or not grants(job.can, act):
+        return Decision(False, "NOT_GRANTED")
+    for name, held in _roles(actor, access):
+        if matches(held.deny, act):
+            return Decision(False, "DENIED", name)
+    role = access.roles.get(job.as_role or "")
+    role_scope = role.scope if role is not None else "all"
+    return Decision(True, "GRANTED", actor.person, role_scope)
+
+
+def _papers(actor: Actor, access: AccessSettings, on: date | None) -> str:
+    """Return the code of what keeps a person out whatever the roles say; empty when nothing does."""
+    person = access.people.get(actor.person)
+    if person is None:
+        return "ACTOR_UNKNOWN"
+    if on is not None and person.until is not None and person.until < on:
+        return "ACCESS_ENDED"
+    if access.confidentiality_required and not _done(person.confidentiality_signed, on):
+        return "UNDERTAKING_MISSING"
+    if access.training_required and not actor.alone and not _done(person.training_passed, on):
+        return "TRAINING_MISSING"
+    return ""
+
+
+def _done(day: date | None, on: date | None) -> bool:
+    return day is not None and (on is None or day <= on)
+
+
+def _roles(actor: Actor, access: AccessSettings) -> Iterator[tuple[str, Role]]:
+    for name in actor.roles:
+        role = access.roles.get(name)
+        if role is not None:
+            yield name, role
