@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from crmctl.policy.problems import START, Mark
+from crmctl.policy.problems import Mark
+
+Step = str | int
+Path = tuple[Step, ...]
 
 
 @dataclass(slots=True)
@@ -35,9 +38,10 @@ class Entry:
 
 @dataclass(slots=True)
 class Fields:
-    """A mapping."""
+    """A mapping; `flow` when written in { }."""
 
     mark: Mark
+    flow: bool = False
     entries: dict[str, Entry] = field(default_factory=dict)
 
 
@@ -50,37 +54,52 @@ class Found:
 
     node: Node
     key: Mark | None  # where the last key is written; None at the top and for list items
-    path: tuple[str | int, ...]  # the part of the path that exists
-    rest: tuple[str | int, ...]  # the part that does not
+    path: Path  # the steps that exist
+    skipped: tuple[int, ...] = ()  # positions in the path of the steps that do not
+
+    @property
+    def mark(self) -> Mark:
+        """The mark of the key, or of the value where there is no key."""
+        return self.key or self.node.mark
 
 
-def follow(root: Node, path: Sequence[str | int]) -> Found:
-    """Follow `path` as far as it exists."""
-    node, key = root, None
-    for done, step in enumerate(path):
-        if isinstance(node, Fields) and step in node.entries:
-            entry = node.entries[str(step)]
+def follow(root: Node, path: Sequence[Step]) -> Found:
+    """Follow `path`, passing over the steps that the tree does not have."""
+    node: Node = root
+    key: Mark | None = None
+    taken: list[Step] = []
+    skipped = []
+    for position, step in enumerate(path):
+        if isinstance(node, Fields) and isinstance(step, str) and step in node.entries:
+            entry = node.entries[step]
             node, key = entry.value, entry.mark
         elif isinstance(node, Items) and isinstance(step, int) and step < len(node.values):
             node, key = node.values[step], None
         else:
-            return Found(node, key, tuple(path[:done]), tuple(path[done:]))
-    return Found(node, key, tuple(path), ())
+            skipped.append(position)
+            continue
+        taken.append(step)
+    return Found(node, key, tuple(taken), tuple(skipped))
+
+
+def dotted(path: Sequence[Step]) -> str:
+    """Return a path as people write it: `settings.tiers[2].rank`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
     """Where each part of a policy is written."""
 
-    root: Node | None
+    root: Node
 
-    def at(self, path: Sequence[str | int]) -> Mark:
+    def at(self, path: Sequence[Step]) -> Mark:
         """Return the mark of the value at `path`, or of the nearest thing around it."""
-        return follow(self.root, path).node.mark if self.root else START
+        return follow(self.root, path).node.mark
 
-    def key(self, path: Sequence[str | int]) -> Mark:
+    def key(self, path: Sequence[Step]) -> Mark:
         """Return the mark of the key at `path`; of the value where there is no key."""
-        if self.root is None:
-            return START
-        found = follow(self.root, path)
-        return found.key or found.node.mark
+        return follow(self.root, path).mark

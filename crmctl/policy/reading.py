@@ -119,14 +119,13 @@ class _Composer:
         """Handle one event; False stops reading."""
         self.events += 1
         if self.events > MOST_EVENTS:
-            self.report.add(_mark(event), "P102", _("more than {limit} values").format(limit=MOST_EVENTS))
-            return False
+            return self._give_up(event, "P102", _("more than {limit} values").format(limit=MOST_EVENTS))
         if isinstance(event, yaml.DocumentStartEvent):
             return self._document(event)
         if isinstance(event, yaml.AliasEvent):
             mark = _mark(event)
             self.report.spoil(
-                mark, "P106", _("*{name}: an alias").format(name=shown(event.anchor)), _("write the value out")
+                mark, "P106", _("*{name}: an alias").format(name=shown(event.anchor or "")), _("write the value out")
             )
             self._place(Scalar(mark, "", plain=False))
         elif isinstance(event, yaml.ScalarEvent):
@@ -138,6 +137,11 @@ class _Composer:
             self.pending.pop()
         return not self.report.full
 
+    def _give_up(self, event: yaml.Event, code: str, message: str) -> bool:
+        self.report.add(_mark(event), code, message)
+        self.root = None
+        return False
+
     def _document(self, event: yaml.DocumentStartEvent) -> bool:
         self.documents += 1
         if event.version or event.tags:
@@ -147,10 +151,10 @@ class _Composer:
             return False
         return True
 
-    def _refuse_extras(self, event: yaml.NodeEvent) -> None:
+    def _refuse_extras(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         mark = _mark(event)
         if event.anchor:
-            name = shown(event.anchor)
+            name = shown(event.anchor or "")
             self.report.spoil(mark, "P106", _("&{name}: an anchor").format(name=name), _("write the value out"))
         if event.tag:
             self.report.spoil(mark, "P108", _("{tag}: a tag").format(tag=shown(event.tag)), _("remove it"))
@@ -168,9 +172,9 @@ class _Composer:
         self._refuse_extras(event)
         mark = _mark(event)
         if len(self.stack) >= DEEPEST:
-            self.report.add(mark, "P109", _("nested deeper than {limit} levels").format(limit=DEEPEST))
-            return False
-        node: Items | Fields = Fields(mark) if isinstance(event, yaml.MappingStartEvent) else Items(mark)
+            return self._give_up(event, "P109", _("nested deeper than {limit} levels").format(limit=DEEPEST))
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        node: Items | Fields = Fields(mark, bool(event.flow_style)) if mapping else Items(mark)
         self._place(node)
         self.stack.append(node)
         self.pending.append(None)
@@ -223,4 +227,5 @@ def _quote(text: str) -> str:
 
 
 def _mark(event: yaml.Event) -> Mark:
-    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+    place = event.start_mark
+    return Mark(place.line + 1, place.column + 1) if place else START

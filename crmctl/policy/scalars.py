@@ -7,15 +7,18 @@ differently from what a person sees has to be quoted here.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TypeAlias
 
 from crmctl.i18n import _
 from crmctl.policy.nodes import Fields, Items, Node, Scalar
 from crmctl.policy.problems import Report, shown
 
 MOST_DIGITS = 18  # fits 64 bits, as every number in the database does
+
+Plain: TypeAlias = "str | int | bool | Decimal | date | None | list[Plain] | dict[str, Plain]"
 
 _BOOLISH = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
 _NULLISH = frozenset({"", "~", "null", "Null", "NULL"})
@@ -49,14 +52,10 @@ def misread(text: str) -> bool:
     )
 
 
-def construct(node: Node, report: Report) -> Any:
+def construct(node: Node, report: Report) -> Plain:
     """Return the plain Python form of a tree, noting every value that could be misread. Keys `x-…` are left out."""
     if isinstance(node, Fields):
-        return {
-            name: construct(entry.value, report)
-            for name, entry in node.entries.items()
-            if not name.startswith("x-")  # the user's own
-        }
+        return {name: value for name, value in _entries(node, report) if not name.startswith("x-")}  # the user's own
     if isinstance(node, Items):
         return [construct(value, report) for value in node.values]
     if not node.plain or node.mark in report.broken:
@@ -64,7 +63,21 @@ def construct(node: Node, report: Report) -> Any:
     return _plain(node, report)
 
 
-def _plain(node: Scalar, report: Report) -> Any:
+def _entries(node: Fields, report: Report) -> Iterator[tuple[str, Plain]]:
+    for name, entry in node.entries.items():
+        value = entry.value
+        if not isinstance(value, Scalar) or not value.plain:
+            yield name, construct(value, report)
+        elif node.flow and not value.text:  # {en: People, roles and rights} makes a key of the second half
+            hint = _("inside { } a text with a comma is quoted, and every key has a value")
+            report.spoil(entry.mark, "P112", _("{name}: no value").format(name=shown(name)), hint)
+        elif name == "mode" and value.text == "off":  # the one such word that files need: a policy switched off
+            yield name, value.text
+        else:
+            yield name, construct(value, report)
+
+
+def _plain(node: Scalar, report: Report) -> Plain:
     text = node.text
     if text in _NULLISH:
         report.spoil(node.mark, "P112", _("no value"), _("write one, or remove the key"))
@@ -81,7 +94,7 @@ def _plain(node: Scalar, report: Report) -> Any:
     return _number(node, report)
 
 
-def _number(node: Scalar, report: Report) -> Any:
+def _number(node: Scalar, report: Report) -> Plain:
     text = node.text
     if _WHOLE.match(text) or _DECIMAL.match(text):
         if sum(map(str.isdigit, text)) > MOST_DIGITS:

@@ -1,0 +1,39 @@
+"""The kinds of policy there are. A new kind is one line here; its model is imported when a file of it is read."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from crmctl.i18n import N_
+
+if TYPE_CHECKING:
+    from crmctl.policy.model import Settings
+
+
+class Kind(NamedTuple):
+    """One kind: its name, the `module:class` of its settings, what it decides, whether a set must have it."""
+
+    name: str
+    target: str
+    meaning: str
+    required: bool = False
+
+    def model(self) -> type[Settings]:
+        """Return the pydantic model of its settings."""
+        module, _colon, name = self.target.partition(":")
+        found: type[Settings] = getattr(import_module(module), name)
+        return found
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("company", "crmctl.policy.company:CompanySettings", N_("the company and its own numbers"), required=True),
+    Kind("sources", "crmctl.policy.sources:SourcesSettings", N_("the written documents and their clauses")),
+    Kind("access", "crmctl.security.access:AccessSettings", N_("people, roles, fields and who may do what")),
+    Kind("customers", "crmctl.customers.policy:CustomersSettings", N_("what is recorded about a customer, and how")),
+    Kind("tags", "crmctl.customers.tags:TagsSettings", N_("the tags a customer may carry")),
+    Kind("tiers", "crmctl.tiers.policy:TiersSettings", N_("the tiers, who belongs to each, what each is owed")),
+    Kind("calendar", "crmctl.worktime.policy:CalendarSettings", N_("working hours, holidays, make-up days")),
+)
+
+BY_NAME = {kind.name: kind for kind in KINDS}
