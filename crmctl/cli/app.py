@@ -53,10 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     instruction = os.environ.get(COMPLETION)
     early = prescan.scan(arguments)
     workspace = prescan.workspace(early, os.environ, _here())
+    before = i18n.lang()
+    mask = os.umask(0o077)
     i18n.use(prescan.language(early, os.environ, workspace))
     if instruction and argv is None:
         return _complete(instruction)
-    mask = os.umask(0o077)
     try:
         status = run(arguments, owned=argv is None)
         sys.stdout.flush()
@@ -68,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return failure.finish(error, caller)
     finally:
         os.umask(mask)
+        if argv is not None:
+            i18n.use(before)
 
 
 def run(arguments: list[str], *, owned: bool) -> int:
@@ -91,4 +94,7 @@ def _here() -> str:
 def _complete(instruction: str) -> int:
     from click.shell_completion import shell_complete
 
-    return shell_complete(root(), {}, "crmctl", COMPLETION, instruction)
+    try:
+        return shell_complete(root(), {}, "crmctl", COMPLETION, instruction)
+    except Exception:  # a person is typing: no suggestion is better than a traceback across the line
+        return 1

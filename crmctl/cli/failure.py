@@ -142,11 +142,13 @@ def _as_text(failure: Failure, color: bool) -> str:
 
 
 def problem_line(problem: Any) -> str:  # noqa: ANN401 - a dict of the policy room, or a line
-    """Return one problem of many as file:line:column: CODE message."""
+    """Return one problem of many as path:line:column: CODE message; hint."""
     if not isinstance(problem, Mapping):
         return str(problem)
-    place = ":".join(str(problem[key]) for key in ("file", "line", "column") if problem.get(key) is not None)
+    place = ":".join(str(problem[key]) for key in ("path", "line", "column") if problem.get(key) is not None)
     words = " ".join(str(problem[key]) for key in ("code", "message") if problem.get(key))
+    if problem.get("hint"):
+        words += f"; {problem['hint']}"
     return f"{place}: {words}" if place else words
 
 

@@ -61,6 +61,10 @@ class Page(click.HelpFormatter):
         """Write the usage line."""
         self.write(f"{_('Usage:')} {prog} {args}".rstrip() + "\n")
 
+    def write_heading(self, heading: str) -> None:
+        """Write a section's heading."""
+        self.write(" " * self.current_indent + _("{heading}:").format(heading=heading) + "\n")
+
     def write_text(self, text: str) -> None:
         """Write paragraphs."""
         indent = " " * self.current_indent

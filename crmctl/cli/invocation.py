@@ -32,6 +32,7 @@ class Invocation:
     yes: bool = False
     no_input: bool = False
     quiet: bool = False
+    silent: bool = False  # under -q even the table is dropped: it says only that all went well
     verbose: int = 0
     lang: str = "en"
     log_format: str = "text"
@@ -63,11 +64,15 @@ class Invocation:
         else:
             sys.stderr.write(styled(_("crmctl: warning: {message}").format(message=line), "warn", self.color) + "\n")
 
-    def emit(self, document: Mapping[str, Any], *parts: Part) -> None:
-        """Write the result to standard output in the form asked for; see `render.emit`."""
+    def emit(self, document: Mapping[str, Any], *parts: Part, trouble: bool = False) -> None:
+        """Write the result to standard output in the form asked for; see `render.emit`.
+
+        `trouble` says that a person must see it even where -q drops the good news.
+        """
         from crmctl.cli.render import emit
 
-        emit(self, document, *parts)
+        if trouble or self.output != "table" or not (self.quiet and self.silent):
+            emit(self, document, *parts)
 
     def confirm(self, question: str, flag: str = "--yes") -> bool:
         """Ask yes or no on a terminal; --yes answers it. Raises UsageProblem naming `flag` where nobody can answer."""

@@ -27,9 +27,9 @@ def resolve(entry: Entry) -> click.Command:
 
 def translated(parameter: click.Parameter, context: click.Context) -> tuple[str, str] | None:
     """Return a parameter's help line in the language in use; its declaration holds the message id."""
-    if not isinstance(parameter, click.Option) or not parameter.help:
-        return parameter.get_help_record(context)
-    original = parameter.help
+    original: str | None = getattr(parameter, "help", None)
+    if not original:
+        return None
     parameter.help = _(original)
     try:
         return parameter.get_help_record(context)
@@ -138,16 +138,19 @@ class LazyGroup(OwnHelp, click.Group):
         raise error
 
     def _similar(self, name: str) -> list[str]:
-        """Return commands that were perhaps meant: of a similar name here, or of this very name under a noun."""
+        """Return commands that were perhaps meant: of a similar name here, else under a noun."""
         from difflib import get_close_matches
 
         prefix = f"{self.path} " if self.path else ""
         near = [prefix + match for match in get_close_matches(name.lower(), list(self.entries()), n=3)]
-        return near or [entry.path for entry in COMMANDS if entry.path.rpartition(" ")[2] == name][:3]
+        verbs = {entry.path: entry.path.rpartition(" ")[2] for entry in COMMANDS}
+        alike = get_close_matches(name.lower(), sorted(set(verbs.values())), n=1)
+        return near or [path for path, verb in verbs.items() if verb in alike][:3]
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever the command returns
         """Run the command named next. Raises click.UsageError with this group's help when none is."""
-        if not ctx._protected_args and not ctx.args:
+        words = "_protected_args" if hasattr(ctx, "_protected_args") else "protected_args"  # click 8.2 renamed it
+        if not getattr(ctx, words) and not ctx.args:
             error = click.UsageError(_("a command is missing"), ctx)
             error.page = ctx.get_help()  # type: ignore[attr-defined]
             raise error

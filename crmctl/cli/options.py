@@ -54,6 +54,8 @@ class Leaf(OwnHelp):
     exits: tuple[int, ...] = (0,)
     formats: tuple[str, ...] = FORMATS
     changes = False
+    silent = False
+    as_of = True
 
     def invoke(self, ctx: click.Context) -> int:
         """Settle how the command was called, run it, return its exit status."""
@@ -82,11 +84,14 @@ def command(
     exits: Sequence[int] = (0, 1, 2),
     changes: bool = False,
     formats: Sequence[str] | None = None,
+    silent: bool | None = None,
+    as_of: bool | None = None,
 ) -> Callable[[Callback], Leaf]:
     """Return the decorator that makes a function a command.
 
-    `exits` are the statuses its help explains, `changes` gives it --dry-run, `formats` are the output forms it knows:
-    all, or table and json where it changes something.
+    `exits` are the statuses its help explains; `changes` gives it --dry-run; `formats` are the output forms it knows:
+    all, or table and json where it changes something. `silent`: its table says only that all went well, so -q drops it
+    (default: where it changes something). `as_of`: --as-of applies beyond a dry run (default: where it only reads).
     """
     known = tuple(formats or (_DOCUMENT_FORMATS if changes else FORMATS))
 
@@ -100,6 +105,8 @@ def command(
             help=inspect.getdoc(function) or "",
             context_settings={**SETTINGS, "show_default": True},
         )
+        leaf.silent = changes if silent is None else silent
+        leaf.as_of = not changes if as_of is None else as_of
         leaf.examples = (example,) if isinstance(example, str) else tuple(example)
         leaf.exits, leaf.formats, leaf.changes = tuple(exits), known, changes
         return leaf
@@ -124,6 +131,11 @@ def settle(context: click.Context, leaf: Leaf) -> Invocation:
             _("{command}: changes nothing, so --dry-run does not apply").format(command=path),
             hint=_("run it without --dry-run"),
         )
+    if options.get("as_of") and not (leaf.as_of or options.get("dry_run")):
+        raise UsageProblem(
+            _("{command}: --as-of does not apply; what is written has the real time").format(command=path),
+            hint=_("run it without --as-of, or with --dry-run"),
+        )
     workspace = options.get("workspace") or os.environ.get(WORKSPACE_VARIABLE)
     return Invocation(
         command=path,
@@ -135,6 +147,7 @@ def settle(context: click.Context, leaf: Leaf) -> Invocation:
         yes=bool(options.get("yes")),
         no_input=bool(options.get("no_input")),
         quiet=bool(options.get("quiet")),
+        silent=leaf.silent,
         verbose=int(options.get("verbose", 0)),
         lang=lang(),
         log_format=options.get("log_format", "text"),

@@ -19,7 +19,12 @@ _GIVEN = "crmctl.cli.given"
 
 
 class SharedOption(click.Option):
-    """An option that works everywhere; help pages list them apart."""
+    """An option that works everywhere; help pages list them apart, without click's notes on ranges and defaults."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return spelling and meaning."""
+        record = super().get_help_record(ctx)
+        return (record[0], self.help or "") if record else None
 
 
 def given(context: click.Context) -> dict[str, Any]:
