@@ -20,7 +20,7 @@ from typing import Any
 from machine import script
 from measure import Measured
 from parties import HEADER
-from server import drop_database, new_database
+from server import Server
 
 COLUMNS = HEADER.split(",")
 COUNTS = ("read", "created", "updated", "unchanged", "duplicate", "rejected", "flagged")
@@ -69,7 +69,9 @@ def _succeeded(run: Measured, codes: Sequence[int] = (0,)) -> None:
         raise WrongResult(f"exit {run.exit_code}: {run.stderr.decode(errors='replace')[-2000:]}")
 
 
-def crmctl(source: Input, server: str | None, *, options: Sequence[str] = (), again: Sequence[str] = ()) -> Contender:
+def crmctl(
+    source: Input, server: Server | None, *, options: Sequence[str] = (), again: Sequence[str] = ()
+) -> Contender:
     """Return crmctl on SQLite, or on the PostgreSQL `server`; `again` names modes in which the file comes again."""
     database = "postgresql" if server else "sqlite"
     label = f"crmctl{' ' + ' '.join(options) if options else ''}"
@@ -80,7 +82,7 @@ def crmctl(source: Input, server: str | None, *, options: Sequence[str] = (), ag
             raise WrongResult("the console script crmctl is not installed")
         env, workspace = environment(place), place / "workspace"
         name = f"bench_{place.name}"
-        where = ["--database", new_database(server, name)] if server else []
+        where = ["--database", server.create(name)] if server else []
         init: list[str | Path] = [program, "init", workspace, "--lang", "en", *where]
         done = subprocess.run(init, env=env, cwd=place, capture_output=True, check=False, stdin=subprocess.DEVNULL)
         if done.returncode:
@@ -93,7 +95,7 @@ def crmctl(source: Input, server: str | None, *, options: Sequence[str] = (), ag
                 yield Job(f"{label}, again, {mode}", [*base, mode], lambda run: _again(run, source), env)
         finally:
             if server:
-                drop_database(server, name)
+                server.drop(name)
 
     return Contender(label, database, jobs)
 
@@ -165,12 +167,12 @@ def django(source: Input, python: Path) -> Contender:
     return Contender("django-import-export", "sqlite", jobs)
 
 
-def copy(source: Input, server: str) -> Contender:
+def copy(source: Input, server: Server) -> Contender:
     """Return psql's `\\copy`: every cell as text into one PostgreSQL table without an index."""
 
     def jobs(place: Path) -> Iterator[Job]:
         name = f"bench_{place.name}"
-        url = new_database(server, name)
+        url = server.create(name)
         columns = ", ".join(f"{column} text" for column in COLUMNS)
         _psql(url, f"CREATE TABLE customer ({columns})")
         argv = ["psql", "-X", "-q", "-d", url, "-c", f"\\copy customer from '{source.path}' csv header"]
@@ -182,7 +184,7 @@ def copy(source: Input, server: str) -> Contender:
         try:
             yield Job("\\copy", argv, check)
         finally:
-            drop_database(server, name)
+            server.drop(name)
 
     return Contender("\\copy", "postgresql", jobs)
 

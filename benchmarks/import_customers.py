@@ -27,7 +27,7 @@ from generate import Recipe, write
 from machine import describe
 from measure import Measured, run
 from report import Budget, Case, ratio
-from server import postgresql, server_version
+from server import Server, postgresql
 
 GATE_ROWS = 1_000_000  # budgets are meant for this size; random pages hide their cost at a tenth of it
 SMALL_SHARE = 10  # the memory budget compares with a file this many times smaller
@@ -41,7 +41,7 @@ def _input(scratch: Path, rows: int, a: argparse.Namespace) -> Input:
     return Input(path, rows, counts)
 
 
-def _contenders(scratch: Path, server: str | None, a: argparse.Namespace) -> list[tuple[Contender, Input, int]]:
+def _contenders(scratch: Path, server: Server | None, a: argparse.Namespace) -> list[tuple[Contender, Input, int]]:
     """Return (contender, its file, rounds it takes part in), the quick ones first."""
     full, small = _input(scratch, a.rows, a), _input(scratch, max(a.rows // SMALL_SHARE, 1000), a)
     again = ["create", "upsert"] if a.again == "both" else [a.again] if a.again != "none" else []
@@ -172,15 +172,13 @@ def _own_budgets(cases: dict[str, Case], first: Case, database: str, label: str)
 
 
 @contextlib.contextmanager
-def _servers(a: argparse.Namespace) -> Iterator[str | None]:
-    """Yield a PostgreSQL server's URL where one is wanted."""
+def _servers(a: argparse.Namespace) -> Iterator[Server | None]:
+    """Yield a PostgreSQL server where one is wanted."""
     if a.database == "sqlite":
         yield None
-    elif a.server:
-        yield a.server.rstrip("/")
     else:
-        with postgresql() as url:
-            yield url
+        with postgresql(a.server) as server:
+            yield server
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -225,7 +223,7 @@ def main(argv: list[str] | None = None) -> int:
     a.scratch.mkdir(parents=True)
     try:
         with _servers(a) as server:
-            extra = {"postgresql": server_version(server)} if server else {}
+            extra = {"postgresql": server.version()} if server else {}
             facts = describe(extra)
             found = _runnable(_contenders(a.scratch, server, a), a)
             cases, details = _measure(found, a.scratch, a.rounds)

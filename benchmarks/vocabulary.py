@@ -71,7 +71,7 @@ TOWNS = spread(
 )
 ROADS = spread(["Harbour Road", "Mill Lane", "Station Street", "Oak Avenue", "Market Square", "College Hill"])
 TRADES = spread(
-    ["Wholesale and retail", "Catering and lodging", "Transport and logistics", "Healthcare", "Manufacturing"]
+    ["Wholesale and retail", "Catering and hotels", "Logistics", "Healthcare", "Manufacturing"]
     + ["Construction and property", "Education", "Energy and chemicals", "Finance", "Information technology"]
 )
 REMARKS = spread(
