@@ -96,7 +96,9 @@ class Workspace:
         return float(self.get("lock_timeout"))
 
 
-def find(folder: Path | None, environ: Mapping[str, str] | None = None, **options: Any) -> Workspace:
+def find(
+    folder: Path | None, environ: Mapping[str, str] | None = None, *, options: Mapping[str, Any] | None = None
+) -> Workspace:
     """Return the workspace at `folder`, else at CRMCTL_WORKSPACE, else the nearest one upwards from here.
 
     `options` are settings given on the command line. Raises InvalidInput when there is none or its file is not valid.
@@ -110,7 +112,7 @@ def find(folder: Path | None, environ: Mapping[str, str] | None = None, **option
             hint=_("name one with -w DIR or make one: crmctl init DIR"),
             code="WORKSPACE_MISSING",
         )
-    return Workspace(root, _values(_read(root / FILE), variables, options))
+    return Workspace(root, _values(_read(root / FILE), variables, options or {}))
 
 
 def _upwards(folder: Path) -> Path | None:

@@ -22,6 +22,7 @@ from crmctl.customers.model import UNIQUE, Key, Rejected, Row
 from crmctl.security.keywrap import KeyRow, KeyWrapper
 from crmctl.security.sealing import DataKey, Place, pad
 
+COUNTS = ("read", "created", "updated", "unchanged", "duplicate", "rejected", "flagged")
 Values = tuple[Any, ...]
 Cells = Callable[[int], list[str]]
 EVERYTHING = fields_json(frozenset())  # a creation is of all fields; they are not repeated on every row
@@ -96,9 +97,6 @@ class Built:
     changes_root: str = ""
     rejected: list[Values] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
-
-
-COUNTS = ("read", "created", "updated", "unchanged", "duplicate", "rejected", "flagged")
 
 
 @dataclass

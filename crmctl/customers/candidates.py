@@ -27,7 +27,7 @@ def ident_function(index: BlindIndex, source: str) -> Ident:
     digest = index.digest
 
     def ident(kind: int, value: str) -> bytes:
-        return heads[kind] + digest(kind, f"{source}\x1f{value}" if kind == CODE or kind == ROW else value)
+        return heads[kind] + digest(kind, f"{source}\x1f{value}" if kind in (CODE, ROW) else value)
 
     return ident
 
@@ -50,7 +50,7 @@ def candidate(row: Row, ident: Ident) -> Candidate:
         if kind == CONTACT_NAME:
             contact_name = mark
             continue
-        if kind == ORG_NAME or kind == PERSON_NAME:
+        if kind in (ORG_NAME, PERSON_NAME):
             name = mark
         if key.strength == UNIQUE:
             unique.append(mark)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
+from typing import Any
 
 CUSTOMER_CLEAR = (
     "customer_id", "type", "status", "stage", "tier", "owner_id", "org_unit", "region", "industry", "source",
@@ -22,11 +23,11 @@ _EMPTY = dict.fromkeys(CUSTOMER_CLEAR)
 _pick = itemgetter(*CUSTOMER_CLEAR)
 
 
-def customer_row(clear: dict[str, str | int], sealed: bytes, sealed_hash: bytes) -> tuple[object, ...]:
+def customer_row(clear: dict[str, Any], sealed: bytes, sealed_hash: bytes) -> tuple[Any, ...]:
     """Return the bulk row of a customer from its clear columns (nulls left out) and its envelope."""
     return (*_pick({**_EMPTY, **clear}), sealed, sealed_hash)
 
 
-def clear_of(columns: tuple[str, ...], row: tuple[object, ...]) -> dict[str, object]:
+def clear_of(columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
     """Return the clear columns of a bulk row without nulls."""
     return {name: value for name, value in zip(columns, row, strict=False) if value is not None}

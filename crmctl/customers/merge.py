@@ -11,8 +11,9 @@ import orjson
 
 from crmctl.customers import record
 from crmctl.customers.columns import CONTACT_CLEAR, CUSTOMER_CLEAR, clear_of, customer_row
+from crmctl.customers.formats.texts import person_key
 from crmctl.customers.model import UNIQUE, Key, Row
-from crmctl.customers.policy import CustomersSettings
+from crmctl.customers.policy import CLEAR_COLUMNS, CustomersSettings
 from crmctl.security.identity import IDENTITY_KINDS
 from crmctl.security.sealing import DataKey, Place, Sealer, pad
 
@@ -120,7 +121,7 @@ def _after(row: Row, before: _Before, terms: Terms) -> tuple[dict[str, Any], dic
         for name in row.blank:
             attributes.pop(name, None)
             personal.pop(name, None)
-            if name in record.CLEAR_COLUMNS:
+            if name in CLEAR_COLUMNS:
                 clear.pop(name, None)
     if terms.names_types:
         clear["type"] = row.type
@@ -147,9 +148,8 @@ def _contact_after(row: Row, before: _Before, terms: Terms) -> tuple[int, dict[s
 
 
 def _same_person(known: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
-    name, other = record.folded_name(known.get("name", "")), record.folded_name(given.get("name", ""))
-    if name and other:
-        return name == other
+    if known.get("name") and given.get("name"):
+        return person_key(known["name"]) == person_key(given["name"])
     return any(known.get(field) and known.get(field) == given.get(field) for field in ("mobile", "email"))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from crmctl.customers.formats.identity import identity_value
+from crmctl.customers.formats.identity import identity_values
 from crmctl.customers.model import LOOK_UP, Key, Row
 from crmctl.customers.policy import CustomersSettings, FieldPolicy, KeyItem
 from crmctl.security.identity import IDENTITY_KINDS
@@ -97,7 +97,8 @@ def keys_of(
             value = place.get(field.code)
             if value and field.identity is not None:
                 kind = IDENTITY_KINDS[field.identity.kind]
-                found.add(Key(kind, identity_value(field.identity.kind, value), strength, of_contact))
+                values = identity_values(field.identity.kind, value)
+                found.update(Key(kind, comparable, strength, of_contact) for comparable in values)
     return found
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,7 +28,9 @@ from crmctl.store import counters, engine, migrate
 
 if TYPE_CHECKING:
     from crmctl.cli.options import Invocation
-    from crmctl.policy.model import PolicySet
+    from crmctl.policy import PolicySet
+    from crmctl.policy.company import CompanySettings
+    from crmctl.security.access import AccessSettings
     from crmctl.security.actor import Actor
     from crmctl.security.keystore import KeyStore
     from crmctl.workspace import Workspace
@@ -90,7 +92,12 @@ class Run:
 
 def company_zone(policies: PolicySet) -> str:
     """Return the IANA name of the company's time zone from company.yaml."""
-    return str(policies.settings("company").timezone)
+    return cast("CompanySettings", policies.settings("company")).timezone
+
+
+def access_of(policies: PolicySet) -> AccessSettings:
+    """Return the settings of access.yaml."""
+    return cast("AccessSettings", policies.settings("access"))
 
 
 @contextlib.contextmanager
@@ -103,7 +110,7 @@ def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Ite
     from crmctl import policy
 
     options = {"lock_timeout": call.timeout if "lock_timeout" in call.given else None}
-    place = workspace.find(call.workspace, **options)
+    place = workspace.find(call.workspace, options=options)
     if "lang" not in call.given and place.get("lang"):
         i18n.use(str(place.get("lang")))
     policies = policy.load(place.policies)
@@ -113,9 +120,7 @@ def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Ite
         base = engine.open_engine(database_url(place), timeout=place.timeout, workspace=place.root)
         stack.callback(base.dispose)
         migrate.require_head(base)
-        who = actors.current(
-            policies.settings("access"), mode=str(place.get("mode")), service_uid=place.get("service_uid")
-        )
+        who = actors.current(access_of(policies), mode=str(place.get("mode")), service_uid=place.get("service_uid"))
         run = Run(command, act, who, place, policies, base, now, as_of, bool(call.dry_run), None, stack)
         _permit(run)
         if lock and not run.dry_run:
@@ -139,7 +144,7 @@ def database_url(place: Workspace) -> str:
 
 def _permit(run: Run) -> None:
     try:
-        permissions.require(run.actor, run.policies.settings("access"), run.act)
+        permissions.require(run.actor, access_of(run.policies), run.act)
     except PermissionMissing:
         with engine.write(run.engine) as conn:
             entries.append(conn, run.entry("denied"))

@@ -16,10 +16,13 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from crmctl import clock, files, locate
+from crmctl import files, locate, workspace
+from crmctl.audit import entries
 from crmctl.errors import InvalidInput, Refused
 from crmctl.i18n import _
+from crmctl.runs import run as runs
 from crmctl.runs import tables
+from crmctl.security import actor
 from crmctl.security.keystore import KeyStore
 from crmctl.store import engine, migrate
 from crmctl.workspace import FILE, SCHEMA
@@ -75,17 +78,17 @@ def init(request: Request, at: datetime) -> Made:
         _config(building, request, instance, keys, folder)
         _database(building, request.database, instance, at)
         if not external_keys:
-            os.rename(building_keys, keys)
+            building_keys.rename(keys)
         if folder.exists():
             folder.rmdir()
-        os.rename(building, folder)
+        building.rename(folder)
         files.sync_folder(folder.parent)
     except OSError as error:
         raise files.storage_failure(folder, error) from error
     finally:
         for leftover in (building, building_keys):
             shutil.rmtree(leftover, ignore_errors=True)
-    _first_entries(folder, at)
+    _first_entry(folder, at)
     return Made(folder, keys, request.database or str(folder / "data" / "crmctl.db"), instance, person, count)
 
 
@@ -203,13 +206,18 @@ def _database(building: Path, url: str, instance: str, at: datetime) -> None:
         base.dispose()
 
 
-def _first_entries(folder: Path, at: datetime) -> None:
-    """Begin the log: who made the workspace, and that person's own undertaking of confidentiality (ACC-05)."""
-    from crmctl.audit import entries
-    from crmctl.cli.invocation import Invocation
-    from crmctl.runs import run as runs
+def _first_entry(folder: Path, at: datetime) -> None:
+    """Begin the log: who made the workspace, under which policies."""
+    from crmctl import policy
 
-    call = Invocation(command="init", workspace=folder)
-    with runs.open_run(call, "init", "init") as run, engine.write(run.engine) as conn:
-        runs.keep_policy_text(conn, run.policies, at)
-        entries.append(conn, run.entry("done", at=clock.now()))
+    place = workspace.find(folder)
+    policies = policy.load(place.policies)
+    who = actor.current(runs.access_of(policies), mode="direct")
+    base = engine.open_engine(runs.database_url(place), workspace=folder)
+    try:
+        with engine.write(base) as conn:
+            runs.keep_policy_text(conn, policies, at)
+            body = entries.entry(act="init", actor=who, at=at, result="done", policy=policies.hash, host=runs.HOST)
+            entries.append(conn, body)
+    finally:
+        base.dispose()

@@ -1,0 +1,239 @@
+"""Reading customers: list, count, show, find, history; always masked, never more than a page at a time.
+
+Keyset paging by number: page 20,000 costs what page 1 costs. What a person sees is decided by field class and role;
+a customer outside the person's scope looks like one that does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Select, false, func, select
+
+from crmctl.customers import facts, tables
+from crmctl.customers.candidates import ident_function
+from crmctl.customers.columns import CUSTOMER, CUSTOMER_CLEAR, clear_of
+from crmctl.customers.merge import CONTACT_SEALED, CUSTOMER_SEALED
+from crmctl.customers.policy import CustomersSettings
+from crmctl.runs.run import Run, access_of
+from crmctl.security import masking, permissions
+from crmctl.security.identity import IDENTITY_KINDS, BlindIndex
+from crmctl.security.sealing import Sealer
+from crmctl.store import bulk, engine
+
+HIDDEN = None
+MOST = 1000
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which customers; empty means any. `company` is a substring of the registered name, `flag` "*" any flag."""
+
+    tier: str = ""
+    owner: int | None = None
+    status: str = ""
+    type: str = ""
+    org_unit: str = ""
+    batch: int | None = None
+    flag: str = ""
+    company: str = ""
+    numbers: tuple[int, ...] | None = None
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A customer as this person may see it: clear columns, personal fields masked, contacts masked."""
+
+    customer_id: int
+    clear: Mapping[str, Any]
+    personal: Mapping[str, Any]
+    contacts: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Customers in order of number; `next` continues after them, None at the end."""
+
+    customers: list[Shown]
+    next: int | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of a customer's history: when, who, what was done to which object, which fields, by which batch."""
+
+    change_id: int
+    at: Any
+    person: str
+    command: str
+    object: str
+    object_id: int
+    operation: str
+    version: int
+    fields: list[str]
+    run_id: int
+
+
+def page(run: Run, filters: Filters, limit: int) -> Page:
+    """Return up to `limit` customers that match."""
+    with engine.read(run.engine) as conn:
+        rows = _rows(conn, run, filters, min(limit, MOST) + 1)
+        contacts = facts.contacts(conn, [row[0] for row in rows])
+    more = len(rows) > min(limit, MOST)
+    rows = rows[: min(limit, MOST)]
+    shown = _shown(run, rows, contacts)
+    return Page(shown, rows[-1][0] if more else None)
+
+
+def count(run: Run, filters: Filters) -> int:
+    """Return how many customers match."""
+    with engine.read(run.engine) as conn:
+        query = select(func.count()).select_from(tables.customer).where(*_conditions(run, filters))
+        return int(conn.execute(query).scalar_one())
+
+
+def holders(run: Run, kind: str, value: str, source: str = "") -> tuple[int, ...]:
+    """Return the numbers of those who have the identity `kind` of this normalised value, from the blind index.
+
+    A name looks up individuals and contact persons alike; an external code needs its `source` system.
+    """
+    _current, keys = run.keys.index_keys()
+    kinds = ["person_name", "contact_name"] if kind == "person_name" else [kind]
+    found: set[int] = set()
+    with engine.read(run.engine) as conn:
+        for epoch, key in keys.items():
+            ident = ident_function(BlindIndex(key, epoch), source)
+            idents = {ident(IDENTITY_KINDS[name], value) for name in kinds}
+            held = facts.find(conn, idents, [epoch])
+            found.update(abs(customer) for customers in held.values() for customer in customers)
+    return tuple(sorted(found))
+
+
+def history(run: Run, number: int, limit: int) -> list[Change]:
+    """Return a customer's changes, newest first, values left out (UPD-05 keeps them sealed or in the change log)."""
+    from crmctl.audit.tables import change
+    from crmctl.runs.tables import run as run_table
+
+    if not page(run, Filters(numbers=(number,)), 1).customers:
+        return []
+    columns = change.c
+    query = (
+        select(
+            columns.change_id, run_table.c.started_at, run_table.c.person, run_table.c.command, columns.object,
+            columns.object_id, columns.operation, columns.version, columns.fields, columns.run_id,
+        )
+        .select_from(change.outerjoin(run_table, run_table.c.run_id == columns.run_id))
+        .where(columns.customer_id == number)
+        .order_by(columns.change_id.desc())
+        .limit(limit)
+    )  # fmt: skip
+    with engine.read(run.engine) as conn:
+        rows = conn.execute(query).all()
+    return [Change(*row[:8], orjson.loads(row[8]), row[9]) for row in rows]
+
+
+def settings_of(run: Run) -> CustomersSettings:
+    """Return the field policy."""
+    return cast("CustomersSettings", run.policies.settings("customers"))
+
+
+def _rows(conn: Connection, run: Run, filters: Filters, limit: int) -> list[tuple[Any, ...]]:
+    if filters.numbers is not None:
+        wanted = sorted(number for number in filters.numbers if number > filters.after)[:limit]
+        conditions = [tables.customer.c.customer_id.in_(wanted)]
+    else:
+        conditions = [tables.customer.c.customer_id > filters.after]
+    query: Select[Any] = select(tables.customer.c.customer_id).where(*conditions, *_conditions(run, filters))
+    numbers = conn.execute(query.order_by(tables.customer.c.customer_id).limit(limit)).scalars().all()
+    rows = bulk.fetch_by_keys(conn, tables.customer, "customer_id", list(numbers), CUSTOMER)
+    return sorted(rows)
+
+
+def _conditions(run: Run, filters: Filters) -> list[ColumnElement[bool]]:
+    columns = tables.customer.c
+    found: list[ColumnElement[bool]] = []
+    for name in ("tier", "status", "type", "org_unit"):
+        if getattr(filters, name):
+            found.append(columns[name] == getattr(filters, name))
+    if filters.owner is not None:
+        found.append(columns.owner_id == filters.owner)
+    if filters.batch is not None:
+        found.append(columns.batch_id == filters.batch)
+    if filters.flag == "*":
+        found.append(columns.flags.is_not(None))
+    elif filters.flag:
+        found.append((" " + columns.flags + " ").contains(f" {filters.flag} ", autoescape=True))
+    if filters.company:
+        found.append(columns.company_name.contains(filters.company, autoescape=True))
+    return found + _scope(run)
+
+
+def _scope(run: Run) -> list[ColumnElement[bool]]:
+    """Return what narrows to the customers this person may know of (ACC-01)."""
+    access = access_of(run.policies)
+    scope = permissions.scope(run.actor, access, run.act)
+    if scope == "all":
+        return []
+    unit = access.people[run.actor.person].org_unit if run.actor.person in access.people else None
+    if scope == "org_unit" and unit:
+        return [tables.customer.c.org_unit == unit]
+    # An owner's own customers are found by staff number, which comes with the staff register; until then: none.
+    return [false()]
+
+
+def _shown(run: Run, rows: Sequence[tuple[Any, ...]], contacts: Mapping[int, list[tuple[Any, ...]]]) -> list[Shown]:
+    if not rows:
+        return []
+    keys = run.keys.fetch("customer", [row[0] for row in rows])
+    sealer = Sealer(run.workspace.instance)
+    face = _Face(run)
+    found = []
+    for row in rows:
+        number = row[0]
+        clear = clear_of(CUSTOMER_CLEAR, row)
+        attributes = orjson.loads(clear.pop("attributes")) if "attributes" in clear else {}
+        key = keys.get(number) or run.keys.key("customer", number)
+        personal = sealer.open_json(key, CUSTOMER_SEALED, row[-2])
+        people = [
+            {"contact_id": item[1], **face.masked(sealer.open_json(key, CONTACT_SEALED, item[-2], item[1]))}
+            for item in contacts.get(number, [])
+        ]
+        found.append(Shown(number, face.visible({**clear, **attributes}), face.masked(personal), people))
+    return found
+
+
+class _Face:
+    """What this person may see of each field."""
+
+    def __init__(self, run: Run) -> None:
+        self.fields = settings_of(run).by_code
+        access = access_of(run.policies)
+        self.rights = {
+            sensitivity: permissions.field_right(run.actor, access, sensitivity)
+            for sensitivity in ("open", "internal", "personal", "sensitive")
+        }
+
+    def visible(self, clear: Mapping[str, Any]) -> dict[str, Any]:
+        """Return clear columns and attributes: shown, masked or left out by their class."""
+        found = {}
+        for name, value in clear.items():
+            field = self.fields.get(name)
+            right = self.rights[field.sensitivity] if field else "view"
+            if right == "view":
+                found[name] = value
+            elif right == "mask" and field is not None and isinstance(value, str):
+                found[name] = masking.mask(field.mask, value)
+        return found
+
+    def masked(self, sealed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return sealed fields masked: in full they are a reveal, which is another act."""
+        found = {}
+        for name, value in sealed.items():
+            field = self.fields.get(name)
+            if field is not None and self.rights[field.sensitivity] != "none":
+                found[name] = masking.mask(field.mask, str(value))
+        return found

@@ -1,0 +1,140 @@
+"""Commands that make a workspace and look after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crmctl.cli.options import Invocation, command
+from crmctl.cli.render import Column, Table
+from crmctl.i18n import N_, _
+
+
+@command(example="crmctl init crm --lang zh", exits=(0, 1, 2, 4, 74), formats=("table", "json"))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--demo", is_flag=True, help=N_("Fill the values the written policies leave blank with examples."))
+@click.option(
+    "--database", default="", metavar="URL", help=N_("PostgreSQL URL or SQLite file; default: in the folder.")
+)
+@click.option("--keys", default="", metavar="DIR|URL", help=N_("Where the key store goes; default: FOLDER.keys."))
+def init_command(call: Invocation, folder: Path, demo: bool, database: str, keys: str) -> int | None:
+    """Make a workspace in a new or empty folder.
+
+    It gets the starter policies, an empty database, a key store apart from it, and you as its first administrator.
+    """
+    from crmctl import clock, i18n
+    from crmctl.setup.init import Request, init
+    from crmctl.workspace import masked
+
+    made = init(Request(folder, i18n.lang(), demo, database, keys), clock.now())
+    call.emit(
+        {
+            "workspace": str(made.folder),
+            "database": masked(made.database),
+            "keys": masked(made.keys),
+            "instance": made.instance,
+            "administrator": made.person,
+            "policies": made.policies,
+        },
+        _("Workspace {folder} is ready; {person} is its first administrator.").format(
+            folder=made.folder, person=made.person
+        ),
+        _("Keys: {keys}. Losing them is losing the data: keep a copy (crmctl keys copy DEST).").format(
+            keys=masked(made.keys)
+        ),
+        _("Next: crmctl -w {folder} doctor, then crmctl -w {folder} customer import FILE").format(folder=made.folder),
+    )
+    return None
+
+
+@command(example="crmctl doctor", exits=(0, 1, 4), formats=("table", "json"))
+def doctor_command(call: Invocation) -> int | None:
+    """Say what is fine, what warns and what is wrong in this workspace.
+
+    Exit status 1 only when something is wrong.
+    """
+    from crmctl import clock, workspace
+    from crmctl.setup import doctor
+
+    place = workspace.find(call.workspace)
+    findings = doctor.examine(place, clock.now())
+    words = {doctor.FINE: _("fine"), doctor.WARNS: _("warns"), doctor.WRONG: _("WRONG")}
+    order = {doctor.WRONG: 0, doctor.WARNS: 1, doctor.FINE: 2}
+    findings.sort(key=lambda finding: order[finding.level])
+    columns = (
+        Column("level", N_("State"), show=lambda level: words[level]),
+        Column("subject", N_("Subject")),
+        Column("message", N_("Finding")),
+        Column("hint", N_("What to do")),
+    )
+    rows = [(finding.level, finding.subject, finding.message, finding.hint) for finding in findings]
+    wrong = sum(finding.level == doctor.WRONG for finding in findings)
+    warns = sum(finding.level == doctor.WARNS for finding in findings)
+    call.emit(
+        {"ok": not wrong, "wrong": wrong, "warns": warns},
+        Table(columns, rows, "findings"),
+        _("{wrong} wrong, {warns} warnings").format(wrong=wrong, warns=warns),
+    )
+    return 1 if wrong else 0
+
+
+@command(example="crmctl config show", exits=(0, 4), formats=("table", "json", "csv"))
+def config_show_command(call: Invocation) -> int | None:
+    """Show each configuration value and where it comes from; passwords are masked."""
+    from crmctl import workspace
+
+    options = {"lock_timeout": call.timeout if "lock_timeout" in call.given else None}
+    place = workspace.find(call.workspace, options=options)
+    columns = (
+        Column("name", N_("Setting")),
+        Column("value", N_("Value")),
+        Column("source", N_("Source")),
+        Column("meaning", N_("Meaning"), show=_),
+    )
+    rows = []
+    for value in place.values.values():
+        shown = "" if value.value is None else workspace.masked(str(value.value))
+        rows.append((value.name, shown, value.source, value.meaning))
+    call.emit({"workspace": str(place.root)}, Table(columns, rows, "settings"))
+    return None
+
+
+@command(example="crmctl db upgrade", exits=(0, 1, 4, 6, 10, 11, 74), formats=("table", "json"))
+def db_upgrade_command(call: Invocation) -> int | None:
+    """Bring the database to the revision of this program; does nothing when it is there."""
+    from crmctl.setup import database
+
+    before, after = database.upgrade(call)
+    call.emit(
+        {"before": before, "revision": after, "changed": before != after},
+        _("database at revision {revision}").format(revision=after),
+    )
+    return None
+
+
+@command(example="crmctl db current", exits=(0, 4, 10), formats=("table", "json"))
+def db_current_command(call: Invocation) -> int | None:
+    """Show the database's revision and the program's. Exit status 10 when they differ."""
+    from crmctl.setup import database
+    from crmctl.store.migrate import HEAD
+
+    found = database.current(call)
+    call.emit(
+        {"revision": found, "head": HEAD},
+        _("database {revision}, program {head}").format(revision=found or _("none"), head=HEAD),
+    )
+    return 0 if found == HEAD else 10
+
+
+@command(example="crmctl db check", exits=(0, 1, 4, 10), formats=("table", "json"))
+def db_check_command(call: Invocation) -> int | None:
+    """Compare the database's tables with the program's. Exit status 1 when they differ."""
+    from crmctl.setup import database
+
+    differences = database.check(call)
+    call.emit(
+        {"differences": differences, "ok": not differences},
+        *(differences or [_("the tables are as they should be")]),
+    )
+    return 1 if differences else 0
