@@ -48,7 +48,7 @@ CHANGE_COLUMNS = (
 )
 SALT_SIZE = 16
 _SALTS_AT_ONCE = 4096
-_FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_FIELD = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _PRIMITIVES = {int, str}
 _CANONICAL = (
     '{"change":%d,"clear_after":%s,"clear_before":%s,"customer":%d,"fields":%s,"object":"%s","object_id":%d,'
@@ -106,7 +106,7 @@ def clear_hash(values: Mapping[str, str | int | None]) -> bytes:
 def fields_json(names: frozenset[str]) -> str:
     """Return the names of changed fields as they are stored and hashed. Raises ValueError for what is no field name."""
     if not all(map(_FIELD.fullmatch, names)):
-        raise ValueError("a field name is ASCII: a-z, 0-9 and _")
+        raise ValueError("a field name is ASCII: a-z, 0-9, _ and -")
     return json.dumps(sorted(names), separators=(",", ":"))
 
 

@@ -64,12 +64,15 @@ class Appended(NamedTuple):
     leaf: bytes
 
 
-def _code(value: object) -> bool:
-    return isinstance(value, str) and _CODE.fullmatch(value) is not None and not _MANY_DIGITS.search(value)
-
-
 def _text(pattern: re.Pattern[str]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _without_digits(pattern: re.Pattern[str]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, str) and bool(pattern.fullmatch(value)) and not _MANY_DIGITS.search(value)
+
+
+_code = _text(_CODE)
 
 
 def _int(value: object) -> bool:
@@ -78,10 +81,6 @@ def _int(value: object) -> bool:
 
 def _list(of: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list) and len(value) <= MAX_ITEMS and all(map(of, value))
-
-
-def _reason(value: object) -> bool:
-    return isinstance(value, str) and _REASON.fullmatch(value) is not None and not _MANY_DIGITS.search(value)
 
 
 def _counts(value: object) -> bool:
@@ -122,7 +121,7 @@ _FORMS: Mapping[str, Callable[[object], bool]] = {
     "obj": _text(_OBJECT),  # the one object looked at or changed: customer:123
     "n": _int,  # how many objects were looked at or changed
     "fields": _list(_code),  # names, never values
-    "purpose": _code,
+    "purpose": _without_digits(_CODE),
     "ticket": _text(_TICKET),
     "policy": _text(_HASH),
     "changes": _int,  # leaves of this chunk …
@@ -130,7 +129,7 @@ _FORMS: Mapping[str, Callable[[object], bool]] = {
     "rows": _range,  # first and last source row
     "source": _text(_HASH),  # of the imported or exported file
     "counts": _counts,
-    "codes": _list(_reason),  # reasons: NAME_MISSING, …
+    "codes": _list(_without_digits(_REASON)),  # reasons: NAME_MISSING, …
     "host": _text(_HOST),
 }
 _REQUIRED = {"act", "actor", "ts", "result"}

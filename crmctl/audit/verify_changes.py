@@ -1,0 +1,177 @@
+"""Second level: every leaf of the change log, and each chunk's root and number against what its entry says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, literal_column, select
+
+from crmctl.audit.changes import CHANGE_COLUMNS, leaf_of
+from crmctl.audit.problems import KEPT, Problems
+from crmctl.audit.reading import batches
+from crmctl.audit.tables import change
+from crmctl.audit.tree import Frontier
+from crmctl.audit.verify_entries import Chunk
+from crmctl.i18n import N_, _
+from crmctl.store.sqlite import driver
+
+_AT_ONCE = 4096  # leaves that wait for the tree
+Row = tuple[Any, ...]
+
+_COMPARISONS = (
+    (
+        "CHUNK_CHANGED",
+        N_("its changes do not give the number and the root that its entry says"),
+        "SELECT run, chunk FROM said JOIN found USING (run, chunk) WHERE said.n <> found.n OR said.root <> found.root",
+    ),
+    (
+        "CHUNK_MISSING",
+        N_("an entry speaks of changes that are not there"),
+        "SELECT run, chunk FROM said WHERE (run, chunk) NOT IN (SELECT run, chunk FROM found)",
+    ),
+    (
+        "CHUNK_UNCOVERED",
+        N_("no entry speaks of these changes"),
+        "SELECT run, chunk FROM found WHERE (run, chunk) NOT IN (SELECT run, chunk FROM said)",
+    ),
+    (
+        "CHUNK_TWICE",
+        N_("more than one entry speaks of the same changes"),
+        "SELECT run, chunk FROM said GROUP BY run, chunk HAVING count(*) > 1",
+    ),
+)
+
+
+class _Unordered(Exception):
+    """The rows of a chunk do not lie together in the order of their positions."""
+
+
+class Scratch:
+    """What the entries say and what the changes give, side by side, however many chunks there are.
+
+    A temporary database, kept by SQLite in a nameless file when it outgrows 2 MB: numbers and hashes only.
+    """
+
+    def __init__(self) -> None:
+        self._db = driver().connect("", isolation_level=None)
+        self._db.execute("CREATE TABLE said (run, chunk, seq, n, root, PRIMARY KEY (run, chunk, seq)) WITHOUT ROWID")
+        self._db.execute("CREATE TABLE found (run, chunk, n, root, PRIMARY KEY (run, chunk)) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+
+    def close(self) -> None:
+        """Forget it all."""
+        self._db.close()
+
+    def said(self, chunk: Chunk) -> None:
+        """Keep what an entry says of a chunk."""
+        self._db.execute("INSERT INTO said VALUES (?, ?, ?, ?, ?)", chunk)
+
+    def found(self, key: Row, number: int, root: bytes) -> None:
+        """Keep what the changes of a chunk give; the last word counts."""
+        self._db.execute("INSERT OR REPLACE INTO found VALUES (?, ?, ?, ?)", (*key, number, root))
+
+    def has_found(self, key: Row) -> bool:
+        """Say whether the changes of this chunk came already."""
+        return self._db.execute("SELECT 1 FROM found WHERE run = ? AND chunk = ?", key).fetchone() is not None
+
+    def forget_found(self) -> None:
+        """Begin the changes again."""
+        self._db.execute("DELETE FROM found")
+
+    def compare(self, problems: Problems) -> None:
+        """Report every chunk where the two sides differ."""
+        for code, message, query in _COMPARISONS:
+            total = self._db.execute(f"SELECT count(*) FROM ({query})").fetchone()[0]  # noqa: S608 - from the table above
+            for run, chunk in self._db.execute(f"{query} LIMIT {KEPT}"):
+                problems.add(code, f"chunk:{run}/{chunk}", _(message))
+            problems.total += max(total - KEPT, 0)
+
+
+def check_changes(conn: Connection, problems: Problems, scratch: Scratch, progress: Callable[[int], None]) -> int:
+    """Recompute every leaf and every chunk's root; compare with what the entries said. Returns the number of changes.
+
+    On SQLite the order of writing is the order of the chunks (see `tables`) and is read first: nothing is sorted. Only
+    when somebody disturbed it, the rows are sorted, in memory.
+    """
+    orders: list[tuple[Any, ...]] = [(change.c.run_id, change.c.chunk, change.c.position, change.c.change_id)]
+    if conn.dialect.name == "sqlite":
+        orders.insert(0, (literal_column("change.rowid"),))
+    for order in orders:
+        found = Problems()
+        pass_ = _Pass(found, scratch, strict=order is orders[-1])
+        statement = select(*(change.c[name] for name in CHANGE_COLUMNS)).order_by(*order)
+        try:
+            for batch in batches(conn, statement):
+                for row in batch:
+                    pass_.take(row)
+                progress(len(batch))
+            pass_.finish()
+        except _Unordered:
+            scratch.forget_found()
+            continue
+        break
+    scratch.compare(found)
+    problems.extend(found)
+    return pass_.total
+
+
+class _Pass:
+    """One reading of the change log, chunk after chunk; `strict` reports disorder instead of giving up."""
+
+    def __init__(self, problems: Problems, scratch: Scratch, *, strict: bool) -> None:
+        self.total = 0
+        self._problems, self._scratch, self._strict = problems, scratch, strict
+        self._key: Row | None = None
+        self._tree, self._pending = Frontier(), list[bytes]()
+
+    def take(self, row: Row) -> None:
+        """Check one row; it belongs to the chunk at hand or begins the next."""
+        self.total += 1
+        key = row[2:4]
+        if key != self._key:
+            self.finish()
+            if not self._strict and self._scratch.has_found(key):
+                raise _Unordered
+            self._key = key
+        if row[4] != self._tree.size + len(self._pending):
+            if not self._strict:
+                raise _Unordered
+            self._problems.add("CHANGE_PLACE", f"change:{row[1]}", _("is not at its position in the chunk"))
+        for code, message in _faults(row):
+            self._problems.add(code, f"change:{row[1]}", _(message))
+        self._pending.append(row[17] if isinstance(row[17], bytes) else b"")
+        if len(self._pending) >= _AT_ONCE:
+            self._flush()
+
+    def finish(self) -> None:
+        """Close the chunk at hand."""
+        if self._key is not None:
+            self._flush()
+            self._scratch.found(self._key, self._tree.size, self._tree.root())
+            self._tree, self._key = Frontier(), None
+
+    def _flush(self) -> None:
+        self._tree.extend(self._pending)
+        self._pending.clear()
+
+
+def _faults(row: Row) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with one row in itself: its leaf, its before-image."""
+    was_clear, was_sealed, salt, clear_before, _clear_after, sealed_before, sealed_after, leaf = row[10:18]
+    try:
+        if salt is not None and leaf_of(row) != leaf:
+            yield "CHANGE_LEAF", N_("its columns do not give its leaf")
+        if was_clear is not None and sha256(was_clear.encode()).digest() != clear_before:
+            yield "CHANGE_IMAGE", N_("its before-image is not the one it was written with")
+        if was_sealed is not None and sha256(was_sealed).digest() != sealed_before:
+            yield "CHANGE_IMAGE", N_("its before-image is not the one it was written with")
+    except (AttributeError, TypeError, ValueError):
+        yield "CHANGE_LEAF", N_("its columns do not give its leaf")
+    if salt is None:
+        return
+    if (clear_before is not None) != (was_clear is not None):
+        yield "CHANGE_IMAGE", N_("its before-image is gone")
+    if sealed_before is not None and sealed_before != sealed_after and was_sealed is None:
+        yield "CHANGE_IMAGE", N_("its before-image is gone")
