@@ -1,0 +1,45 @@
+"""E-mail addresses: an ASCII fast path, email-validator (no DNS) behind it. Lower-case; no tricks with dots or plus."""
+
+from __future__ import annotations
+
+import re
+
+from crmctl.customers.formats.texts import Fault, plain
+
+# A subset of what email-validator accepts: no quoted local parts, no "--" (punycode), no special-use top level.
+_QUICK = re.compile(
+    r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+(?!(?:arpa|invalid|local|localhost|onion|test)\Z)[a-z]{2,24}"
+)
+_LONGEST_QUICK = 64
+_NAMED = re.compile(r".*<([^<>]+)>")
+_SEVERAL = re.compile(r"[;；,，、|/\s]+")
+
+
+def read_emails(cell: str) -> list[str]:
+    """Return the addresses of a cell, normalised. Raises Fault EMAIL_INVALID."""
+    text = cell.lower().strip()
+    if len(text) <= _LONGEST_QUICK and _QUICK.fullmatch(text):
+        return [text]
+    text = plain(cell).lower().strip(" \"'[]")
+    try:
+        return [_one(text)]
+    except Fault:
+        parts = [part for part in _SEVERAL.split(text) if part]
+        if not 2 <= len(parts) <= 10:
+            raise
+    return [_one(part.strip("\"'")) for part in parts]
+
+
+def _one(text: str) -> str:
+    text = text.removeprefix("mailto:")
+    named = _NAMED.fullmatch(text)
+    if named:
+        text = named.group(1).strip()
+    if len(text) <= _LONGEST_QUICK and _QUICK.fullmatch(text):
+        return text
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        return validate_email(text, check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        raise Fault("EMAIL_INVALID") from None

@@ -1,0 +1,121 @@
+"""Amounts of money as people write them → integer minor units. Never through a float."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
+
+from crmctl.customers.formats.texts import Fault, plain
+
+_NUMBER = re.compile(
+    r"(\(?)\s*([+-]?)\s*((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d{1,2}))?\s*(\)?)", re.ASCII
+)
+_LARGEST = 10**17  # minor units; fits 64 bits with room to add up
+
+
+class Unit(NamedTuple):
+    """What a unit in a header or cell means: whole currency units each, and the currency if it names one."""
+
+    factor: int
+    currency: str | None
+
+
+class Amount(NamedTuple):
+    """An amount in minor units; `rounded` when the cell had more decimals than the currency."""
+
+    minor: int
+    currency: str
+    rounded: bool
+
+
+def unit_table(
+    units: Iterable[tuple[Iterable[str], int, str | None]], currencies: Iterable[tuple[str, Iterable[str]]]
+) -> dict[str, Unit]:
+    """Return every spelling of a unit (lower-case, without spaces) with its meaning."""
+    table: dict[str, Unit] = {}
+    for code, names in currencies:
+        for name in (code, *names):
+            table[spelling(name)] = Unit(1, code)
+    for names, factor, currency in units:
+        for name in names:
+            table[spelling(name)] = Unit(factor, currency)
+    return table
+
+
+def spelling(text: str) -> str:
+    """Return the form in which units are compared."""
+    return "".join(plain(text).casefold().split())
+
+
+def money_reader(
+    table: Mapping[str, Unit], decimals: Mapping[str, int], unit: Unit, least: int | None, most: int | None
+) -> Callable[[str], Amount]:
+    """Return a function from cell to `Amount` for a column whose numbers are in `unit` (its currency must be set).
+
+    A cell's own unit or sign comes before the column's. Raises Fault AMOUNT_INVALID, CURRENCY_CONFLICT, or
+    AMOUNT_OUT_OF_RANGE beyond `least`–`most` whole currency units.
+    """
+    assert unit.currency is not None
+    home = unit.currency
+    cents = 10 ** decimals[home] * unit.factor
+    two = decimals[home] == 2
+    lowest = None if least is None else least * 10 ** decimals[home]
+    highest = _LARGEST if most is None else most * 10 ** decimals[home]
+
+    def read(cell: str) -> Amount:
+        whole, _dot, part = cell.partition(".")
+        if whole.isdecimal() and cell.isascii() and len(whole) < 16:
+            if not part:
+                return bounded(Amount(int(whole) * cents, home, False))
+            if two and len(part) == 2 and part.isdecimal():
+                return bounded(Amount(int(whole + part) * unit.factor, home, False))
+        return bounded(_slowly(cell, table, decimals, unit))
+
+    def bounded(amount: Amount) -> Amount:
+        if not (lowest is None or lowest <= amount.minor) or amount.minor > highest:
+            raise Fault("AMOUNT_OUT_OF_RANGE")
+        return amount
+
+    return read
+
+
+def _slowly(cell: str, table: Mapping[str, Unit], decimals: Mapping[str, int], unit: Unit) -> Amount:
+    text = spelling(cell)
+    match = _NUMBER.search(text)
+    if not match or bool(match.group(1)) != bool(match.group(5)):
+        raise Fault("AMOUNT_INVALID")
+    own = _own_unit(text[: match.start()].rstrip("-"), text[match.end() :], table)
+    negative = bool(match.group(1)) or match.group(2) == "-" or text[: match.start()].endswith("-")
+    number = Decimal(match.group(3).replace(",", "")).scaleb(int(match.group(4) or 0))
+    currency = own.currency or unit.currency
+    assert currency is not None
+    exact = number * (own.factor or unit.factor) * 10 ** decimals[currency]
+    if exact > _LARGEST:
+        raise Fault("AMOUNT_OUT_OF_RANGE")
+    minor = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+    return Amount(-minor if negative else minor, currency, minor != exact)
+
+
+def _own_unit(before: str, after: str, table: Mapping[str, Unit]) -> Unit:
+    """Return what the signs around a number say; factor 0 when they say nothing about the size."""
+    factor, currency = 0, None
+    for sign in (before, after):
+        sign = sign.strip("/-:整")
+        if not sign:
+            continue
+        found = table.get(sign)
+        if found is None:
+            raise Fault("AMOUNT_INVALID")
+        if currency and found.currency and found.currency != currency:
+            raise Fault("CURRENCY_CONFLICT")
+        currency = currency or found.currency
+        if found.factor > 1 or sign not in _bare_signs(table):
+            factor = max(factor, found.factor)
+    return Unit(factor, currency)
+
+
+def _bare_signs(table: Mapping[str, Unit]) -> frozenset[str]:
+    """Signs that name a currency and no size: ￥50 in a column of 万元 stays 50 万元; 50元 there is 50 yuan."""
+    return frozenset(sign for sign in table if not any(letter.isalpha() for letter in sign))
