@@ -29,7 +29,7 @@ def differences(connection: Connection) -> list[str]:
     for table in expected.tables.values():
         if table.name in present:
             found += _shape(connection, table)
-    return found
+    return sorted(found)
 
 
 def _flat(changes: Iterable[Any]) -> Iterator[Any]:
@@ -42,17 +42,18 @@ def _flat(changes: Iterable[Any]) -> Iterator[Any]:
 
 
 def _line(change: tuple[Any, ...]) -> str:
-    """Return one of Alembic's differences as `add_table customer`; it tells what would make the database right."""
+    """Return one of Alembic's differences as `add_table: customer`: what would make the database right."""
     action, *parts = change
-    names = []
+    names: list[str] = []
     for part in parts:
         if isinstance(part, SchemaItem):
             owner = getattr(part, "table", None)
-            name = str(getattr(part, "name", part))
-            names.append(name if owner is None or owner.name in names else f"{owner.name}.{name}")
+            if owner is not None and owner.name not in names:
+                names.append(owner.name)
+            names.append(str(getattr(part, "name", part)))
         elif isinstance(part, str):
             names.append(part)
-    return _("{action}: {what}").format(action=action, what=" ".join(names))
+    return _("{action}: {what}").format(action=action, what=".".join(names))
 
 
 def _shape(connection: Connection, table: Table) -> Iterator[str]:

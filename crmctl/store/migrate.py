@@ -92,8 +92,8 @@ def locked(engine: Engine) -> Iterator[Connection]:
 def upgrade(engine: Engine) -> None:
     """Bring the database to HEAD in one transaction; nothing to do when it is there.
 
-    Killed, it leaves the former state. Two at once: the second waits (up to the engine's timeout), then finds nothing to do. Raises DatabaseMissing when
-    the database is newer than this program.
+    Killed, it leaves the former state. Two at once: the second waits (up to the engine's timeout), then finds nothing
+    to do. Raises DatabaseMissing when the database is newer than this program.
     """
     with locked(engine) as connection:
         _run_alembic(connection)
