@@ -10,10 +10,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from crmctl import i18n
 from crmctl.errors import InvalidInput
 from crmctl.i18n import N_, _
+
+if TYPE_CHECKING:
+    from crmctl.cli.invocation import Invocation
 
 FILE = "crmctl.yaml"
 SCHEMA = 1
@@ -113,6 +117,15 @@ def find(
             code="WORKSPACE_MISSING",
         )
     return Workspace(root, _values(_read(root / FILE), variables, options or {}))
+
+
+def called(call: Invocation) -> Workspace:
+    """Return the workspace a command was called for, and speak its language unless the caller chose one."""
+    options = {"lock_timeout": call.timeout if "lock_timeout" in call.given else None}
+    place = find(call.workspace, options=options)
+    if "lang" not in call.given and place.get("lang"):
+        i18n.use(str(place.get("lang")))
+    return place
 
 
 def _upwards(folder: Path) -> Path | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from crmctl import clock, i18n, workspace
+from crmctl import clock, workspace
 from crmctl.audit import entries
 from crmctl.errors import CrmctlError, Interrupted, LimitExceeded, PermissionMissing, Refused
 from crmctl.runs import tables
@@ -109,10 +109,7 @@ def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Ite
     """
     from crmctl import policy
 
-    options = {"lock_timeout": call.timeout if "lock_timeout" in call.given else None}
-    place = workspace.find(call.workspace, options=options)
-    if "lang" not in call.given and place.get("lang"):
-        i18n.use(str(place.get("lang")))
+    place = workspace.called(call)
     policies = policy.load(place.policies)
     now = clock.now()
     as_of = clock.parse_as_of(call.as_of, company_zone(policies), now) if call.as_of else now

@@ -57,7 +57,7 @@ def doctor_command(call: Invocation) -> int | None:
     from crmctl import clock, workspace
     from crmctl.setup import doctor
 
-    place = workspace.find(call.workspace)
+    place = workspace.called(call)
     findings = doctor.examine(place, clock.now())
     words = {doctor.FINE: _("fine"), doctor.WARNS: _("warns"), doctor.WRONG: _("WRONG")}
     order = {doctor.WRONG: 0, doctor.WARNS: 1, doctor.FINE: 2}
@@ -84,8 +84,7 @@ def config_show_command(call: Invocation) -> int | None:
     """Show each configuration value and where it comes from; passwords are masked."""
     from crmctl import workspace
 
-    options = {"lock_timeout": call.timeout if "lock_timeout" in call.given else None}
-    place = workspace.find(call.workspace, options=options)
+    place = workspace.called(call)
     columns = (
         Column("name", N_("Setting")),
         Column("value", N_("Value")),
@@ -138,3 +137,13 @@ def db_check_command(call: Invocation) -> int | None:
         *(differences or [_("the tables are as they should be")]),
     )
     return 1 if differences else 0
+
+
+@command(example="crmctl demo", exits=(0, 1, 74), formats=("table",))
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"))
+def demo_command(call: Invocation, folder: Path) -> int | None:
+    """Take a tour of the main job in a new workspace, on sample data that ships with the program."""
+    from crmctl.setup.demo import demo
+
+    demo(folder.absolute(), click.echo)
+    return None

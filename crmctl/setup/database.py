@@ -50,7 +50,7 @@ def check(call: Invocation) -> list[str]:
 @contextlib.contextmanager
 def _opened(call: Invocation, act: str) -> Iterator[tuple[Engine, Actor, str]]:
     """Yield the engine whatever its revision, after the permission check."""
-    place = workspace.find(call.workspace)
+    place = workspace.called(call)
     policies = policy.load(place.policies)
     access = cast("AccessSettings", policies.settings("access"))
     who = actor.current(access, mode=str(place.get("mode")), service_uid=place.get("service_uid"))

@@ -1,0 +1,101 @@
+"""What people type to say whom or what they mean → codes, numbers and look-ups."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crmctl import files
+from crmctl.customers import records, showing
+from crmctl.customers.formats.identity import asked_value
+from crmctl.errors import InvalidInput, Refused, UsageProblem
+from crmctl.i18n import _, lang
+
+if TYPE_CHECKING:
+    from crmctl.cli.invocation import Invocation
+    from crmctl.policy import PolicySet
+    from crmctl.runs.run import Run
+
+KINDS = {"mobile": "mobile", "email": "email", "uscc": "uscc", "code": "external_code", "name": "person_name"}
+
+
+def code_of(policies: PolicySet, field: str, text: str) -> str:
+    """Return the code of what people call it: code, label or synonym. Raises InvalidInput when it is none."""
+    from crmctl.policy.model import folded
+
+    if not text:
+        return ""
+    known = _names(policies, field)
+    code = known.get(folded(text))
+    if code is None:
+        raise InvalidInput(
+            _("{text}: no such {field}").format(text=text[:40], field=field),
+            hint=_("one of: {codes}").format(codes=", ".join(dict.fromkeys(known.values()))),
+            code="CODE_UNKNOWN",
+        )
+    return code
+
+
+def _names(policies: PolicySet, field: str) -> dict[str, str]:
+    from crmctl.policy.model import folded
+
+    if field == "status":
+        return {folded(word): code for code, text in showing.STATUS.items() for word in (code, _(text))}
+    settings: Any = policies.settings({"type": "customers", "tier": "tiers", "org_unit": "company"}[field])
+    items = {"type": "types", "tier": "tiers", "org_unit": "org_units"}[field]
+    known = {}
+    for item in getattr(settings, items):
+        for word in (item.code, *dict(item.labels or {}).values(), *item.synonyms):
+            known[folded(word)] = item.code
+    return known
+
+
+def filters(
+    run: Run, asked: Mapping[str, str], company: str, number: str, source: str
+) -> tuple[records.Filters, list[str]]:
+    """Return the filters of `customer find`, and the kinds that were asked for. Raises UsageProblem for nothing."""
+    if not asked and not company and not number:
+        raise UsageProblem(
+            _("customer find: says nothing to look for"),
+            hint=_("give --mobile, --email, --uscc, --code, --name, --company or --number"),
+        )
+    wanted: set[int] | None = {showing.parse_number(number)} if number else None
+    for name, text in asked.items():
+        kind = KINDS[name]
+        value = asked_value(kind, text, records.settings_of(run).phone_region)
+        held = set(records.holders(run, kind, value, source))
+        wanted = held if wanted is None else wanted & held
+    chosen = None if wanted is None else tuple(sorted(wanted))
+    kinds = sorted([*asked, *(["company"] if company else []), *(["number"] if number else [])])
+    return records.Filters(company=company, numbers=chosen), kinds
+
+
+def unknown(number: str) -> Refused:
+    """Return the one answer for a customer that does not exist, was destroyed, or is out of the person's scope."""
+    return Refused(
+        _("no customer {number}").format(number=number[:20]),
+        hint=_("see: crmctl customer list, crmctl customer find"),
+        code="CUSTOMER_UNKNOWN",
+    )
+
+
+def write_template(call: Invocation, type_text: str, out: Path | None) -> None:
+    """Write the empty sheet. Raises UsageProblem when a workbook would go to a terminal."""
+    from crmctl import policy, workspace
+    from crmctl.cli.screen import is_terminal
+    from crmctl.customers.template import template
+
+    policies = policy.load(workspace.called(call).policies)
+    settings: Any = policies.settings("customers")
+    data = template(settings, code_of(policies, "type", type_text) or None, lang(), call.output)
+    if out is not None:
+        with files.atomic_output(out) as stream:
+            stream.write(data)
+        call.say(_("{path}: written").format(path=out))
+        return
+    if call.output == "xlsx" and is_terminal(sys.stdout):
+        raise UsageProblem(_("a workbook does not go to a terminal"), hint=_("add > FILE or --out FILE"))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)

@@ -1,0 +1,207 @@
+"""`crmctl customer …`: import, template, list, show, find, history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmctl.cli.options import Invocation, command, personal_option
+from crmctl.cli.render import Column, Table
+from crmctl.i18n import N_, _
+
+if TYPE_CHECKING:
+    from crmctl.customers.records import Filters
+    from crmctl.runs.run import Run
+
+READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74)
+
+
+@command(example="crmctl customer list --tier core --limit 20", exits=READING_EXITS)
+@click.option("--tier", default="", help=N_("Only this tier (code, label or synonym)."))
+@click.option("--owner", type=int, help=N_("Only customers of this owner (staff number)."))
+@click.option("--status", default="", help=N_("Only this status: draft, submitted, returned, archived, cancelled."))
+@click.option("--type", "type_", default="", help=N_("Only this customer type (code, label or synonym)."))
+@click.option("--org-unit", default="", help=N_("Only this organisation unit."))
+@click.option("--batch", type=int, help=N_("Only customers that this import created."))
+@click.option("--flagged", is_flag=True, help=N_("Only customers with a flag."))
+@click.option("--flag", default="", help=N_("Only customers with this flag, as in SHARED_KEY."))
+@click.option("--company", default="", help=N_("Only organisations whose name contains this text."))
+@click.option("--count", is_flag=True, help=N_("Only say how many there are."))
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help=N_("How many to show."))
+@click.option("--after", default="", metavar="NUMBER", help=N_("Continue after this customer."))
+def list_command(call: Invocation, count: bool, limit: int, after: str, **given: Any) -> int | None:  # noqa: ANN401
+    """List customers in order of number, masked.
+
+    The list is an entry of the audit log. More than a page: the last line says how to go on.
+    """
+    from crmctl.customers import records, showing
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "customer list", "customer.list") as run:
+        filters = _filters(run, given, showing.parse_number(after) if after else 0)
+        if count:
+            found = records.count(run, filters)
+            run = runs.record_reading(run, n=found)
+            call.emit({"run_id": run.run_id, "count": found}, str(found))
+            return None
+        page = records.page(run, filters, limit)
+        run = runs.record_reading(run, n=len(page.customers))
+        more = []
+        if page.next is not None:
+            more = [_("more: --after {number}").format(number=showing.number_text(page.next))]
+        rows = [showing.list_row(shown) for shown in page.customers]
+        call.emit(
+            {"run_id": run.run_id, "next": page.next},
+            Table(showing.list_columns(run), rows, "customers"),
+            *more,
+        )
+    return None
+
+
+def _filters(run: Run, given: dict[str, Any], after: int) -> Filters:
+    from crmctl.customers.asking import code_of
+    from crmctl.customers.records import Filters
+
+    return Filters(
+        tier=code_of(run.policies, "tier", given["tier"]),
+        owner=given["owner"],
+        status=code_of(run.policies, "status", given["status"]),
+        type=code_of(run.policies, "type", given["type_"]),
+        org_unit=code_of(run.policies, "org_unit", given["org_unit"]),
+        batch=given["batch"],
+        flag=given["flag"].upper() or ("*" if given["flagged"] else ""),
+        company=given["company"],
+        after=after,
+    )
+
+
+@command(example="crmctl customer show C-000123", exits=READING_EXITS)
+@click.argument("number")
+def show_command(call: Invocation, number: str) -> int | None:
+    """Show one customer with its contact persons, masked."""
+    from crmctl.customers import asking, records, showing
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "customer show", "customer.show") as run:
+        wanted = showing.parse_number(number)
+        page = records.page(run, records.Filters(numbers=(wanted,)), 1)
+        if not page.customers:
+            runs.record_reading(run, n=0)
+            raise asking.unknown(number)
+        shown = page.customers[0]
+        run = runs.record_reading(run, obj=f"customer:{wanted}", n=1)
+        columns = (Column("of", N_("Of")), Column("field", N_("Field")), Column("value", N_("Value")))
+        document = {
+            "run_id": run.run_id,
+            "customer": {"customer": wanted, **shown.clear},
+            "personal": dict(shown.personal),
+            "contacts": [dict(contact) for contact in shown.contacts],
+            "masked": True,
+        }
+        call.emit(document, Table(columns, showing.field_lines(run, shown)))
+    return None
+
+
+@command(
+    example=("crmctl customer find --mobile", "crmctl customer find --company 伟业"),
+    exits=READING_EXITS,
+)
+@personal_option("--mobile", help=N_("Mobile number."))
+@personal_option("--email", help=N_("E-mail address."))
+@personal_option("--uscc", help=N_("统一社会信用代码, unified social credit code."))
+@personal_option("--code", help=N_("External code; with --source its system."))
+@personal_option("--name", help=N_("Name of an individual or a contact person, exact."))
+@click.option("--company", default="", help=N_("Part of an organisation's name."))
+@click.option("--number", default="", help=N_("Customer number."))
+@click.option("--source", default="default", help=N_("System the external code comes from."))
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help=N_("How many to show."))
+def find_command(call: Invocation, company: str, number: str, source: str, limit: int, **given: Any) -> int | None:  # noqa: ANN401
+    """Find customers by what is known of them, masked.
+
+    Personal values are looked up by their digest; the log notes which kind was asked for, never the value. Several
+    together narrow.
+    """
+    from crmctl.customers import asking, records, showing
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "customer find", "customer.find") as run:
+        asked = {name: value for name, value in given.items() if value}
+        filters, kinds = asking.filters(run, asked, company, number, source)
+        page = records.page(run, filters, limit)
+        run = runs.record_reading(run, n=len(page.customers), fields=kinds)
+        rows = [showing.list_row(shown) for shown in page.customers]
+        call.emit(
+            {"run_id": run.run_id, "next": page.next},
+            Table(showing.list_columns(run), rows, "customers"),
+            *([] if rows else [_("nobody found")]),
+        )
+    return None
+
+
+@command(example="crmctl customer history C-000123", exits=READING_EXITS)
+@click.argument("number")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help=N_("How many to show."))
+def history_command(call: Invocation, number: str, limit: int) -> int | None:
+    """Show who changed what of a customer and when, newest first: fields, not values."""
+    from crmctl import clock
+    from crmctl.customers import asking, records, showing
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "customer history", "customer.history") as run:
+        wanted = showing.parse_number(number)
+        changes = records.history(run, wanted, limit)
+        run = runs.record_reading(run, obj=f"customer:{wanted}", n=len(changes))
+        if not changes:
+            raise asking.unknown(number)
+        columns = (
+            Column("change", N_("Change"), detail=True),
+            Column("at", N_("At")),
+            Column("person", N_("Who")),
+            Column("command", N_("Command")),
+            Column("object", N_("Object")),
+            Column("number", N_("No."), detail=True),
+            Column("operation", N_("Operation"), show=lambda value: _(OPERATIONS.get(value, value))),
+            Column("version", N_("Version")),
+            Column("fields", N_("Fields")),
+            Column("run", N_("Run")),
+        )
+        rows = [
+            (
+                item.change_id,
+                clock.local(item.at, run.zone) if item.at else None,
+                item.person,
+                item.command,
+                item.object,
+                item.object_id,
+                item.operation,
+                item.version,
+                item.fields,
+                item.run_id,
+            )
+            for item in changes
+        ]
+        call.emit({"run_id": run.run_id, "customer": wanted}, Table(columns, rows, "changes"))
+    return None
+
+
+OPERATIONS = {"create": N_("created"), "update": N_("changed"), "destroy": N_("destroyed")}
+
+
+@command(
+    example="crmctl customer template --type enterprise -o xlsx > 客户.xlsx",
+    exits=(0, 2, 4, 6),
+    formats=("xlsx", "csv"),
+)
+@click.option("--type", "type_", default="", help=N_("Customer type (code, label or synonym); default: all."))
+@click.option("--out", type=click.Path(path_type=Path), help=N_("Write to this file instead of standard output."))
+def template_command(call: Invocation, type_: str, out: Path | None) -> int | None:
+    """Write the empty sheet that a desk fills in and `customer import` reads.
+
+    Headers, notes and allowed values are in your language; what is required is marked.
+    """
+    from crmctl.customers import asking
+
+    asking.write_template(call, type_, out)
+    return None

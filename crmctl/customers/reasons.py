@@ -1,0 +1,49 @@
+"""Why a row was rejected, in words, and what to do about it: one table of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from crmctl.i18n import N_, _, lang
+
+REASONS: Mapping[str, tuple[str, str]] = {
+    "MORE_CELLS": (
+        N_("more cells than the header"),
+        N_("quote cells that hold the separator"),
+    ),
+    "FEWER_CELLS": (N_("fewer cells than the header"), N_("complete the row")),
+    "REQUIRED": (N_("{field} is missing"), N_("fill it in")),
+    "TYPE_UNKNOWN": (N_("unknown customer type"), N_("use a type of policies/customers.yaml, or add the synonym")),
+    "MOBILE_INVALID": (N_("{field} is not a mobile number"), N_("11 digits; letters O and l are not 0 and 1")),
+    "PHONE_INVALID": (N_("{field} is not a telephone number"), N_("with area code, as in 010-12345678")),
+    "EMAIL_INVALID": (N_("{field} is not an e-mail address"), N_("as in name@example.cn")),
+    "AMOUNT_INVALID": (N_("{field} is not an amount"), N_("digits only, as in 12500.00")),
+    "DATE_INVALID": (N_("{field} is not a date that exists"), N_("as in 2026-03-05")),
+    "CODE_DAMAGED": (
+        N_("{field} was damaged by a spreadsheet (1.3E+10)"),
+        N_("format the column as text and enter it again"),
+    ),
+    "IDENTITY_CONFLICT": (
+        N_("its keys belong to other customers, or to one with another name"),
+        N_("compare with the candidates; correct the row or the customer"),
+    ),
+    "NO_MATCH": (N_("no such customer to update"), N_("check its keys, or import with --mode upsert")),
+    "TYPE_CONFLICT": (
+        N_("a person here, an organisation there"),
+        N_("correct the type, or import it as a new customer"),
+    ),
+}
+_UNKNOWN = (N_("{field} is not valid"), N_("correct it"))
+
+
+def reason_text(reason: Mapping[str, Any], settings: Any) -> str:  # noqa: ANN401 - CustomersSettings
+    """Return what is wrong in the reader's language, with the field's label."""
+    field = settings.by_code.get(reason.get("field", ""))
+    label = field.label(lang()) if field is not None else str(reason.get("field", ""))
+    return _(REASONS.get(reason["code"], _UNKNOWN)[0]).format(field=label)
+
+
+def suggestion_text(code: str) -> str:
+    """Return what to do about it."""
+    return _(REASONS.get(code, _UNKNOWN)[1])
