@@ -16,13 +16,14 @@ from crmctl.security import keytables as tables
 from crmctl.security.keyrows import IndexRow, MasterRow, ReceiptRow, StoreInfo
 from crmctl.security.keysqlite import exhausted, key_exists, not_a_store
 from crmctl.security.keywrap import WRAPS_PER_EPOCH, KeyRow
-from crmctl.store.bulk import insert_rows
+from crmctl.store.bulk import fetch_by_keys, insert_rows
 from crmctl.store.engine import open_engine, read, timeout_of, write
 from crmctl.store.failures import RowRefused, translated
 
 _ROWS_AT_ONCE = 5_000
 _KEY = tables.data_key.c
 _KEY_COLUMNS = (_KEY.owner_kind, _KEY.owner_id, _KEY.generation, _KEY.wrapped, _KEY.master_epoch)
+_NAMES = tuple(column.name for column in _KEY_COLUMNS)
 
 
 class ServerKeys:
@@ -47,7 +48,7 @@ class ServerKeys:
         master = tables.master_epoch
         try:
             with write(self._engine) as conn:
-                insert_rows(conn, tables.data_key, [column.name for column in _KEY_COLUMNS], rows)
+                insert_rows(conn, tables.data_key, _NAMES, rows)
                 wraps = master.c.wraps + len(rows)
                 within = update(master).where(master.c.epoch == epoch, wraps <= WRAPS_PER_EPOCH)
                 if conn.execute(within.values(wraps=wraps)).rowcount != 1:
@@ -56,10 +57,9 @@ class ServerKeys:
             raise key_exists(self.location) from None
 
     def select(self, kind: int, ids: Sequence[int]) -> list[KeyRow]:
-        wanted = _KEY.owner_id == func.any(list(ids))
-        query = select(*_KEY_COLUMNS).where(_KEY.owner_kind == kind, wanted).order_by(_KEY.owner_id, _KEY.generation)
         with read(self._engine) as conn:
-            return [_row(found) for found in conn.execute(query)]
+            found = fetch_by_keys(conn, tables.data_key, "owner_id", ids, _NAMES, extra={"owner_kind": (kind,)})
+        return sorted(_row(row) for row in found)
 
     def delete(self, kind: int, ids: Sequence[int], receipt: ReceiptRow | None) -> int:
         doomed = delete(tables.data_key).where(_KEY.owner_kind == kind, _KEY.owner_id == func.any(list(ids)))

@@ -1,0 +1,137 @@
+"""Settings of kind `access`: what is accepted, what contradicts itself, with the place of each mistake."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from pydantic import ValidationError
+
+from crmctl.security.access import AccessSettings
+
+ROLES = {
+    "steward": {"can": ["customer.*", "batch.*", "customer.reveal"], "limits": {"customer.reveal": "50/day"}},
+    "auditor": {"can": ["audit.*"], "deny": ["customer.reveal"], "fields": {"mask": ["personal"]}},
+    "agent": {"can": ["customer.show"], "scope": "own"},
+}
+
+
+class Nothing:
+    """No other policy files."""
+
+    def figure(self, figure):
+        return None
+
+    def known(self, what):
+        return None
+
+
+def findings(**settings):
+    access = AccessSettings.model_validate({"roles": ROLES, **settings})
+    return {(finding.at, finding.code) for finding in access.lint(Nothing())}
+
+
+def test_a_whole_file_is_read():
+    access = AccessSettings.model_validate(
+        {
+            "people": {
+                "li.na": {
+                    "uids": [1001, 2001],
+                    "pg": ["li_na"],
+                    "roles": ["steward"],
+                    "org_unit": "north",
+                    "confidentiality_signed": "2026-01-01",
+                    "training_passed": date(2026, 1, 5),
+                },
+                "王静": {"uids": [1002], "roles": ["auditor"]},
+            },
+            "roles": ROLES,
+            "conflicts": [["auditor", "steward"]],
+            "jobs": {"weekly-purge": {"can": ["purge.run"], "as_role": "steward", "needs_plan": True}},
+            "approvals": {"purge.run": {"by": ["auditor"], "people": 1, "assurance": "signed", "expires": "72 hours"}},
+            "deputies": [{"for": "li.na", "deputy": "王静", "from": "2026-01-01", "acts": ["purge.*"]}],
+        }
+    )
+    assert list(access.lint(Nothing())) == []
+    assert access.person_of(2001) == "li.na" and access.person_of(3) is None
+    assert access.person_of_role("li_na") == "li.na" and access.person_of_role("postgres") is None
+    assert access.people["li.na"].confidentiality_signed == date(2026, 1, 1)
+    assert access.alone is None and access.provides() == {"role": ("steward", "auditor", "agent")}
+
+
+def test_nobody_yet_and_one_alone():
+    assert AccessSettings.model_validate({}).alone is None
+    assert AccessSettings.model_validate({"people": {"li.na": {"uids": [1]}}}).alone == "li.na"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"people": {"li.na": {"uid": 1001}}},
+        {"people": {"li.na": {"uids": ["1001"]}}},
+        {"people": {"li.na": {"uids": [-1]}}},
+        {"people": {"li na": {"uids": [1]}}},
+        {"people": {"li.na": {"uids": [1], "confidentiality_signed": "yes"}}},
+        {"roles": {"r": {"can": ["*"]}}},
+        {"roles": {"r": {"can": ["customer.reveal.*"]}}},
+        {"roles": {"r": {"can": ["Customer.Import"]}}},
+        {"roles": {"r": {"can": ["customer.*.x"]}}},
+        {"roles": {"r": {"scope": "everything"}}},
+        {"roles": {"r": {"fields": {"view": ["secret"]}}}},
+        {"roles": {"r": {"limits": {"customer.reveal": 50}}}},
+        {"roles": {"r": {"limits": {"customer.reveal": "50/week"}}}},
+        {"jobs": {"j": {"can": ["customer.reveal.*"]}}},
+        {"approvals": {"purge.run": {"by": ["r"], "people": 0}}},
+        {"approvals": {"purge.run": {"by": ["r"], "expires": "soon"}}},
+        {"surprise": True},
+    ],
+)
+def test_what_makes_no_sense_is_refused(settings):
+    with pytest.raises(ValidationError):
+        AccessSettings.model_validate(settings)
+
+
+def test_one_account_is_one_persons():
+    people = {"a": {"uids": [7, 8], "pg": ["x"]}, "b": {"uids": [9, 7], "pg": ["x"]}}
+    assert findings(people=people) == {(("people", "b", "uids", 1), "P306"), (("people", "b", "pg", 0), "P306")}
+
+
+def test_roles_that_nobody_defined_are_found():
+    found = findings(
+        people={"a": {"uids": [1], "roles": ["steward", "stewart"]}},
+        conflicts=[["auditor", "agnet"]],
+        jobs={"j": {"can": ["x.y"], "as_role": "nobody"}},
+        approvals={"purge.run": {"by": ["boss"]}},
+    )
+    assert found == {
+        (("people", "a", "roles", 1), "P307"),
+        (("conflicts", 0, 1), "P307"),
+        (("jobs", "j", "as_role"), "P307"),
+        (("approvals", "purge.run", "by", 0), "P307"),
+    }
+
+
+def test_conflicting_roles_are_a_problem_except_for_one_who_is_alone():
+    both = {"uids": [1], "roles": ["auditor", "steward"]}
+    assert findings(people={"a": both}, conflicts=[["auditor", "steward"]]) == set()
+    assert findings(people={"a": both, "b": {"uids": [2]}}, conflicts=[["auditor", "steward"]]) == {
+        (("people", "a", "roles"), "P301")
+    }
+    assert findings(people={}, conflicts=[["auditor", "auditor"]]) == {(("conflicts", 0), "P301")}
+
+
+def test_deputies_pass_nothing_on():
+    people = {name: {"uids": [number]} for number, name in enumerate("abc", 1)}
+    chain = [
+        {"for": "a", "deputy": "b", "from": "2026-01-01", "until": "2026-01-31", "acts": ["purge.*"]},
+        {"for": "b", "deputy": "c", "from": "2026-01-31", "until": "2026-02-28", "acts": ["purge.*"]},
+    ]
+    assert findings(people=people, deputies=chain) == {(("deputies", 0, "deputy"), "P301")}
+    later = [chain[0], {**chain[1], "from": "2026-02-01"}]
+    assert findings(people=people, deputies=later) == set()
+    strangers = [{"for": "a", "deputy": "a", "acts": ["x"]}, {"for": "z", "deputy": "a", "acts": ["x"]}]
+    assert findings(people=people, deputies=strangers) == {
+        (("deputies", 0, "deputy"), "P301"),
+        (("deputies", 1, "deputy"), "P301"),
+        (("deputies", 1, "for"), "P307"),
+    }
