@@ -20,6 +20,7 @@ from crmctl.cli.escape import safe, styled
 from crmctl.cli.screen import is_terminal
 from crmctl.errors import BUG, CrmctlError, Interrupted
 from crmctl.i18n import _
+from crmctl.log import redact
 
 _STORAGE = {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 _PROBLEMS_SHOWN = 50
@@ -91,7 +92,8 @@ def _usage(error: click.UsageError) -> Failure:
     if suggestions:
         hint = _("did you mean {choices}?").format(choices=_(" or ").join(suggestions))
     details = {"suggestions": suggestions} if suggestions else {}
-    return Failure(2, "USAGE", message.rstrip("."), hint, details, getattr(error, "page", ""))
+    message = redact(message.rstrip(".。"))  # click repeats what was typed, and that may be a phone in the wrong place
+    return Failure(2, "USAGE", message, hint, details, getattr(error, "page", ""))
 
 
 def _bug(error: BaseException, caller: Caller) -> Failure:
@@ -141,7 +143,7 @@ def _as_text(failure: Failure, color: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def problem_line(problem: Any) -> str:  # noqa: ANN401 - a dict of the policy room, or a line
+def problem_line(problem: Any) -> str:
     """Return one problem of many as path:line:column: CODE message; hint."""
     if not isinstance(problem, Mapping):
         return str(problem)

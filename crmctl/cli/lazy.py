@@ -147,7 +147,7 @@ class LazyGroup(OwnHelp, click.Group):
         alike = get_close_matches(name.lower(), sorted(set(verbs.values())), n=1)
         return near or [path for path, verb in verbs.items() if verb in alike][:3]
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever the command returns
+    def invoke(self, ctx: click.Context) -> Any:
         """Run the command named next. Raises click.UsageError with this group's help when none is."""
         words = "_protected_args" if hasattr(ctx, "_protected_args") else "protected_args"  # click 8.2 renamed it
         if not getattr(ctx, words) and not ctx.args:

@@ -33,7 +33,7 @@ class PersonalValue(_ParamType):
 
     name = "personal"
 
-    def get_metavar(self, *_arguments: Any) -> str:  # noqa: ANN401 - click's versions differ here
+    def get_metavar(self, *_arguments: Any) -> str:
         """Return what help shows in the value's place."""
         return "[-|@FILE]"
 

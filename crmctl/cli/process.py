@@ -55,7 +55,7 @@ def _set_undumpable() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _unraisable(event: Any) -> None:  # noqa: ANN401 - sys.UnraisableHookArgs exists for type checkers only
+def _unraisable(event: Any) -> None:
     _note(event.exc_type, event.exc_traceback)
 
 

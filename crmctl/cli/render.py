@@ -44,7 +44,7 @@ class Column:
             return speak(self.label, headers)
         return self.label.get(headers) or pick(dict(self.label), self.code)
 
-    def text(self, value: Any) -> str:  # noqa: ANN401 - any JSON primitive
+    def text(self, value: Any) -> str:
         """Return what people see of a value."""
         if value is None:
             return ""
@@ -120,7 +120,7 @@ def _write_json(call: Invocation, document: Mapping[str, Any], tables: Sequence[
     _write_lines([dumps(_whole(call, document, tables), indent=2)])
 
 
-def dumps(value: Any, indent: int | None = None) -> str:  # noqa: ANN401 - any JSON value
+def dumps(value: Any, indent: int | None = None) -> str:
     """Return JSON: readable on a terminal, ASCII elsewhere, harmless on both."""
     if not is_terminal(sys.stdout):
         return json.dumps(value, indent=indent)
@@ -128,7 +128,7 @@ def dumps(value: Any, indent: int | None = None) -> str:  # noqa: ANN401 - any J
     return "\n".join(HOSTILE.sub(_escape, line) for line in text.split("\n"))
 
 
-def _escape(match: Any) -> str:  # noqa: ANN401 - re.Match
+def _escape(match: Any) -> str:
     return json.dumps(match.group())[1:-1]
 
 

@@ -14,7 +14,7 @@ def use_utf8() -> None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def is_terminal(stream: TextIO | Any) -> bool:  # noqa: ANN401 - any stream a test puts in its place
+def is_terminal(stream: TextIO | Any) -> bool:
     """Say whether a person looks at this stream."""
     try:
         return bool(stream.isatty())

@@ -33,7 +33,7 @@ def given(context: click.Context) -> dict[str, Any]:
     return found
 
 
-def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - click's type
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     name = parameter.name
     source = context.get_parameter_source(name) if name else None
     if name is None or source is None or source.name != "COMMANDLINE":
@@ -42,7 +42,7 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
     known[name] = known.get(name, 0) + value if name == "verbose" else value
 
 
-def _option(*declarations: str, **settings: Any) -> SharedOption:  # noqa: ANN401 - passed through to click
+def _option(*declarations: str, **settings: Any) -> SharedOption:
     return SharedOption(declarations, expose_value=False, callback=_remember, **settings)
 
 

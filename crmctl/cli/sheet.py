@@ -79,7 +79,7 @@ def csv_bytes(rows: Iterable[Sequence[str]]) -> bytes:
     return (BOM + text.getvalue()).encode("utf-8", "backslashreplace")
 
 
-def binary_output() -> Any:  # noqa: ANN401 - a binary stream, or what a test puts there
+def binary_output() -> Any:
     """Return standard output for bytes. Raises UsageProblem where a terminal would get them."""
     if is_terminal(sys.stdout):
         raise UsageProblem(

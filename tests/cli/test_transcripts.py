@@ -1,0 +1,23 @@
+"""What a person sees, word for word, in both languages."""
+
+from __future__ import annotations
+
+import golden
+import pytest
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("help", ["crmctl --help"]),
+        ("help-customer", ["crmctl customer --help"]),
+        ("help-topics", ["crmctl help exit-codes", "crmctl help cron", "crmctl help policies", "crmctl help --help"]),
+        (
+            "usage",
+            ["crmctl lst", "crmctl customer improt", "crmctl help -o yaml", "crmctl -o json lst", "crmctl -n help"],
+        ),
+    ],
+)
+def test_transcript(name: str, lines: list[str], lang: str) -> None:
+    golden.check(f"{name}.{lang}", golden.transcript(lines, env={"CRMCTL_LANG": lang, "COLUMNS": "80"}))
