@@ -1,7 +1,7 @@
 """What every test stands on: a clean environment, and the same suite on SQLite and on a real PostgreSQL.
 
 Fixtures: `database_url` (both databases in turn, migrated and empty), `engine` (the same, opened), `sqlite_url`,
-`postgres_url` (one of them), `bare_database_url` (both, without any table), `postgres_server`.
+`postgres_url` (one of them), `bare_database_url` (both, without any table), `postgres_server`, `full`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
 DATABASES = ["sqlite", "postgresql"]
 _OURS = ("CRMCTL_", "PG", "XDG_", "LC_", "LANG", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "SUDO_")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="demands of scale at full scale, not a twentieth")
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether `make full` asked for demands of scale at full scale."""
+    return bool(request.config.getoption("--full"))
 
 
 @pytest.fixture(scope="session")
