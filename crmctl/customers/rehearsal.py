@@ -18,7 +18,7 @@ from crmctl.customers.decide import Candidate, Known
 from crmctl.customers.live import Live
 from crmctl.runs.run import Run
 from crmctl.security.keywrap import KeyRow
-from crmctl.store import bulk, engine, sqlite
+from crmctl.store import bulk, sqlite
 from crmctl.store.metadata import metadata
 
 FIRST_CUSTOMER = 1 << 56  # beyond any real number, below the provisional ones
@@ -40,7 +40,7 @@ class Rehearsal:
         known = self.real.holders(rows)
         for ident, held in known.holders.items():
             known.holders[ident] = [customer for customer in held if not self._dropped(ident, customer)]
-        with engine.read(self.scratch) as conn:
+        with self.scratch.begin() as conn:
             for ident, held in facts.holders(conn, rows, self.epochs).holders.items():
                 known.holders.setdefault(ident, []).extend(held)
         return known
@@ -52,13 +52,13 @@ class Rehearsal:
     def names(self, pairs: set[tuple[bytes, int]]) -> set[tuple[bytes, int]]:
         """Return those (name, customer) pairs that would hold."""
         held = {pair for pair in self.real.names(pairs) if not self._dropped(pair[0], -pair[1])}
-        with engine.read(self.scratch) as conn:
+        with self.scratch.begin() as conn:
             return held | facts.names(conn, pairs, self.epochs)
 
     def stored(self, merged: set[int], extended: set[int]) -> Stored:
         """Return what would be stored: what the run has touched in front of what the database holds."""
         real = self.real.stored(merged, extended)
-        with engine.read(self.scratch) as conn:
+        with self.scratch.begin() as conn:
             customers = {**real.customers, **facts.customers(conn, merged)}
             contacts = dict(real.contacts)
             for customer, rows in facts.contacts(conn, merged).items():
@@ -83,7 +83,7 @@ class Rehearsal:
         self.dropped.update(built.dropped_identities)
         customers = [*built.customers.values(), *built.changed_customers.values()]
         contacts = [*built.contacts.values(), *built.changed_contacts.values()]
-        with engine.write(self.scratch) as conn:
+        with self.scratch.begin() as conn:
             for table, columns, rows in (
                 (tables.customer, CUSTOMER, customers),
                 (tables.contact, CONTACT, contacts),
