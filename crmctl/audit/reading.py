@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select
 
-BATCH = 2000
+BATCH = 2048  # a power of two: the tree takes whole blocks
 _names = count(1)
 
 

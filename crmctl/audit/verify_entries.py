@@ -5,13 +5,14 @@ Nothing the database says about an entry is believed: the leaf is hashed again, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, LargeBinary, Select, cast, func, select
 
 from crmctl.audit.entries import GENESIS
 from crmctl.audit.problems import Problems
@@ -20,6 +21,7 @@ from crmctl.audit.tables import audit_entry, audit_head, checkpoint
 from crmctl.audit.tree import Frontier
 from crmctl.i18n import _
 
+Row = tuple[Any, ...]  # seq, leaf, prev, text as bytes
 Trust = Callable[[str, int, bytes], bool]
 
 
@@ -41,12 +43,6 @@ class Log:
     last_leaf: bytes = GENESIS
     next_seq: int = 0
     signed: int = 0
-    pending: list[bytes] = field(default_factory=list)
-
-    def flush(self) -> None:
-        """Let the tree grow by the leaves that wait."""
-        self.tree.extend(self.pending)
-        self.pending.clear()
 
 
 def check_entries(
@@ -62,14 +58,13 @@ def check_entries(
     """
     log = Log()
     checkpoints = _Checkpoints(conn, problems, trust)
-    columns = audit_entry.c
-    statement = select(columns.seq, columns.leaf, columns.prev, columns.body).order_by(columns.seq)
-    for batch in batches(conn, statement):
-        for row in batch:
-            checkpoints.reach(log)
-            _check_entry(row, log, problems, on_chunk)
-        log.flush()
+    for batch in batches(conn, _selection(conn.dialect.name)):
         progress(len(batch))
+        while batch:
+            room = checkpoints.room(log)
+            part, batch = batch[:room], batch[room:]
+            log.tree.extend(_leaves(part, log, problems, on_chunk))
+            checkpoints.reach(log)
     checkpoints.reach(log)
     checkpoints.beyond()
     _check_head(conn, log, problems)
@@ -78,29 +73,55 @@ def check_entries(
     return log
 
 
-def _check_entry(row: tuple[Any, ...], log: Log, problems: Problems, on_chunk: Callable[[Chunk], None]) -> None:
-    seq, leaf, prev, text = row
-    place = seq, prev.hex() if isinstance(prev, bytes) else ""
-    if seq != log.next_seq:
-        message = _("entries {first} to {last} are missing").format(first=log.next_seq, last=seq - 1)
-        problems.add("ENTRY_MISSING", f"entry:{seq}", message)
+def _selection(dialect: str) -> Select[Any]:
+    """Select the entries with their text as the bytes that were hashed."""
+    columns = audit_entry.c
+    postgresql = dialect == "postgresql"
+    text = func.convert_to(columns.body, "UTF8") if postgresql else cast(columns.body, LargeBinary)
+    return select(columns.seq, columns.leaf, columns.prev, text.label("text")).order_by(columns.seq)
+
+
+def _leaves(rows: list[Row], log: Log, problems: Problems, on_chunk: Callable[[Chunk], None]) -> list[bytes]:
+    """Return the leaves of consecutive entries, computed from their bytes; check each against its row and the last."""
+    found = []
+    expected, last = log.next_seq, log.last_leaf
+    for row in rows:
+        seq, leaf, prev, text = row
+        actual = sha256(b"\x00" + text).digest()
+        body = _parsed(text)
+        if (actual, prev, seq, body.get("seq"), body.get("prev")) != (leaf, last, expected, seq, last.hex()):
+            _explain(row, body, (expected, last, actual), problems)
+        if "changes_root" in body:
+            _hand_over(body, seq, problems, on_chunk)
+        found.append(actual)
+        expected, last = seq + 1, actual
+    log.next_seq, log.last_leaf = expected, last
+    return found
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
     try:
-        actual = sha256(b"\x00" + text.encode()).digest()
         body = orjson.loads(text)
-        inside = body["seq"], body["prev"]
-    except (AttributeError, KeyError, TypeError, ValueError):
-        problems.add("ENTRY_FORM", f"entry:{seq}", _("the entry is not readable"))
-        actual, body, inside = sha256(b"\x00" + str(text).encode(errors="replace")).digest(), {}, place
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _explain(row: Row, body: dict[str, Any], wanted: tuple[int, bytes, bytes], problems: Problems) -> None:
+    """Say what is wrong with an entry; `wanted` are its number, the leaf before it, the leaf its text gives."""
+    seq, leaf, prev, _text = row
+    expected, last, actual = wanted
+    if seq != expected:
+        message = _("entries {first} to {last} are missing").format(first=expected, last=seq - 1)
+        problems.add("ENTRY_MISSING", f"entry:{seq}", message)
     if actual != leaf:
         problems.add("ENTRY_CHANGED", f"entry:{seq}", _("its text does not give its leaf"))
-    if prev != log.last_leaf:
+    if prev != last:
         problems.add("ENTRY_PREV", f"entry:{seq}", _("does not follow the entry before it"))
-    if inside != place:
+    if "prev" not in body or "seq" not in body:
+        problems.add("ENTRY_FORM", f"entry:{seq}", _("the entry is not readable"))
+    elif (body["seq"], body["prev"]) != (seq, last.hex()):
         problems.add("ENTRY_PLACE", f"entry:{seq}", _("its text belongs to another place in the log"))
-    log.next_seq, log.last_leaf = seq + 1, actual
-    log.pending.append(actual)
-    if "changes_root" in body:
-        _hand_over(body, seq, problems, on_chunk)
 
 
 def _hand_over(body: dict[str, Any], seq: int, problems: Problems, on_chunk: Callable[[Chunk], None]) -> None:
@@ -141,11 +162,14 @@ class _Checkpoints:
         self._problems, self._trust = problems, trust
         self._next = next(self._rows, None)
 
+    def room(self, log: Log) -> int:
+        """Return how many entries there are to the next checkpoint, at least one."""
+        return max(self._next[0] - log.tree.size, 1) if self._next else sys.maxsize
+
     def reach(self, log: Log) -> None:
         """Compare the checkpoints of the size the log has now."""
-        while self._next is not None and self._next[0] <= log.tree.size + len(log.pending):
+        while self._next is not None and self._next[0] <= log.tree.size:
             size, root, note, number = self._next
-            log.flush()
             if size != log.tree.size or log.tree.root() != root:
                 message = _("the first {size} entries do not give its root").format(size=size)
                 self._problems.add("CHECKPOINT_ROOT", f"checkpoint:{number}", message)
