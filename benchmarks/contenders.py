@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from machine import script
-from measure import Measured
-from parties import HEADER
-from server import Server
+from benchmarks.machine import script
+from benchmarks.measure import Measured
+from benchmarks.parties import HEADER
+from benchmarks.server import Server
 
 COLUMNS = HEADER.split(",")
 COUNTS = ("read", "created", "updated", "unchanged", "duplicate", "rejected", "flagged")

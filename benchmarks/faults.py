@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import vocabulary as v
+import benchmarks.vocabulary as v
 
 # columns that a fault may change
 NAME, TYPE, MOBILE, EMAIL, AMOUNT, CONTACTED = 0, 2, 3, 4, 9, 10

@@ -1,6 +1,6 @@
 """Generate a customer file of any size with known counts.
 
-    python benchmarks/generate.py --rows 1000000 --seed 7 --out customers.csv --expected customers.json
+    python -m benchmarks.generate --rows 1000000 --seed 7 --out customers.csv --expected customers.json
 
 The file has thirteen columns, as an old system exports them: many spellings of one mobile or e-mail address, a few
 per cent of broken rows (one fault each), the same person again, and strangers who share somebody's mailbox. The counts
@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from faults import FAULTS
-from parties import BYTES_PER_ROW, HEADER, Numbers, Party, invent, spell
+from benchmarks.faults import FAULTS
+from benchmarks.parties import BYTES_PER_ROW, HEADER, Numbers, Party, invent, spell
 
 RESERVOIR = 8192  # earlier rows that may come again
 BLOCK = 4096  # rows written at once

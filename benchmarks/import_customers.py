@@ -1,7 +1,7 @@
 """Measure `crmctl customer import` against other ways to get the same file into a database.
 
-    python benchmarks/import_customers.py            # the budgets: a million rows, three rounds, both databases
-    python benchmarks/import_customers.py --quick    # does it run at all: fifty thousand rows, one round
+    python -m benchmarks.import_customers            # the budgets: a million rows, three rounds, both databases
+    python -m benchmarks.import_customers --quick    # does it run at all: fifty thousand rows, one round
 
 Everything runs on one machine in one sitting, case after case and round after round, so that what the neighbours do
 hits all alike; ratios are medians of round against round. crmctl runs as a whole process in a fresh workspace. Its
@@ -20,14 +20,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import contenders
-import report
-from contenders import Contender, Input, WrongResult
-from generate import Recipe, write
-from machine import describe
-from measure import Measured, run
-from report import Budget, Case, ratio
-from server import Server, postgresql
+from benchmarks import contenders, report
+from benchmarks.contenders import Contender, Input, WrongResult
+from benchmarks.generate import Recipe, write
+from benchmarks.machine import describe
+from benchmarks.measure import Measured, run
+from benchmarks.report import Budget, Case, ratio
+from benchmarks.server import Server, postgresql
 
 GATE_ROWS = 1_000_000  # budgets are meant for this size; random pages hide their cost at a tenth of it
 SMALL_SHARE = 10  # the memory budget compares with a file this many times smaller

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import spellings
-import vocabulary as v
+import benchmarks.vocabulary as v
+from benchmarks import spellings
 
 HEADER = (
     "name,company,customer_type,mobile,email,address,region,industry,source,"

@@ -10,8 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from measure import Measured
 from tabulate import tabulate
+
+from benchmarks.measure import Measured
 
 OUT = Path(__file__).with_name("out")
 

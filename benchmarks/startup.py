@@ -1,6 +1,6 @@
 """Measure how soon the program answers: `--help`, `--version` and a small command, against bare imports.
 
-    python benchmarks/startup.py --rounds 21
+    python -m benchmarks.startup --rounds 21
 
 Each round runs every command once, in turn; ratios are medians of round against round. Times are of whole processes.
 """
@@ -20,12 +20,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import report
-from contenders import environment
-from generate import Recipe, write
-from machine import describe, script
-from report import Budget
 from tabulate import tabulate
+
+from benchmarks import report
+from benchmarks.contenders import environment
+from benchmarks.generate import Recipe, write
+from benchmarks.machine import describe, script
+from benchmarks.report import Budget
 
 CLICK = 'python -c "import click"'
 LIBRARIES = 'python -c "import sqlalchemy.orm, cryptography"'
