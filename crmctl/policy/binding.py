@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -43,6 +43,12 @@ class _Fault:
     def of_key(self) -> bool:
         return self.location[-1:] == ("[key]",)
 
+    def spoilt(self, broken: Collection[Mark]) -> bool:
+        """Say whether the mistake behind it has been told already."""
+        if self.kind in ("missing", "extra_forbidden"):
+            return self.found.key in broken
+        return self.found.node.mark in broken
+
     @property
     def branch(self) -> int | None:
         """The position in the location of the first step that is no key of the file but a branch of a union."""
@@ -67,7 +73,7 @@ def bind(model: type[Model], node: Node, data: Plain, report: Report, prefix: Pa
     except ValidationError as error:
         details = error.errors(include_url=False)
     for fault in _best_branches([_fault(detail, node, prefix, model) for detail in details]):
-        if fault.found.node.mark in report.broken and fault.kind not in ("missing", "extra_forbidden"):
+        if fault.spoilt(report.broken):
             continue
         told = tell(fault)
         report.add(told.mark or fault.found.node.mark, told.code, told.message, told.hint)
@@ -85,7 +91,7 @@ def _fault(detail: Any, node: Node, prefix: Path, model: type[Settings]) -> _Fau
 def _best_branches(faults: list[_Fault]) -> list[_Fault]:
     """Of the branches of a union that all failed, keep the one the writer most likely meant; they share one place.
 
-    The branch whose errors lie deepest was understood furthest; at equal depth the first is kept.
+    The branch whose errors lie deepest was understood furthest; at equal depth the one whose type fits, else the first.
     """
     groups: dict[Path, dict[Step, list[_Fault]]] = {}
     for fault in faults:
@@ -94,8 +100,18 @@ def _best_branches(faults: list[_Fault]) -> list[_Fault]:
         groups.setdefault(root, {}).setdefault(name, []).append(fault)
     kept = []
     for branches in groups.values():
-        kept += max(branches.values(), key=lambda group: max(len(fault.found.path) for fault in group))
-    return kept
+        kept += max(branches.values(), key=_understood)
+    return [fault for fault in kept if not (fault.kind == "too_short" and _inside(fault, kept))]
+
+
+def _understood(group: list[_Fault]) -> tuple[int, bool]:
+    return max(len(fault.found.path) for fault in group), all(fault.kind not in _WANTED for fault in group)
+
+
+def _inside(outer: _Fault, faults: list[_Fault]) -> bool:
+    """Say whether a list counts as too short only because its items are wrong."""
+    path = outer.found.path
+    return any(len(fault.found.path) > len(path) and fault.found.path[: len(path)] == path for fault in faults)
 
 
 def tell(fault: _Fault) -> _Told:
@@ -137,6 +153,8 @@ _WANTED: Mapping[str, Callable[[], str]] = {
     "model_attributes_type": lambda: _("a mapping of keys to values"),
 }
 
+_UNQUOTED = frozenset({"int_type", "bool_type", "date_type", "is_instance_of", "decimal_type", "float_type"})
+
 
 def _type(fault: _Fault) -> _Told:
     node = fault.found.node
@@ -149,8 +167,11 @@ def _type(fault: _Fault) -> _Told:
     message = _("{field}: {wanted} is wanted, not {found}").format(
         field=fault.field, wanted=_WANTED[fault.kind](), found=_found(node)
     )
-    quoted_number = isinstance(node, Scalar) and not node.plain and fault.kind not in ("list_type", "tuple_type")
-    return _Told("P201", message, _("write it without quotes") if quoted_number else "")
+    return _Told("P201", message, _unquote(node) if fault.kind in _UNQUOTED else "")
+
+
+def _unquote(node: Node) -> str:
+    return _("write it without quotes") if isinstance(node, Scalar) and not node.plain else ""
 
 
 def _found(node: Node) -> str:
@@ -169,7 +190,10 @@ def _choice(fault: _Fault) -> _Told:
         return _Told("P103", _("{name}: unknown key").format(name=shown(fault.last)), hint, fault.found.mark)
     node = fault.found.node
     message = _("{field}: {found} is not allowed").format(field=fault.field, found=_found(node))
-    hint = suggest(node.text, allowed) if isinstance(node, Scalar) else ""
+    if isinstance(node, Scalar) and node.text in (expected, *allowed):
+        hint = _unquote(node)
+    else:
+        hint = suggest(node.text, allowed) if isinstance(node, Scalar) else ""
     return _Told("P203", message, hint or _("allowed: {names}").format(names=expected))
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from crmctl.i18n import _
 from crmctl.policy.binding import bind
+from crmctl.policy.company import CompanySettings
 from crmctl.policy.crosscheck import crosscheck
 from crmctl.policy.header import Header
 from crmctl.policy.kinds import BY_NAME
@@ -29,13 +31,14 @@ class Checked:
 
     problems: tuple[Problem, ...]
     policies: PolicySet | None
+    count: int = 0  # files looked at
 
 
 def load(folder: Path, at: datetime | None = None) -> PolicySet:
     """Return the policies of a folder. Raises PolicyInvalid with every problem of every file."""
     checked = check(folder, at)
     if checked.policies is None:
-        raise invalid(checked.problems)
+        raise invalid(checked.problems, str(folder))
     return checked.policies
 
 
@@ -57,14 +60,14 @@ def check(folder: Path, at: datetime | None = None) -> Checked:
             data = read_bytes(folder / name, reports[name])
             if data is not None:
                 files[name] = data
-    return check_files(files, reports, report, at.date() if at else None)
+    return check_files(files, reports, report, at)
 
 
 def check_files(
     files: Mapping[str, bytes],
     reports: Mapping[str, Report],
     whole: Report,
-    day: date | None = None,
+    at: datetime | None = None,
     *,
     alone: bool = False,
 ) -> Checked:
@@ -78,12 +81,18 @@ def check_files(
         if policy is not None:
             policies.append(policy)
     broken = {_kind_of(name) for name, report in reports.items() if report.errors}
-    crosscheck(policies, reports, whole, broken, day, alone=alone)
+    crosscheck(policies, reports, whole, broken, _day(policies, at), alone=alone)
     problems = [*whole.problems]
     for report in reports.values():
         problems += sorted(report.problems, key=lambda problem: (problem.line, problem.column))
     errors = any(not problem.warning for problem in problems)
-    return Checked(tuple(problems), None if errors else PolicySet(tuple(policies), dict(files)))
+    return Checked(tuple(problems), None if errors else PolicySet(tuple(policies), dict(files)), len(reports))
+
+
+def _day(policies: Sequence[Policy], at: datetime | None) -> date | None:
+    """Return the day it is at `at` where the company is."""
+    zones = [policy.settings.timezone for policy in policies if isinstance(policy.settings, CompanySettings)]
+    return at.astimezone(ZoneInfo(zones[0]) if zones else UTC).date() if at else None
 
 
 def _kind_of(name: str) -> str:

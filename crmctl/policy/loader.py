@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from crmctl.errors import CrmctlError, PolicyInvalid
@@ -52,21 +53,14 @@ def read_mapping(path: Path) -> dict[str, Plain]:
     data = read_bytes(path, report)
     found = read_fields(data, report) if data is not None else None
     if found is None or report.errors:
-        raise invalid(report.problems)
+        raise invalid(report.problems, str(path))
     return found[1]
 
 
-def invalid(problems: list[Problem] | tuple[Problem, ...]) -> PolicyInvalid:
-    """Return the error that carries all problems and shows the first."""
-    first = next((problem for problem in problems if not problem.warning), problems[0])
-    if len(problems) == 1:
-        message = first.text()
-    else:
-        message = _("{count} problems in policy files; the first: {problem}").format(
-            count=len(problems), problem=first.text()
-        )
+def invalid(problems: Sequence[Problem], what: str) -> PolicyInvalid:
+    """Return the error that carries all problems of `what`; whoever tells it lists them."""
     return PolicyInvalid(
-        message,
-        hint=_("see them all: crmctl policy validate") if len(problems) > 1 else "",
+        _("{what}: problems found: {count}").format(what=what, count=len(problems)),
+        hint=_("correct them and run the same command again"),
         details={"problems": [problem.as_dict() for problem in problems]},
     )

@@ -69,7 +69,8 @@ class Lookup(Protocol):
 class Settings(BaseModel):
     """Base of every policy model: unknown keys are errors, nothing is converted, nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+    # Deferred: only the model of a whole file is ever built, not each class inside it on import.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True, defer_build=True)
 
     def provides(self) -> Mapping[str, Collection[str]]:
         """Return the codes this policy defines, by what they are codes of; other policies may refer to them."""

@@ -68,8 +68,8 @@ class Undecided:
 
     @property
     def clauses(self) -> tuple[str, ...]:
-        """The clauses that leave it open or need it, each once."""
-        cited = [*self.entry.source, *(clause for mention in self.mentions for clause in mention.sources)]
+        """The clauses that leave it open; those of the rules that need it where company.yaml names none."""
+        cited = self.entry.source or tuple(clause for mention in self.mentions for clause in mention.sources)
         return tuple(dict.fromkeys(map(str, cited)))
 
 

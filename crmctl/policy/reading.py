@@ -119,26 +119,24 @@ class _Composer:
         """Handle one event; False stops reading."""
         self.events += 1
         if self.events > MOST_EVENTS:
-            return self._give_up(event, "P102", _("more than {limit} values").format(limit=MOST_EVENTS))
-        if isinstance(event, yaml.DocumentStartEvent):
-            return self._document(event)
-        if isinstance(event, yaml.AliasEvent):
-            mark = _mark(event)
-            self.report.spoil(
-                mark, "P106", _("*{name}: an alias").format(name=shown(event.anchor or "")), _("write the value out")
-            )
-            self._place(Scalar(mark, "", plain=False))
-        elif isinstance(event, yaml.ScalarEvent):
-            self._scalar(event)
+            return self._give_up(_mark(event), "P102", _("more than {limit} values").format(limit=MOST_EVENTS))
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event, _mark(event))
         elif isinstance(event, yaml.CollectionStartEvent):
-            return self._open(event)
+            return self._open(event, _mark(event))
         elif isinstance(event, yaml.CollectionEndEvent):
             self.stack.pop()
             self.pending.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            mark, name = _mark(event), shown(event.anchor or "")
+            self.report.spoil(mark, "P106", _("*{name}: an alias").format(name=name), _("write the value out"))
+            self._place(Scalar(mark, "", plain=False))
+        elif isinstance(event, yaml.DocumentStartEvent):
+            return self._document(event)
         return not self.report.full
 
-    def _give_up(self, event: yaml.Event, code: str, message: str) -> bool:
-        self.report.add(_mark(event), code, message)
+    def _give_up(self, mark: Mark, code: str, message: str) -> bool:
+        self.report.add(mark, code, message)
         self.root = None
         return False
 
@@ -151,28 +149,26 @@ class _Composer:
             return False
         return True
 
-    def _refuse_extras(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
-        mark = _mark(event)
+    def _refuse_extras(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, mark: Mark) -> None:
         if event.anchor:
-            name = shown(event.anchor or "")
+            name = shown(event.anchor)
             self.report.spoil(mark, "P106", _("&{name}: an anchor").format(name=name), _("write the value out"))
         if event.tag:
             self.report.spoil(mark, "P108", _("{tag}: a tag").format(tag=shown(event.tag)), _("remove it"))
 
-    def _scalar(self, event: yaml.ScalarEvent) -> None:
-        self._refuse_extras(event)
-        mark = _mark(event)
+    def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> None:
+        if event.anchor or event.tag:
+            self._refuse_extras(event, mark)
         hidden = event.style == '"' and _INVISIBLE.search(event.value)  # written as an escape
         if hidden:
             name = f"U+{ord(hidden.group()):04X}"
             self.report.spoil(mark, "P114", _("invisible character {name}").format(name=name), _("remove it"))
         self._place(Scalar(mark, event.value, plain=event.implicit[0] and not event.style))
 
-    def _open(self, event: yaml.CollectionStartEvent) -> bool:
-        self._refuse_extras(event)
-        mark = _mark(event)
+    def _open(self, event: yaml.CollectionStartEvent, mark: Mark) -> bool:
+        self._refuse_extras(event, mark)
         if len(self.stack) >= DEEPEST:
-            return self._give_up(event, "P109", _("nested deeper than {limit} levels").format(limit=DEEPEST))
+            return self._give_up(mark, "P109", _("nested deeper than {limit} levels").format(limit=DEEPEST))
         mapping = isinstance(event, yaml.MappingStartEvent)
         node: Items | Fields = Fields(mark, bool(event.flow_style)) if mapping else Items(mark)
         self._place(node)

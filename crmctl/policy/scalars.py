@@ -71,6 +71,8 @@ def _entries(node: Fields, report: Report) -> Iterator[tuple[str, Plain]]:
         elif node.flow and not value.text:  # {en: People, roles and rights} makes a key of the second half
             hint = _("inside { } a text with a comma is quoted, and every key has a value")
             report.spoil(entry.mark, "P112", _("{name}: no value").format(name=shown(name)), hint)
+            report.broken.add(value.mark)
+            yield name, None
         elif name == "mode" and value.text == "off":  # the one such word that files need: a policy switched off
             yield name, value.text
         else:

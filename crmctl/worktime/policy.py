@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from crmctl.i18n import N_, _
 from crmctl.policy.model import Day, Finding, Labels, Lookup, Many, Settings, Sources, Wrong
@@ -16,6 +17,7 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[str, ...] = get_args(Weekday)
 
 MINUTES_A_DAY = 24 * 60
+SHIFT_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-4]):[0-5][0-9]$"
 
 
 def minutes(shift: str) -> tuple[int, int]:
@@ -29,17 +31,15 @@ def _minute(clock: str) -> int:
 
 
 def _shift(text: str) -> str:
+    if not re.match(SHIFT_PATTERN, text):
+        raise Wrong(_("'{text}' is no shift").format(text=text[:20]), _('as in "09:00-12:00"'))
     begin, end = minutes(text)
     if begin >= end or end > MINUTES_A_DAY:
         raise Wrong(_("a shift begins before it ends, within one day"), _("write a shift over midnight as two shifts"))
     return text
 
 
-Shift = Annotated[
-    str,
-    StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-4]):[0-5][0-9]$"),
-    AfterValidator(_shift),
-]
+Shift = Annotated[str, AfterValidator(_shift), WithJsonSchema({"type": "string", "pattern": SHIFT_PATTERN})]
 
 
 class Hours(Settings):

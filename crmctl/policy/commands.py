@@ -1,0 +1,217 @@
+"""`crmctl policy …`: check the policy files, list and show them, say what they may contain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from crmctl.cli.options import Invocation, command
+from crmctl.cli.render import Column, Table
+from crmctl.errors import InvalidInput
+from crmctl.i18n import N_, _
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from crmctl.policy.kinds import Kind
+    from crmctl.policy.policyset import Policy, PolicySet
+    from crmctl.policy.problems import Problem
+    from crmctl.policy.schema import Row
+
+INVALID = 4
+
+_PROBLEM = (
+    Column("path", N_("File")),
+    Column("line", N_("Line"), right=True),
+    Column("column", N_("Column"), right=True),
+    Column("code", N_("Code")),
+    Column("message", N_("Problem")),
+    Column("hint", N_("Hint")),
+)
+_POLICY = (
+    Column("kind", N_("Kind")),
+    Column("name", N_("Name")),
+    Column("version", N_("Version"), right=True),
+    Column("mode", N_("Mode")),
+    Column("owner", N_("Owner")),
+    Column("scope", N_("Scope"), show=lambda scope: _scope_text(scope)),
+    Column("effective_from", N_("From")),
+    Column("effective_until", N_("Until")),
+    Column("file", N_("File")),
+    Column("hash", detail=True),
+)
+_FIELD = (
+    Column("name", N_("Field")),
+    Column("type", N_("Type")),
+    Column("required", N_("Required")),
+    Column("default", N_("Default")),
+    Column("meaning", N_("Meaning")),
+)
+
+
+@command(example="crmctl policy validate", exits=(0, 2, 4))
+@click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]…")
+@click.option("--strict", is_flag=True, help=N_("Warnings count as errors."))
+def validate_command(call: Invocation, paths: tuple[str, ...], strict: bool) -> int:
+    """Check the policy files and report every problem of every file at once.
+
+    Checks the workspace's policies, or the files and folders given. A file is checked together with the others in its
+    folder where a company.yaml lies there, else alone. Each problem is a line: file, line, column, code, message, and
+    what to do.
+    """
+    problems, count = _check(call, paths)
+    warnings = sum(problem.warning for problem in problems)
+    errors = len(problems) - warnings
+    document = {"files": count, "errors": errors, "warnings": warnings, "problems": [p.as_dict() for p in problems]}
+    if call.output == "table":
+        if problems:
+            call.emit(document, *(problem.text() for problem in problems))
+        call.say(_("files: {files}, errors: {errors}, warnings: {warnings}").format(**document))
+    else:
+        rows = [[problem.as_dict()[column.code] for column in _PROBLEM] for problem in problems]
+        call.emit(document, Table(_PROBLEM, rows))
+    return INVALID if errors or (strict and warnings) else 0
+
+
+@command(example="crmctl policy list", exits=(0, 2, 4))
+def list_command(call: Invocation) -> None:
+    """List the workspace's policies: kind, name, version, mode, owner, scope, dates, file."""
+    from crmctl.policy.showing import header
+
+    policies = _load(call)
+    rows = [[header(policy)[column.code] for column in _POLICY] for policy in policies.policies]
+    call.emit({"hash": policies.hash}, Table(_POLICY, rows, key="policies"))
+
+
+@command(example="crmctl policy show tiers", exits=(0, 2, 4), formats=("table", "json"))
+@click.argument("name", metavar="NAME|KIND")
+def show_command(call: Invocation, name: str) -> None:
+    """Show one policy as the program understands it.
+
+    Labels are shown in the reader's language; `$name` is a number in company.yaml.
+    """
+    from crmctl.policy.showing import document, lines, title
+
+    policy = _choose(_load(call), name)
+    told = document(policy)
+    columns = (Column("setting", N_("Setting")), Column("value", N_("Value")))
+    call.emit({"policy": told}, title(policy), "", Table(columns, list(lines(told["settings"]))))
+
+
+@command(example=("crmctl policy schema", "crmctl policy schema tiers.tiers.standard"), exits=(0, 2, 4))
+@click.argument("field", required=False, metavar="[KIND[.FIELD]]")
+@click.option("--json", "as_schema", is_flag=True, help=N_("JSON Schema of a file of this kind, for editors."))
+def schema_command(call: Invocation, field: str | None, as_schema: bool) -> None:
+    """Show what a policy file may contain.
+
+    Without KIND: the kinds, and the header that every file has. In names, [] stands for the items of a list and * for
+    any key.
+    """
+    from crmctl.policy import schema
+    from crmctl.policy.header import Header
+    from crmctl.policy.kinds import KINDS
+
+    kind_name, _dot, path = (field or "").partition(".")
+    if as_schema:
+        _write_schema([_kind(kind_name)] if kind_name else list(KINDS))
+        return
+    if kind_name:
+        rows = list(schema.rows(_kind(kind_name).model()))
+        chosen = schema.select(rows, schema.plain_name(path)) if path else rows
+        if not chosen:
+            raise _no_field(kind_name, path, rows)
+        call.emit({"kind": kind_name}, Table(_FIELD, chosen, key="fields"))
+        return
+    kinds = [(kind.name, _(kind.meaning)) for kind in KINDS]
+    columns = (Column("kind", N_("Kind")), Column("meaning", N_("Meaning")))
+    fields = list(schema.rows(Header))
+    if call.output in ("csv", "xlsx", "ndjson"):
+        call.emit({}, Table(columns, kinds, key="kinds"))
+        return
+    call.emit({}, Table(columns, kinds, key="kinds"), "", Table(_FIELD, fields, key="header"))
+
+
+def _check(call: Invocation, paths: tuple[str, ...]) -> tuple[list[Problem], int]:
+    """Return the problems and the number of files looked at."""
+    from pathlib import Path
+
+    from crmctl.policy.validating import check_paths
+
+    if paths:
+        return check_paths([Path(path) for path in paths], _moment(call))
+    return check_paths([_folder(call)], _moment(call))
+
+
+def _moment(call: Invocation) -> datetime:
+    from crmctl import clock
+
+    now = clock.now()
+    return clock.parse_as_of(call.as_of, "UTC", now) if call.as_of else now
+
+
+def _folder(call: Invocation) -> Path:
+    from crmctl import workspace
+
+    return workspace.find(call.workspace).policies
+
+
+def _load(call: Invocation) -> PolicySet:
+    from crmctl.policy.checking import load
+
+    return load(_folder(call), _moment(call))
+
+
+def _choose(policies: PolicySet, name: str) -> Policy:
+    from crmctl.policy.problems import suggest
+
+    found = [
+        policy for policy in policies.policies if name in (policy.kind, policy.name, f"{policy.kind}.{policy.name}")
+    ]
+    exact = [policy for policy in found if name in (policy.name, f"{policy.kind}.{policy.name}")]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    names = [f"{policy.kind}.{policy.name}" for policy in found or policies.policies]
+    if found:
+        message, hint = _("{name}: there are several").format(name=name), ", ".join(names)
+    else:
+        kinds = {policy.kind for policy in policies.policies}
+        message, hint = _("{name}: no such policy").format(name=name), suggest(name, {*names, *kinds})
+    raise InvalidInput(message, hint=hint or _("see: crmctl policy list"), code="POLICY_MISSING")
+
+
+def _kind(name: str) -> Kind:
+    from crmctl.policy.kinds import BY_NAME
+    from crmctl.policy.problems import suggest
+
+    if name not in BY_NAME:
+        message = _("{name}: no such kind of policy").format(name=name)
+        raise InvalidInput(message, hint=suggest(name, BY_NAME), code="POLICY_KIND_UNKNOWN")
+    return BY_NAME[name]
+
+
+def _no_field(kind: str, path: str, rows: list[Row]) -> InvalidInput:
+    from crmctl.policy.problems import suggest
+    from crmctl.policy.schema import plain_name
+
+    names = [plain_name(row.name) for row in rows]
+    return InvalidInput(
+        _("{kind} has no field {field}").format(kind=kind, field=path),
+        hint=suggest(path, names) or _("see: crmctl policy schema {kind}").format(kind=kind),
+        code="POLICY_FIELD_UNKNOWN",
+    )
+
+
+def _write_schema(kinds: list[Kind]) -> None:
+    import json
+
+    from crmctl.policy.schema import json_schema
+
+    schemas = [json_schema(kind) for kind in kinds]
+    whole = schemas[0] if len(schemas) == 1 else {kind.name: found for kind, found in zip(kinds, schemas, strict=True)}
+    click.echo(json.dumps(whole, indent=2, ensure_ascii=True))
+
+
+def _scope_text(scope: dict[str, list[str]]) -> str:
+    return "; ".join(f"{what}: {', '.join(codes)}" for what, codes in scope.items())

@@ -1,0 +1,115 @@
+"""What a policy kind may contain: a table for people, JSON Schema for editors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple, get_args, get_origin
+
+from pydantic import BaseModel, create_model
+from pydantic.fields import FieldInfo
+
+from crmctl.i18n import _
+from crmctl.policy.header import Header
+from crmctl.policy.kinds import Kind
+from crmctl.policy.model import Reference
+from crmctl.policy.shapes import alternatives, fields, is_model, item_type, value_type
+
+DEEPEST = 8
+
+
+class Row(NamedTuple):
+    """One field: its path (`[]` a list's items, `*` any key), type, whether it must be there, default, meaning."""
+
+    name: str
+    type: str
+    required: bool
+    default: str
+    meaning: str
+
+
+def rows(model: type[BaseModel], prefix: str = "", depth: int = 0) -> Iterator[Row]:
+    """Yield the fields of a model and of the models inside it."""
+    for name, info in fields(model).items():
+        path = f"{prefix}{name}"
+        meaning = _(info.description) if info.description else ""
+        yield Row(path, type_text(info.annotation), info.is_required(), default_text(info), meaning)
+        if depth < DEEPEST:
+            for kind, inside in _inside(info.annotation, path):
+                yield from rows(kind, f"{inside}.", depth + 1)
+
+
+def _inside(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel], str]]:  # noqa: ANN401
+    for kind in alternatives(annotation):
+        if is_model(kind):
+            yield kind, path
+        elif item_type(kind) is not None:
+            yield from _inside(item_type(kind), f"{path}[]")
+        elif value_type(kind) is not None:
+            yield from _inside(value_type(kind), f"{path}.*")
+
+
+def select(found: list[Row], field: str) -> list[Row]:
+    """Return the rows of `field` (written without `[]` and `*`) and of what lies below it."""
+    return [row for row in found if (plain := plain_name(row.name)) == field or plain.startswith(f"{field}.")]
+
+
+def plain_name(name: str) -> str:
+    """Return a row's path without the signs for items and keys."""
+    return name.replace("[]", "").replace(".*", "")
+
+
+def type_text(annotation: Any) -> str:  # noqa: ANN401  a type annotation can be anything
+    """Return a type in words."""
+    kinds = list(alternatives(annotation))
+    if Decimal in kinds and int in kinds:
+        kinds.remove(int)
+    return _(" or ").join(dict.fromkeys(_one_type(kind) for kind in kinds))
+
+
+def _one_type(kind: Any) -> str:  # noqa: ANN401
+    if get_origin(kind) is Literal:
+        return " | ".join(_plain(choice) for choice in get_args(kind))
+    if item_type(kind) is not None:
+        return _("list of {items}").format(items=type_text(item_type(kind)))
+    if value_type(kind) is not None:
+        return _("mapping of {items}").format(items=type_text(value_type(kind)))
+    if is_model(kind):
+        return _("mapping")
+    if isinstance(kind, type) and issubclass(kind, Reference):
+        return {"value": "$name", "clause": _("clause")}.get(kind.what) or _("code of {what}").format(what=kind.what)
+    words = {str: _("text"), int: _("whole number"), Decimal: _("number"), bool: "true | false", date: _("date")}
+    return words.get(kind) or _("anything")
+
+
+def default_text(info: FieldInfo) -> str:
+    """Return a field's default as a file would write it; empty where there is none."""
+    value = info.get_default(call_default_factory=True, validated_data={}) if not info.is_required() else None
+    if value is None or value == () or value == {} or isinstance(value, BaseModel):
+        return ""
+    return ", ".join(map(_plain, value)) if isinstance(value, tuple) else _plain(value)
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def json_schema(kind: Kind) -> dict[str, Any]:
+    """Return the JSON Schema of a whole file of a kind, header included; keys `x-…` are the user's own."""
+    kind_type: Any = Literal[kind.name]
+    whole = create_model("PolicyFile", __base__=Header, kind=(kind_type, ...), settings=(kind.model(), ...))
+    found = whole.model_json_schema(by_alias=True)
+    _open_for_own_keys(found)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": f"crmctl policy: {kind.name}"}
+
+
+def _open_for_own_keys(node: Any) -> None:  # noqa: ANN401  any part of a JSON Schema
+    if isinstance(node, Mapping):
+        if isinstance(node, dict) and node.get("additionalProperties") is False:
+            node["patternProperties"] = {"^x-": {}, **node.get("patternProperties", {})}
+        for part in node.values():
+            _open_for_own_keys(part)
+    elif isinstance(node, list):
+        for part in node:
+            _open_for_own_keys(part)

@@ -1,0 +1,65 @@
+"""`policy schema`: every field has a meaning, the JSON Schema agrees with the loader."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from crmctl.locate import shipped
+from crmctl.policy import schema
+from crmctl.policy.header import Header
+from crmctl.policy.kinds import BY_NAME, KINDS
+from crmctl.policy.loader import read_mapping
+
+OWN = ("company", "sources", "tags", "tiers", "calendar")
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_every_field_has_a_meaning(kind: str) -> None:
+    rows = [*schema.rows(BY_NAME[kind].model()), *schema.rows(Header)]
+    assert [row.name for row in rows if not row.meaning] == []
+
+
+def test_rows_say_type_requirement_and_default() -> None:
+    rows = {row.name: row for row in schema.rows(BY_NAME["tiers"].model())}
+    assert rows["tiers"].type == "list of mapping"
+    assert rows["tiers[].rank"][1:4] == ("whole number", True, "")
+    assert rows["tiers[].when.annual_amount.gte"].type == "number or $name"
+    assert rows["tiers[].standard.contact.every"].type == "week | month | quarter | year"
+    assert rows["tiers[].labels"].type == "mapping of text"
+    assert not rows["regrade_every"].required
+    calendar = {row.name: row for row in schema.rows(BY_NAME["calendar"].model())}
+    assert calendar["holidays"].default == "none"
+    assert calendar["days_off[].date"].type == "date"
+    company = {row.name: row for row in schema.rows(BY_NAME["company"].model())}
+    assert company["precedence"].default == "channel, post, customer_type, org_unit"
+    assert company["values.*.unit"].required is False
+    assert company["default_org_unit"].type == "code of org_unit"
+
+
+def test_a_part_is_found_without_the_signs() -> None:
+    rows = list(schema.rows(BY_NAME["tiers"].model()))
+    assert [row.name for row in schema.select(rows, "tiers.standard.contact")] == [
+        "tiers[].standard.contact",
+        "tiers[].standard.contact.times",
+        "tiers[].standard.contact.every",
+        "tiers[].standard.contact.ways",
+        "tiers[].standard.contact.as_needed",
+    ]
+    assert schema.select(rows, "tiers.standrd") == []
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+def test_json_schema_knows_every_key_of_the_starter_file(kind: str) -> None:
+    found = schema.json_schema(BY_NAME[kind])
+    json.dumps(found)
+    assert found["properties"]["kind"]["const"] == kind
+    assert found["additionalProperties"] is False
+    assert "^x-" in found["patternProperties"]
+    document = read_mapping(shipped("policies") / f"{kind}.yaml")
+    assert set(document) <= set(found["properties"])
+    reference = found["properties"]["settings"]
+    settings = found["$defs"][reference["$ref"].rpartition("/")[2]]
+    assert set(document["settings"]) <= set(settings["properties"])  # type: ignore[arg-type]
+    assert settings["additionalProperties"] is False
