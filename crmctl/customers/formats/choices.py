@@ -38,12 +38,12 @@ def choice_reader(items: Iterable[CodeItem] | None, keep: bool, code: str = "VAL
     return read
 
 
-def choices_reader(items: Iterable[CodeItem] | None, keep: bool) -> Callable[[str], list[str]]:
+def choices_reader(items: Iterable[CodeItem] | None, keep: bool) -> Callable[[str], tuple[str, ...]]:
     """Return a function from a cell with several values, parted by ; , 、 or |, to their codes in order of writing."""
     one = choice_reader(items, keep)
 
-    def read(cell: str) -> list[str]:
-        return list(dict.fromkeys(one(part) for part in _SEVERAL.split(cell) if part.strip()))
+    def read(cell: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one(part) for part in _SEVERAL.split(cell) if part.strip()))
 
     return read
 

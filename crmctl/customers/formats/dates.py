@@ -60,6 +60,7 @@ def moment_reader(order: str, zone: str, first: date | None, last: date | None) 
     """
     here = ZoneInfo(zone)
     lowest, highest = first or date.min, last or date.max
+    first_text, last_text = lowest.isoformat(), highest.isoformat()
     offsets: dict[str, timedelta | None] = {}
 
     def offset(day: str) -> timedelta | None:
@@ -80,7 +81,7 @@ def moment_reader(order: str, zone: str, first: date | None, last: date | None) 
                 ahead = offsets[key] if key in offsets else offset(key)
             except (ValueError, OverflowError):
                 raise Fault("DATE_INVALID") from None
-            if ahead is not None and lowest <= moment.date() <= highest:
+            if ahead is not None and first_text <= key <= last_text:
                 return (moment - ahead).isoformat() + "Z"
         day, clock, zoned = _slowly(cell, order)
         if not lowest <= day <= highest:

@@ -34,7 +34,7 @@ def identity_value(kind: str, stored: str) -> str:
 
 
 def asked_value(kind: str, text: str, region: str = HOME) -> str:
-    """Return the comparable form of what a person typed to look somebody up. Raises InvalidInput when it is no `kind`."""
+    """Return the comparable form of what a person asks for. Raises InvalidInput when it is no `kind`."""
     reader = _READERS.get(kind)
     try:
         stored = reader(unquoted(text), region) if reader else wording(unquoted(text))

@@ -59,22 +59,23 @@ def money_reader(
     """
     assert unit.currency is not None
     home = unit.currency
-    cents = 10 ** decimals[home] * unit.factor
-    two = decimals[home] == 2
-    lowest = None if least is None else least * 10 ** decimals[home]
-    highest = _LARGEST if most is None else most * 10 ** decimals[home]
+    scale = 10 ** decimals[home]
+    cents, factor, two = scale * unit.factor, unit.factor, decimals[home] == 2
+    lowest = -_LARGEST if least is None else least * scale
+    highest = _LARGEST if most is None else most * scale
 
     def read(cell: str) -> Amount:
         whole, _dot, part = cell.partition(".")
-        if whole.isdecimal() and cell.isascii() and len(whole) < 16:
+        if whole.isdecimal() and cell.isascii() and len(whole) < 16 and (not part or two and len(part) == 2):
             if not part:
-                return bounded(Amount(int(whole) * cents, home, False))
-            if two and len(part) == 2 and part.isdecimal():
-                return bounded(Amount(int(whole + part) * unit.factor, home, False))
-        return bounded(_slowly(cell, table, decimals, unit))
-
-    def bounded(amount: Amount) -> Amount:
-        if not (lowest is None or lowest <= amount.minor) or amount.minor > highest:
+                amount = Amount(int(whole) * cents, home, False)
+            elif part.isdecimal():
+                amount = Amount(int(whole + part) * factor, home, False)
+            else:
+                raise Fault("AMOUNT_INVALID")
+        else:
+            amount = _slowly(cell, table, decimals, unit)
+        if not lowest <= amount.minor <= highest:
             raise Fault("AMOUNT_OUT_OF_RANGE")
         return amount
 

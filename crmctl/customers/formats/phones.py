@@ -89,12 +89,14 @@ def _one(text: str, region: str, mobile: bool, code: str) -> Phone:
     if found:
         return Phone(found, True, True)
     number, extension = _split(text)
+    digits = re.sub(r"\D", "", number)
+    if not _SHAPE.fullmatch(number) or not 5 <= len(digits) <= 24:
+        raise Fault(code)
     for base, tail in ((number, extension), *_dashed(text)):
         parsed = _parsed(base, region, tail)
         if parsed and (parsed.mobile or not mobile or not parsed.number.startswith("+86")):
             return parsed
-    digits = re.sub(r"\D", "", number)
-    if not _SHAPE.fullmatch(number) or not 5 <= len(digits) <= 20 or not _foreign(number, digits, region, mobile):
+    if len(digits) > 20 or not _foreign(number, digits, region, mobile):
         raise Fault(code)
     return Phone(text, mobile, False)
 
