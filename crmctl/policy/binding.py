@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -104,8 +104,15 @@ def _best_branches(faults: list[_Fault]) -> list[_Fault]:
     return [fault for fault in kept if not (fault.kind == "too_short" and _inside(fault, kept))]
 
 
-def _understood(group: list[_Fault]) -> tuple[int, bool]:
-    return max(len(fault.found.path) for fault in group), all(fault.kind not in _WANTED for fault in group)
+def _understood(group: Iterable[_Fault]) -> tuple[int, bool]:
+    faults = list(group)
+    return max(len(fault.found.path) for fault in faults), all(_fits(fault) for fault in faults)
+
+
+def _fits(fault: _Fault) -> bool:
+    if fault.kind == "literal_error":
+        return isinstance(fault.found.node, Scalar)
+    return fault.kind not in _WANTED
 
 
 def _inside(outer: _Fault, faults: list[_Fault]) -> bool:

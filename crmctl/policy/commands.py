@@ -78,11 +78,15 @@ def validate_command(call: Invocation, paths: tuple[str, ...], strict: bool) -> 
 @command(example="crmctl policy list", exits=(0, 2, 4))
 def list_command(call: Invocation) -> None:
     """List the workspace's policies: kind, name, version, mode, owner, scope, dates, file."""
-    from crmctl.policy.showing import header
+    from dataclasses import replace
+
+    from crmctl.policy.showing import header, owners
 
     policies = _load(call)
+    labels = owners(policies)
+    columns = [replace(column, show=labels.__getitem__) if column.code == "owner" else column for column in _POLICY]
     rows = [[header(policy)[column.code] for column in _POLICY] for policy in policies.policies]
-    call.emit({"hash": policies.hash}, Table(_POLICY, rows, key="policies"))
+    call.emit({"hash": policies.hash}, Table(columns, rows, key="policies"))
 
 
 @command(example="crmctl policy show tiers", exits=(0, 2, 4), formats=("table", "json"))
@@ -92,12 +96,18 @@ def show_command(call: Invocation, name: str) -> None:
 
     Labels are shown in the reader's language; `$name` is a number in company.yaml.
     """
-    from crmctl.policy.showing import document, lines, title
+    from crmctl.policy.showing import document, lines, owners, title
 
-    policy = _choose(_load(call), name)
+    policies = _load(call)
+    policy = _choose(policies, name)
     told = document(policy)
     columns = (Column("setting", N_("Setting")), Column("value", N_("Value")))
-    call.emit({"policy": told}, title(policy), "", Table(columns, list(lines(told["settings"]))))
+    call.emit(
+        {"policy": told},
+        title(policy, owners(policies)[policy.owner]),
+        "",
+        Table(columns, list(lines(told["settings"]))),
+    )
 
 
 @command(example=("crmctl policy schema", "crmctl policy schema tiers.tiers.standard"), exits=(0, 2, 4))

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from crmctl.i18n import _, pick
-from crmctl.policy.policyset import Policy
+from crmctl.policy.model import folded, spellings
+from crmctl.policy.policyset import Policy, PolicySet
 
 LABELS = ({"zh"}, {"en"}, {"zh", "en"})
 
@@ -40,8 +41,16 @@ def document(policy: Policy) -> dict[str, Any]:
     }
 
 
-def title(policy: Policy) -> str:
-    """Return a policy's head line."""
+def owners(policies: PolicySet) -> dict[str, str]:
+    """Return the label of each policy's owner, by the name its file uses."""
+    posts = policies.company.posts
+    codes, labels = spellings(posts), {post.code: post.labels for post in posts}
+    named = {policy.owner: labels.get(codes.get(folded(policy.owner), "")) for policy in policies.policies}
+    return {owner: pick(dict(label.items())) if label else owner for owner, label in named.items()}
+
+
+def title(policy: Policy, owner: str) -> str:
+    """Return a policy's head line; `owner` as people call the post."""
     told = policy.description
     about = pick(dict(told.items())) if isinstance(told, dict) else told or policy.name
     return _("{kind} {name}, version {version}: {about} ({mode}; owner: {owner}; {file})").format(
@@ -50,7 +59,7 @@ def title(policy: Policy) -> str:
         version=policy.version,
         about=about,
         mode=policy.mode,
-        owner=policy.owner,
+        owner=owner,
         file=policy.path,
     )
 

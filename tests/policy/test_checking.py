@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -185,6 +186,7 @@ def keys(node: Node, path: Steps) -> list[tuple[Steps, Mark]]:
     return []
 
 
+@functools.cache
 def known_keys() -> list[tuple[str, str, Mark]]:
     found = []
     for name, data in SHIPPED.items():
@@ -213,12 +215,13 @@ def test_a_misspelt_key_anywhere_is_reported_exactly_there(data: st.DataObject) 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 @given(st.data())
 def test_a_damaged_file_is_reported_or_fine_but_never_a_crash(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(sorted(set(SHIPPED) - {"customers.yaml"})))
+    name = data.draw(st.sampled_from(["access.yaml", "calendar.yaml", "company.yaml", "tags.yaml", "tiers.yaml"]))
     text = SHIPPED[name].decode()
     start = data.draw(st.integers(0, len(text)))
     length = data.draw(st.integers(0, 40))
     damage = data.draw(st.text(st.sampled_from("abc01:-? {}[],&*!|>'\"%@#\n\t~<.$§中："), max_size=12))
-    damaged = {**SHIPPED, name: (text[:start] + damage + text[start + length :]).encode()}
+    others = {file: SHIPPED[file] for file in ("company.yaml", "sources.yaml", "tiers.yaml")}
+    damaged = {**others, name: (text[:start] + damage + text[start + length :]).encode()}
     reports = {file: Report(file) for file in damaged}
     checked = check_files(damaged, reports, Report("."), AT)
     assert checked.policies is not None or checked.problems

@@ -112,6 +112,10 @@ def test_show(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_show_in_chinese(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _status, out, _err = run(capsys, "show", "tiers", "-w", str(workspace), "--lang", "zh")
     assert "核心客户" in out
+    _status, out, _err = run(capsys, "list", "-w", str(workspace), "--lang", "zh")
+    assert "客户分级与跟进岗" in out
+    _status, out, _err = run(capsys, "list", "-w", str(workspace), "--lang", "zh", "-o", "json")
+    assert {policy["owner"] for policy in json.loads(out)["policies"]} >= {"grading post"}
 
 
 def test_show_what_there_is_not(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

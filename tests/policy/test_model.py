@@ -94,6 +94,7 @@ def bound(text: str) -> Sample:
         ("named: {a: {last: 1}}\n", (1, 13, "P103", "last: unknown key")),
         ("mixed: {least: x}\n", (1, 16, "P201", "mixed.least: a whole number is wanted, not 'x'")),
         ("mixed: [a]\n", (1, 8, "P201", "mixed: a mapping of keys to values is wanted, not a list")),
+        ("mixed: some\n", (1, 8, "P203", "mixed: 'some' is not allowed")),
         ("labels: {de: x}\n", (1, 10, "P103", "de: unknown key")),
         ("labels: 5\n", (1, 9, "P201", "labels: a mapping of keys to values is wanted, not '5'")),
         ("figure: many\n", (1, 9, "P208", "figure: a number or $name is wanted")),
