@@ -50,14 +50,23 @@ def configure(verbose: int, form: str, *, quiet: bool = False) -> None:
     import logging
 
     own = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    release()
     root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if getattr(handler, "crmctl", False)]:
-        root.removeHandler(handler)
     root.addHandler(_handler(form))
     root.setLevel(max(own, logging.WARNING))
     logging.getLogger("crmctl").setLevel(own)
     logging.captureWarnings(True)
     bind(None)
+
+
+def release() -> None:
+    """Take this program's handler off again, for a caller in Python."""
+    import logging
+
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if getattr(handler, "crmctl", False)]:
+        root.removeHandler(handler)
+    logging.captureWarnings(False)
 
 
 def _handler(form: str) -> logging.Handler:

@@ -17,10 +17,7 @@ from crmctl import log
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     yield
-    root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if getattr(handler, "crmctl", False)]:
-        root.removeHandler(handler)
-    logging.captureWarnings(False)
+    log.release()
 
 
 @pytest.mark.parametrize(

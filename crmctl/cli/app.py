@@ -70,7 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         os.umask(mask)
         if argv is not None:
-            i18n.use(before)
+            _leave(before)
+
+
+def _leave(lang: str) -> None:
+    """Give a caller in Python its language and its logging back."""
+    i18n.use(lang)
+    if "logging" in sys.modules:
+        from crmctl import log
+
+        log.release()
 
 
 def run(arguments: list[str], *, owned: bool) -> int:

@@ -136,6 +136,8 @@ def settle(context: click.Context, leaf: Leaf) -> Invocation:
             _("{command}: --as-of does not apply; what is written has the real time").format(command=path),
             hint=_("run it without --as-of, or with --dry-run"),
         )
+    if options.get("workspace") == "":  # an unset variable must not lead into whatever workspace lies around
+        raise UsageProblem(_("-w: the workspace is empty"), hint=_("name a folder"))
     workspace = options.get("workspace") or os.environ.get(WORKSPACE_VARIABLE)
     return Invocation(
         command=path,

@@ -33,7 +33,7 @@ class PersonalValue(_ParamType):
 
     name = "personal"
 
-    def get_metavar(self, *_arguments: Any) -> str:
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """Return what help shows in the value's place."""
         return "[-|@FILE]"
 
@@ -41,7 +41,7 @@ class PersonalValue(_ParamType):
 def personal_option(*declarations: str, help: str, multiple: bool = False) -> Callable[[Any], Any]:
     """Return the decorator of a personal option; `help` is a message id."""
     return click.option(
-        *declarations, type=PersonalValue(), is_flag=False, flag_value=_ASK, default=None, multiple=multiple, help=help
+        *declarations, type=PersonalValue(), is_flag=False, flag_value=_ASK, multiple=multiple, help=help
     )
 
 
@@ -50,7 +50,7 @@ def resolve_personal(call: Invocation, command: click.Command, values: dict[str,
     stdin_taken = False
     for parameter in command.params:
         name = parameter.name
-        if name is None or not isinstance(parameter.type, PersonalValue) or not values.get(name):
+        if name is None or not isinstance(parameter.type, PersonalValue) or values.get(name) in (None, ()):
             continue
         flag = parameter.opts[0]
         given = values[name]

@@ -123,9 +123,16 @@ def _write_json(call: Invocation, document: Mapping[str, Any], tables: Sequence[
 def dumps(value: Any, indent: int | None = None) -> str:
     """Return JSON: readable on a terminal, ASCII elsewhere, harmless on both."""
     if not is_terminal(sys.stdout):
-        return json.dumps(value, indent=indent)
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+        return json.dumps(value, indent=indent, default=_primitive)
+    text = json.dumps(value, indent=indent, default=_primitive, ensure_ascii=False)
     return "\n".join(HOSTILE.sub(_escape, line) for line in text.split("\n"))
+
+
+def _primitive(value: Any) -> Any:
+    """Return a JSON form of anything else: the work is done by now, its result must come out."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return sorted(value, key=str) if isinstance(value, set | frozenset) else str(value)
 
 
 def _escape(match: Any) -> str:

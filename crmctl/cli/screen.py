@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, TextIO
 
 
 def use_utf8() -> None:
-    """Make standard output and error UTF-8, even where the locale is C; what cannot be encoded is escaped."""
+    """Make standard output and error UTF-8, even where the locale is C; what cannot be encoded is escaped.
+
+    A stream that the caller closed becomes the null device: else the next file opened, perhaps the database, would
+    take its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - lives as long as we
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

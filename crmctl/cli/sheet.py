@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from crmctl.cli.render import Table
 
 BOM = "\ufeff"
-_FORMULA = re.compile("'*[=+\\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]")
-_NEUTRALISED = re.compile("''*[=+\\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]")
+_FORMULA = re.compile("'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")  # full-width forms too
+_NEUTRALISED = re.compile("''*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _MAX_ROWS = 1_048_576
 _MAX_CELL = 32_767
 _EXACT = 10**15  # beyond fifteen digits a spreadsheet rounds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import golden
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from crmctl import __version__
+from crmctl import __version__, i18n
+from crmctl.errors import EXIT_CODES
 
 HEAVY = ("sqlalchemy", "yaml", "pydantic", "logging", "cryptography", "tabulate", "dataclasses", "locale", "pathlib")
 
@@ -76,6 +80,13 @@ def test_a_removed_working_folder_is_no_bug(tmp_path: Path) -> None:
     result = golden.spawn(["-c", line], command=("sh",), cwd=tmp_path)
 
     assert result == golden.Result(0, f"crmctl {__version__}\n", "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_bug(closed: str) -> None:
+    line = f"{sys.executable} -m crmctl help exit-codes {closed}; echo $?"
+
+    assert golden.spawn(["-c", line], command=("sh",)).stdout.splitlines()[-1] == "0"
 
 
 def test_a_reader_that_leaves_early_gives_1_and_no_traceback(sample_program: tuple[str, ...]) -> None:
@@ -184,9 +195,53 @@ def test_language_comes_from_the_option_then_the_variable_then_the_workspace_the
     assert language("--lang", "zh", CRMCTL_LANG="en") == "zh"
 
 
-def test_the_language_is_given_back_to_a_caller_in_python() -> None:
-    from crmctl import i18n
+def test_language_and_logging_are_given_back_to_a_caller_in_python() -> None:
+    before = list(logging.getLogger().handlers)
 
-    golden.call(["--lang", "zh", "--version"])
+    golden.call(["--lang", "zh", "help", "cron", "-v"])
 
     assert i18n.lang() == "en"
+    assert logging.getLogger().handlers == before
+
+
+WORDS = [
+    "probe",
+    "settle",
+    "list",
+    "find",
+    "help",
+    "cron",
+    "-o",
+    "json",
+    "xlsx",
+    "-w",
+    "--lang",
+    "zh",
+    "-n",
+    "--",
+    "-",
+    "-h",
+]
+WORDS += [
+    "--as-of",
+    "--lock-timeout",
+    "-vvq",
+    "--name",
+    "--mobile",
+    "@/nowhere",
+    "--output=csv",
+    "--tier",
+    "-x",
+    "\udcff",
+    "",
+]
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(WORDS) | st.text(st.characters(exclude_characters="\0"), max_size=4), max_size=7))
+def test_no_command_line_finds_a_bug_or_says_nothing(samples: object, words: list[str]) -> None:
+    result = golden.call(words, b"value\n")
+
+    assert result.exit_code in set(EXIT_CODES) - {70}
+    assert result.stdout or result.stderr
+    assert not {"\x1b", "\x9b"} & set(result.stdout + result.stderr)

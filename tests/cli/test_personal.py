@@ -102,6 +102,10 @@ def test_a_value_that_is_none_is_refused_without_showing_it(data: bytes, status:
     assert "1111111" not in result.stderr
 
 
+def test_an_empty_value_is_no_missing_option() -> None:
+    assert golden.call([*FIND, "--mobile", ""]).exit_code == 2
+
+
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     assert golden.call([*FIND, "--mobile", f"@{tmp_path / 'none'}"]).exit_code == 4
 
@@ -128,3 +132,7 @@ def test_a_value_in_the_wrong_place_is_not_repeated() -> None:
 
     assert result.exit_code == 2
     assert MOBILE not in result.stderr
+
+
+def test_help_shows_the_ways_to_give_it() -> None:
+    assert "--mobile [-|@FILE]" in golden.call(["probe", "find", "--help"]).stdout

@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import subprocess
+from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 import golden
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
-from crmctl.cli.render import Column, Table, grid, schema_of
+from crmctl.cli.render import Column, Table, dumps, grid, schema_of
 from crmctl.cli.screen import width
 from crmctl.cli.sheet import csv_bytes, neutral, restored, xlsx_bytes
 from crmctl.errors import Refused
@@ -211,6 +213,16 @@ def test_a_document_without_parts_is_listed() -> None:
     lines = golden.call(["probe", "settle"]).stdout.splitlines()
 
     assert lines[0].split() == ["lang", "en"]
+
+
+def test_a_finished_result_comes_out_whatever_it_holds() -> None:
+    value = {"a": Path("/x"), "b": {2, 1}, "c": MappingProxyType({"d": 1}), "e": date(2026, 1, 1)}
+
+    assert json.loads(dumps(value)) == {"a": "/x", "b": [1, 2], "c": {"d": 1}, "e": "2026-01-01"}
+
+
+def test_no_rows_are_headings() -> None:
+    assert grid(Table((Column("a"), Column("b")), [])).splitlines()[0].split() == ["a", "b"]
 
 
 def test_schema_names_the_command() -> None:

@@ -88,3 +88,7 @@ def test_options_are_not_abbreviated() -> None:
 
     assert result.exit_code == 2
     assert "did you mean --verbose?" in result.stderr
+
+
+def test_an_empty_workspace_is_refused(tmp_path: Path) -> None:
+    assert golden.call(["-w", "", "probe", "settle"], env={"CRMCTL_WORKSPACE": str(tmp_path)}).exit_code == 2
