@@ -67,7 +67,7 @@ def validate_command(call: Invocation, paths: tuple[str, ...], strict: bool) -> 
     document = {"files": count, "errors": errors, "warnings": warnings, "problems": [p.as_dict() for p in problems]}
     if call.output == "table":
         if problems:
-            call.emit(document, *(problem.text() for problem in problems))
+            call.emit(document, *(problem.as_line() for problem in problems))
         call.say(_("files: {files}, errors: {errors}, warnings: {warnings}").format(**document))
     else:
         rows = [[problem.as_dict()[column.code] for column in _PROBLEM] for problem in problems]

@@ -84,10 +84,14 @@ class Problem:
         """Whether the files can be used all the same."""
         return self.code.startswith("P4")
 
+    @property
     def text(self) -> str:
+        """What is wrong and where: `path:line:column: CODE message`."""
+        return f"{self.path}:{self.line}:{self.column}: {self.code} {self.message}"
+
+    def as_line(self) -> str:
         """Return the line people and editors read: `path:line:column: CODE message; hint`."""
-        place = f"{self.path}:{self.line}:{self.column}: {self.code} {self.message}"
-        return f"{place}; {self.hint}" if self.hint else place
+        return f"{self.text}; {self.hint}" if self.hint else self.text
 
     def as_dict(self) -> dict[str, str | int]:
         """Return the JSON form."""

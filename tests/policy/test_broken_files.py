@@ -29,7 +29,7 @@ EXPECTED = expectations()
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_every_problem_of_a_broken_file_is_reported_at_its_place(name: str) -> None:
     problems, count = check_paths([BROKEN / name], AT)
-    assert [problem.moved(name).text() for problem in problems] == EXPECTED[name]
+    assert [problem.moved(name).as_line() for problem in problems] == EXPECTED[name]
     assert count == 1
 
 

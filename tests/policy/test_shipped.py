@@ -18,7 +18,7 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 def test_the_starter_set_is_clean() -> None:
     checked = check(FOLDER, AT)
-    assert [problem.text() for problem in checked.problems] == []
+    assert [problem.as_line() for problem in checked.problems] == []
     assert checked.policies is not None
     assert {policy.kind for policy in checked.policies.policies} == {kind.name for kind in KINDS}
 
