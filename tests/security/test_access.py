@@ -135,3 +135,38 @@ def test_deputies_pass_nothing_on():
         (("deputies", 1, "deputy"), "P301"),
         (("deputies", 1, "for"), "P307"),
     }
+
+
+VERBS = {
+    "customer": ("import", "list", "show", "find", "history"),
+    "batch": ("list", "rejects", "resume"),
+    "audit": ("list", "verify"),
+    "keys": ("status", "copy"),
+    "db": ("upgrade",),
+    "config": ("show",),
+}
+ACTS = {f"{noun}.{verb}" for noun, verbs in VERBS.items() for verb in verbs} | {"doctor"}
+
+
+def test_the_shipped_roles_allow_what_their_posts_do():
+    """Three people run the tool: admin, steward, auditor (requirements T3); one alone does everything."""
+    from crmctl.locate import shipped
+    from crmctl.policy import load
+    from crmctl.security.actor import Actor
+    from crmctl.security.permissions import allowed
+
+    settings = load(shipped("policies")).settings("access")
+    signed = {"uids": [1], "confidentiality_signed": "2026-01-01", "training_passed": "2026-01-01"}
+    access = AccessSettings.model_validate(settings.model_dump(by_alias=True) | {"people": {"li.na": signed}})
+
+    def may(*roles, alone=False):
+        actor = Actor("li.na", 1, "direct", roles, {}, alone)
+        return {act for act in ACTS if allowed(actor, access, act)}
+
+    assert may(*access.roles, alone=True) == ACTS
+    assert {"customer.import", "batch.resume", "batch.rejects"} <= may("steward")
+    assert {"keys.copy", "db.upgrade"} <= may("admin")
+    assert {"audit.list", "audit.verify"} <= may("auditor")
+    assert not may("auditor") & {"customer.import", "keys.copy", "db.upgrade", "batch.resume"}
+    assert not may("agent") & {"customer.import", "keys.status", "audit.list"}
+    assert {"auditor", "steward"} in [set(pair) for pair in access.conflicts]

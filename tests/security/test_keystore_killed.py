@@ -15,7 +15,7 @@ from crmctl.security.keystore import KeyStore
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 INSTANCE = bytes(range(16))
 CHUNK = 1000
-MOMENTS = 14
+MOMENTS = 10
 
 
 def start_writer(location, master, first):
@@ -61,7 +61,9 @@ def test_a_killed_writer_leaves_whole_chunks(form, tmp_path, request):
     location, master = tmp_path / "k", None
     if form == "postgresql":
         server = request.getfixturevalue("postgres_server")
-        location, master = server.url(server.create()), {"provider": "file", "path": str(tmp_path / "m.key")}
+        name = server.create()
+        request.addfinalizer(lambda: server.drop(name))
+        location, master = server.url(name), {"provider": "file", "path": str(tmp_path / "m.key")}
     KeyStore.create(location, INSTANCE, AT, master=master).close()
     dice, first = random.Random(9), 1
     for _ in range(MOMENTS):

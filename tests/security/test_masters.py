@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import sys
 
 import pytest
@@ -12,7 +11,7 @@ from crmctl.errors import InvalidInput, KeyMissing
 from crmctl.security import masters
 from crmctl.security.masters import MasterSource
 
-KEY = os.urandom(32)
+KEY = bytes(range(32))
 TEXT = base64.b64encode(KEY).decode()
 
 

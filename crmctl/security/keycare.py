@@ -1,0 +1,95 @@
+"""`crmctl keys copy`: a copy of the key store for safe keeping, on the record before and after."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert
+
+from crmctl import clock
+from crmctl.audit import entries
+from crmctl.errors import Refused
+from crmctl.i18n import _
+from crmctl.runs.run import begin, finish, recorded_failure
+from crmctl.security.keyfiles import DATABASE, refuse_existing
+from crmctl.store import counters, engine, schema
+
+if TYPE_CHECKING:
+    from crmctl.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What `copy` made, or in a dry run would make: where, how many keys by kind of owner, SHA-256 of its keys.db."""
+
+    run_id: int | None
+    folder: Path
+    keys: dict[str, int]
+    sha256: str | None
+
+
+def copy(run: Run, dest: Path) -> Copied:
+    """Copy the key store and its master keys into the new folder `dest`, and enter it in the register of copies.
+
+    Raises Refused when `dest` exists, lies in the workspace or in the key store, or its parent does not exist;
+    IntegrityFailed when the copy does not verify. After a failure no copy is left.
+    """
+    folder = dest.absolute()
+    _refuse_place(run, folder)
+    if run.dry_run:
+        return Copied(None, folder, run.keys.status()["keys"], None)
+    run = begin(run)
+    with recorded_failure(run):
+        with engine.write(run.engine) as conn:
+            entries.append(conn, run.entry("begun"))
+        counts: dict[str, int] = run.keys.copy_to(folder)["keys"]
+        try:
+            with (folder / DATABASE).open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            _record(run, digest, counts, clock.now())
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)  # a copy nobody knows of would outlive every erasure
+            raise
+    return Copied(run.run_id, folder, counts, digest)
+
+
+def _record(run: Run, digest: str, counts: dict[str, int], at: datetime) -> None:
+    number = sum(counts.values())
+    register = schema.load_all().tables["copy_register"]
+    with engine.write(run.engine) as conn:
+        values: dict[str, Any] = {
+            "copy_id": counters.take(conn, "copy", 1),
+            "run_id": run.run_id,
+            "kind": "key store copy",
+            "sha256": digest,
+            "rows": number,
+            "person": run.actor.person,
+            "made_at": at,
+        }
+        conn.execute(insert(register).values(values))
+        finish(conn, run, "done", 0, counts)
+        entries.append(conn, run.entry("done", at=at, n=number, source=digest))
+
+
+def _refuse_place(run: Run, folder: Path) -> None:
+    refuse_existing(folder)
+    parent = folder.parent.resolve()
+    if not parent.is_dir():
+        raise Refused(
+            _("{path}: is no folder").format(path=folder.parent), hint=_("make it first"), code="FOLDER_MISSING"
+        )
+    apart = [run.workspace.root.resolve()]
+    if "://" not in run.workspace.keys:
+        apart.append(Path(run.workspace.keys).resolve())
+    for place in apart:
+        if parent.is_relative_to(place):
+            raise Refused(
+                _("{path}: lies in {place}, whose loss would take the copy along").format(path=folder, place=place),
+                hint=_("name a folder on another disk, apart from the workspace and its key store"),
+                code="COPY_NOT_APART",
+            )
