@@ -17,7 +17,8 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -121,23 +122,7 @@ def settle(context: click.Context, leaf: Leaf) -> Invocation:
     options = given(context)
     path = context.command_path.partition(" ")[2]
     output = options.get("output", "table" if "table" in leaf.formats else leaf.formats[0])
-    if output not in leaf.formats:
-        raise UsageProblem(
-            _("{command}: -o {output} is not offered here").format(command=path, output=output),
-            hint=_("choose one of: {choices}").format(choices=", ".join(leaf.formats)),
-        )
-    if options.get("dry_run") and not leaf.changes:
-        raise UsageProblem(
-            _("{command}: changes nothing, so --dry-run does not apply").format(command=path),
-            hint=_("run it without --dry-run"),
-        )
-    if options.get("as_of") and not (leaf.as_of or options.get("dry_run")):
-        raise UsageProblem(
-            _("{command}: --as-of does not apply; what is written has the real time").format(command=path),
-            hint=_("run it without --as-of, or with --dry-run"),
-        )
-    if options.get("workspace") == "":  # an unset variable must not lead into whatever workspace lies around
-        raise UsageProblem(_("-w: the workspace is empty"), hint=_("name a folder"))
+    _refuse_misfits(options, leaf, path, output)
     workspace = options.get("workspace") or os.environ.get(WORKSPACE_VARIABLE)
     return Invocation(
         command=path,
@@ -157,6 +142,27 @@ def settle(context: click.Context, leaf: Leaf) -> Invocation:
         timeout=float(options.get("lock_timeout", DEFAULT_TIMEOUT)),
         given=frozenset(options),
     )
+
+
+def _refuse_misfits(options: Mapping[str, Any], leaf: Leaf, path: str, output: str) -> None:
+    """Raise UsageProblem for a shared option given before the verb that this command does not take."""
+    if output not in leaf.formats:
+        raise UsageProblem(
+            _("{command}: -o {output} is not offered here").format(command=path, output=output),
+            hint=_("choose one of: {choices}").format(choices=", ".join(leaf.formats)),
+        )
+    if options.get("dry_run") and not leaf.changes:
+        raise UsageProblem(
+            _("{command}: changes nothing, so --dry-run does not apply").format(command=path),
+            hint=_("run it without --dry-run"),
+        )
+    if options.get("as_of") and not (leaf.as_of or options.get("dry_run")):
+        raise UsageProblem(
+            _("{command}: --as-of does not apply; what is written has the real time").format(command=path),
+            hint=_("run it without --as-of, or with --dry-run"),
+        )
+    if options.get("workspace") == "":  # an unset variable must not lead into whatever workspace lies around
+        raise UsageProblem(_("-w: the workspace is empty"), hint=_("name a folder"))
 
 
 def wants_color(refused: bool) -> bool:
