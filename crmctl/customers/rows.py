@@ -15,16 +15,13 @@ from crmctl.customers.placing import ATTRIBUTES, CLEAR, OWN, PERSON, KeyPlan, St
 from crmctl.customers.policy import CustomersSettings, FieldPolicy, Party
 from crmctl.customers.reaching import FORMATS, ReachColumn
 from crmctl.customers.readers import Context, Money, Read, field_reader, sealed_text
+from crmctl.customers.torncells import TornCells
 from crmctl.customers.typesigns import TypeSigns
 from crmctl.policy.model import CodeItem
 
 Outcome = Row | Rejected
 RowFunction = Callable[[int, list[str]], Outcome]
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-
-
-class TornCells(list[str]):
-    """Cells of a record that the file's reader takes for a part of a broken line."""
 
 
 def compile_rows(
@@ -298,11 +295,11 @@ class _Rows:
         clear, attributes, own, person = places
         for code in self.required[kind]:
             if not (code in clear or code in own or code in person or code in attributes):
-                reasons.append(Reason("REQUIRED_MISSING", code))
+                reasons.append(Reason("REQUIRED", code))
         if organisation and person:
             for code, others in self.beside:
                 if code not in person and any(other in person for other in others):
-                    reasons.append(Reason("REQUIRED_MISSING", code))
+                    reasons.append(Reason("REQUIRED", code))
 
 
 def _read(item: FieldPolicy, party: Party, context: Context) -> Read:

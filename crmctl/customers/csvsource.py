@@ -1,0 +1,208 @@
+"""CSV text: strict, streamed, every record counted once, a torn quote found before anything is written."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from crmctl.customers.encoding import BLOCK, Encoding, undecodable
+from crmctl.customers.headerindex import HeaderIndex
+from crmctl.customers.headerrow import LOOK_AT, HeaderRow, Record, find_header
+from crmctl.customers.policy import FileLimits
+from crmctl.errors import InvalidInput
+from crmctl.i18n import _
+
+DELIMITERS = (",", ";", "\t", "|")
+_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "bar": "|"}
+_SAMPLE = 30  # records
+_SAMPLE_CHARACTERS = 1 << 18
+_NARROW = 6  # from this width on, as many delimiters in a cell as in a line tell a torn quote
+
+
+class Dialect(NamedTuple):
+    """How a file is cut: the delimiter, the lines before its first record (`sep=;`)."""
+
+    delimiter: str
+    skip_lines: int
+
+
+def named_delimiter(wanted: str) -> str:
+    """Return the character that `--delimiter` names. Raises InvalidInput."""
+    found = _NAMES.get(wanted.strip().lower() or wanted, wanted)
+    if len(found) != 1 or found in "\r\n\"'" or found.isalnum():
+        raise InvalidInput(
+            _("--delimiter {name}: one character, or tab, comma, semicolon, pipe").format(name=wanted),
+            code="DELIMITER_INVALID",
+        )
+    return found
+
+
+@contextmanager
+def _text(handle: BinaryIO, encoding: Encoding) -> Iterator[io.TextIOWrapper]:
+    """Yield the decoded stream; line ends are left as they are. The handle stays open."""
+    handle.seek(encoding.skip)
+    stream = io.TextIOWrapper(cast("Any", _Unclosed(handle)), encoding.codec, "strict", newline="")
+    yield stream
+
+
+class _Unclosed(io.BufferedIOBase):
+    """A binary stream that a text layer may drop without closing what is below."""
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._handle.read(-1 if size is None else size)
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._handle.read(min(size, BLOCK) if size > 0 else BLOCK)
+
+
+def find_dialect(
+    handle: BinaryIO, encoding: Encoding, wanted: str | None, index: HeaderIndex, chosen: frozenset[str], name: str
+) -> tuple[Dialect, HeaderRow | None]:
+    """Return how the file is cut and where its header is, by evidence in its first records."""
+    text = _sample(handle, encoding, name)
+    skip = 0
+    delimiters: Sequence[str] = DELIMITERS
+    if text[:4].lower() == "sep=" and len(text) > 4 and text[5:6] in ("", "\r", "\n"):  # written for Excel
+        delimiters = (text[4],)
+        skip = 1
+        text = text[5:].removeprefix("\r").removeprefix("\n")
+    if wanted:
+        delimiters = (named_delimiter(wanted),)
+    best: tuple[tuple[int, float, int], Dialect, HeaderRow | None] | None = None
+    for delimiter in delimiters:
+        records = _records(text, delimiter)
+        header = find_header(records, index, chosen)
+        width = len(header.cells) if header else 0
+        same = sum(len(cells) == width for _number, cells in records) / max(1, len(records))
+        score = (header.known if header else 0, same if width > 1 else 0.0, width)
+        if best is None or score > best[0]:
+            best = score, Dialect(delimiter, skip), header
+    assert best is not None
+    return best[1], best[2]
+
+
+def _sample(handle: BinaryIO, encoding: Encoding, name: str) -> str:
+    with _text(handle, encoding) as stream:
+        try:
+            return stream.read(_SAMPLE_CHARACTERS)
+        except UnicodeDecodeError:
+            raise undecodable(handle, encoding, name) from None
+
+
+def _records(text: str, delimiter: str) -> list[Record]:
+    """Return the first records of a sample, the last, perhaps cut, left out; numbered as a spreadsheet does."""
+    found: list[Record] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for number, cells in enumerate(islice(reader, _SAMPLE + LOOK_AT), start=1):
+            if any(cell.strip() for cell in cells):
+                found.append((number, cells))
+    except csv.Error:  # the strict pass says where and why
+        pass
+    if len(text) >= _SAMPLE_CHARACTERS and len(found) > 1:
+        found.pop()
+    return found
+
+
+def records(
+    handle: BinaryIO, encoding: Encoding, dialect: Dialect, limits: FileLimits, name: str
+) -> Iterator[tuple[int, list[str], int, int]]:
+    """Yield every record, blank ones too: number, cells, the lines it begins and ends in. Numbers begin at 1.
+
+    Raises InvalidInput for what is not CSV: a quote that is never closed, text behind a closing quote, a cell or a
+    record beyond the limits, bytes that the encoding does not know.
+    """
+    with _text(handle, encoding) as stream:
+        lines: Iterator[str] = stream
+        if encoding.codec.startswith(("utf-16", "utf-32")):
+            lines = _without_nul(stream, name)
+        for _line in range(dialect.skip_lines):
+            next(lines, None)
+        reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+        number, line = 0, 0
+        before = csv.field_size_limit(limits.field)  # a global of the csv module
+        try:
+            for cells in reader:
+                number += 1
+                first, line = line + 1, reader.line_num
+                if line != first and sum(map(len, cells)) > limits.record:
+                    raise _too_long(name, first + dialect.skip_lines)
+                yield number, cells, first + dialect.skip_lines, line + dialect.skip_lines
+        except csv.Error as error:
+            raise _not_csv(str(error), line + 1 + dialect.skip_lines, limits, name) from None
+        except UnicodeDecodeError:
+            raise undecodable(handle, encoding, name) from None
+        finally:
+            csv.field_size_limit(before)
+
+
+def _without_nul(lines: Iterator[str], name: str) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
+        if "\0" in line:
+            raise InvalidInput(
+                _("{name}: line {line} holds a NUL character: no CSV text").format(name=name, line=number),
+                hint=_("check --encoding, or save the table as CSV again"),
+                code="NUL_BYTES",
+            )
+        yield line
+
+
+def _not_csv(problem: str, line: int, limits: FileLimits, name: str) -> InvalidInput:
+    if "field larger" in problem:
+        message = _("{name}: line {line}: a cell of more than {most} characters, or a quote that is never closed")
+    elif "unexpected end" in problem:
+        message = _("{name}: line {line}: a quote opens that is never closed; it would swallow the rest of the file")
+    elif "expected after" in problem:
+        message = _("{name}: line {line}: text behind a closing quote; quotes inside a cell are doubled")
+    else:
+        message = _("{name}: line {line}: not CSV")
+    return InvalidInput(
+        message.format(name=name, line=line, most=limits.field),
+        hint=_("correct the quotes there, or export the table again"),
+        code="CSV_TORN",
+    )
+
+
+def _too_long(name: str, line: int) -> InvalidInput:
+    return InvalidInput(
+        _("{name}: line {line}: the record is too long").format(name=name, line=line),
+        hint=_("a quote may be torn there; limits are in policies/customers.yaml"),
+        code="RECORD_TOO_LONG",
+    )
+
+
+def torn(cells: Sequence[str], width: int, delimiter: str) -> bool:
+    """Return whether a record of several lines looks like a quote that swallowed the beginnings of other records.
+
+    Either the number of cells is wrong, or one cell holds as many delimiters as the lines it spans.
+    """
+    if len(cells) != width:
+        return True
+    if width < _NARROW:
+        return False
+    for cell in cells:
+        ends = max(cell.count("\n"), cell.count("\r"))
+        if ends and cell.count(delimiter) >= ends * (width - 1):
+            return True
+    return False
+
+
+def torn_error(first: int, last: int, name: str) -> InvalidInput:
+    """Return the error for such a record."""
+    return InvalidInput(
+        _("{name}: a quote opens in line {first} and closes in line {last}, over the ends of other records").format(
+            name=name, first=first, last=last
+        ),
+        hint=_("correct the quotes there, or export the table again"),
+        code="CSV_TORN",
+    )
