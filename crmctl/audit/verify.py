@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from crmctl.audit.objects import ProtectedTable, protected_tables
 from crmctl.audit.problems import Problem, Problems
@@ -72,7 +72,8 @@ class Verification:
         }
 
 
-def _trust_nothing(_note: str, _size: int, _root: bytes) -> bool:
+def trust_nothing(_note: str, _size: int, _root: bytes) -> bool:
+    """Believe no signature: there is none yet."""
     return False
 
 
@@ -82,7 +83,7 @@ def verify(
     changes: bool = False,
     rows: bool = False,
     progress: Callable[[int], None] | None = None,
-    trust: Trust = _trust_nothing,
+    trust: Trust = trust_nothing,
     tables: Sequence[ProtectedTable] | None = None,
 ) -> Verification:
     """Verify the log; with `changes` its chunks' leaves, with `rows` those and every row of `tables` (default: all).
@@ -90,10 +91,24 @@ def verify(
     `progress` is told how many things were read. `trust(note, size, root)` says whether a checkpoint's signature can be
     believed. Problems are returned, not raised; raises what `store.engine.read` does.
     """
+    with read(engine) as conn:
+        return verify_in(conn, changes=changes, rows=rows, progress=progress, trust=trust, tables=tables)
+
+
+def verify_in(
+    conn: Connection,
+    *,
+    changes: bool = False,
+    rows: bool = False,
+    progress: Callable[[int], None] | None = None,
+    trust: Trust = trust_nothing,
+    tables: Sequence[ProtectedTable] | None = None,
+) -> Verification:
+    """Verify what a transaction sees; see `verify`."""
     tell = progress or (lambda _number: None)
     problems = Problems()
     change_count = row_count = None
-    with read(engine) as conn, contextlib.closing(Scratch()) as scratch:
+    with contextlib.closing(Scratch()) as scratch:
         log = check_entries(conn, problems, scratch.said, tell, trust)
         if changes or rows:
             change_count = check_changes(conn, problems, scratch, tell)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, LargeBinary, Select, cast, func, select
 
-from crmctl.audit.entries import GENESIS
+from crmctl.audit.entries import GENESIS, MAX_INT
 from crmctl.audit.problems import Problems
 from crmctl.audit.reading import batches, rows
 from crmctl.audit.tables import audit_entry, audit_head, checkpoint
@@ -126,8 +126,8 @@ def _explain(row: Row, body: dict[str, Any], wanted: tuple[int, bytes, bytes], p
 
 def _hand_over(body: dict[str, Any], seq: int, problems: Problems, on_chunk: Callable[[Chunk], None]) -> None:
     try:
-        numbers = [int(body[name]) for name in ("run", "chunk", "changes")]
-        found = Chunk(numbers[0], numbers[1], seq, numbers[2], bytes.fromhex(body["changes_root"]))
+        run, chunk, number = (min(int(body[name]), MAX_INT) for name in ("run", "chunk", "changes"))
+        found = Chunk(run, chunk, seq, number, bytes.fromhex(body["changes_root"]))
     except (KeyError, TypeError, ValueError):
         problems.add("ENTRY_FORM", f"entry:{seq}", _("the entry is not readable"))
     else:

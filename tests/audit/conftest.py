@@ -1,0 +1,173 @@
+"""A small world to tamper with: customers and contacts, their changes, the entries that commit to them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from crmctl.audit import changes as log
+from crmctl.audit import entries
+from crmctl.audit.tables import change
+from crmctl.customers.protected import CONTACT, CUSTOMER
+from crmctl.security.actor import Actor
+from crmctl.store import bulk
+from crmctl.store.engine import write
+
+AT = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+STAMP = "2026-11-21T12:00:00Z"
+
+
+def actor(person: str = "li.na") -> Actor:
+    return Actor(person, 1001, "direct", ("steward",))
+
+
+def looked(**fields: Any) -> dict[str, Any]:
+    return entries.entry(**{"act": "customer.show", "actor": actor(), "at": AT, "result": "done", **fields})
+
+
+@dataclass
+class World:
+    """Writes as the program does: rows, changes and entry of a chunk in one transaction."""
+
+    engine: Engine
+    random: random.Random = field(default_factory=lambda: random.Random(7))
+    next_change: int = 1
+    next_customer: int = 1
+    rows: dict[tuple[str, int, int], tuple[dict[str, Any], bytes, int]] = field(default_factory=dict)
+
+    def create(self, run: int, chunk: int, customers: int) -> None:
+        """One chunk of new customers, every other one with a contact."""
+        with write(self.engine) as conn:
+            made = log.Changes(run, chunk, self.next_change)
+            for _ in range(customers):
+                number = self.next_customer
+                self.next_customer += 1
+                self._make(conn, made, "customer", number, number)
+                if number % 2:
+                    self._make(conn, made, "contact", number, 1)
+            self._close(conn, made, run, chunk)
+
+    def update(self, run: int, chunk: int, *customers: int, reseal: bool = True) -> None:
+        """One chunk that changes the region of customers, and their envelope."""
+        with write(self.engine) as conn:
+            made = log.Changes(run, chunk, self.next_change)
+            for number in customers:
+                key = ("customer", number, number)
+                clear, sealed, version = self.rows[key]
+                after = {**clear, "region": f"region {version}", "updated_at": STAMP, "version": version + 1}
+                envelope = self.random.randbytes(48) if reseal else sealed
+                made.update(
+                    (number, "customer", number),
+                    version + 1,
+                    log.fields_json(frozenset({"region"})),
+                    self._before(clear, sealed),
+                    log.After(log.clear_hash(after), sha256(envelope).digest()),
+                )
+                self.rows[key] = after, envelope, version + 1
+                values = (number, after["region"], STAMP, version + 1, envelope, sha256(envelope).digest())
+                columns = ("region", "updated_at", "version", "sealed", "sealed_hash")
+                bulk.update_rows(conn, CUSTOMER.table, ("customer_id",), columns, [values])
+            self._close(conn, made, run, chunk)
+
+    def destroy(self, run: int, chunk: int, number: int) -> None:
+        """One chunk that removes a customer and its contact."""
+        with write(self.engine) as conn:
+            made = log.Changes(run, chunk, self.next_change)
+            for code, own in (("contact", 1), ("customer", number)):
+                found = self.rows.pop((code, number, own), None)
+                if found is not None:
+                    clear, sealed, version = found
+                    made.destroy((number, code, own), version + 1, "[]", self._before(clear, sealed))
+                    table, keys = (CONTACT.table, (number, own)) if code == "contact" else (CUSTOMER.table, (number,))
+                    names = ("customer_id", "contact_id")[: len(keys)]
+                    bulk.delete_rows(conn, table, names, [keys])
+            self._close(conn, made, run, chunk)
+
+    def look(self, times: int = 1) -> None:
+        """Entries without changes."""
+        with write(self.engine) as conn:
+            for _ in range(times):
+                self.append(conn, obj=f"customer:{self.random.randint(1, 9)}", n=1, fields=["mobile"])
+
+    def append(self, conn: Connection, **fields: Any) -> entries.Appended:
+        return entries.append(conn, looked(**fields))
+
+    def _make(self, conn: Connection, made: log.Changes, code: str, owner: int, number: int) -> None:
+        table = CUSTOMER if code == "customer" else CONTACT
+        clear: dict[str, Any] = dict.fromkeys(table.clear_columns)
+        clear |= {"customer_id": owner, "batch_id": 1, "created_at": STAMP, "updated_at": STAMP, "version": 1}
+        if code == "customer":
+            clear |= {"type": "enterprise", "status": "draft", "company_name": f"公司{number}", "derived_version": 0}
+            clear |= {"first_added_at": "2026-01-02T03:04:05Z", "annual_amount": 10_000_000 + number}
+        else:
+            clear |= {"contact_id": number, "is_primary": 1}
+        sealed = self.random.randbytes(64)
+        hashed = sha256(sealed).digest()
+        columns = (*table.clear_columns, "sealed", "sealed_hash")
+        bulk.insert_rows(conn, table.table, columns, [(*clear.values(), sealed, hashed)])
+        made.create((owner, code, number), "[]", log.After(log.clear_hash(clear), hashed))
+        self.rows[code, owner, number] = clear, sealed, 1
+
+    def _before(self, clear: dict[str, Any], sealed: bytes) -> log.Before:
+        image = log.clear_json(clear)
+        return log.Before(image.decode(), sealed, sha256(image).digest(), sha256(sealed).digest())
+
+    def _close(self, conn: Connection, made: log.Changes, run: int, chunk: int) -> None:
+        bulk.insert_rows(conn, change, log.CHANGE_COLUMNS, made.rows)
+        self.next_change += len(made.rows)
+        number, root = made.summary()
+        body = looked(act="customer.import", run=run, chunk=chunk, changes=number, changes_root=root, batch=1)
+        entries.append(conn, body)
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    """Three chunks of new customers, changes to some, one destroyed, and looks in between: 17 entries."""
+    return _built(engine)
+
+
+def _built(engine: Engine) -> World:
+    built = World(engine)
+    built.look(3)
+    for chunk in range(3):
+        built.create(1, chunk, 8)
+        built.look(2)
+    built.update(2, 0, 3, 5, 8, 21)
+    built.update(3, 0, 5, reseal=False)
+    built.destroy(4, 0, 7)
+    built.look(2)
+    return built
+
+
+@pytest.fixture
+def entry() -> Callable[..., dict[str, Any]]:
+    """Builds a valid entry; keyword arguments replace its parts."""
+    return looked
+
+
+@pytest.fixture
+def make_actor() -> Callable[..., Actor]:
+    return actor
+
+
+@pytest.fixture
+def later() -> Callable[[int], datetime]:
+    """The moment so many seconds after the usual one."""
+    return lambda seconds: AT + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def sqlite_world(sqlite_url: str) -> Iterator[World]:
+    """The same world on SQLite only."""
+    from crmctl.store.engine import open_engine
+
+    engine = open_engine(sqlite_url)
+    yield _built(engine)
+    engine.dispose()
