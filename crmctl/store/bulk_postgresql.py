@@ -138,10 +138,11 @@ def _look_up(
 @contextlib.contextmanager
 def _by_index(raw: Raw[Row]) -> Iterator[None]:
     """Keep the planner to indexes for the statements inside; the settings end with the transaction at the latest."""
-    change = "SELECT " + ", ".join(["set_config(%s, %s, true)"] * len(_PLANNER))
-    raw.execute(change, [value for name in _PLANNER for value in (name, "off")])
+    for name in _PLANNER:
+        raw.execute("SELECT set_config(%s, 'off', true)", (name,))
     yield
-    raw.execute(change, [value for name in _PLANNER for value in (name, "on")])
+    for name in _PLANNER:
+        raw.execute("SELECT set_config(%s, 'on', true)", (name,))
 
 
 def _times_converted(

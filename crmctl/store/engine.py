@@ -83,15 +83,16 @@ def _postgresql(url: URL, timeout: float, read_only: bool) -> Engine:
         hide_parameters=True,
         connect_args={"application_name": "crmctl"},
     )
-    settings = [
-        "SET TIME ZONE 'UTC'",
-        f"SET lock_timeout = {int(timeout * 1000):d}",
-        "SET default_transaction_read_only = {}".format("on" if read_only else "off"),
-    ]
+    settings = {
+        "TimeZone": "UTC",
+        "lock_timeout": f"{timeout * 1000:.0f}",
+        "default_transaction_read_only": "on" if read_only else "off",
+    }
 
     @event.listens_for(engine, "connect")
     def _connected(raw: Any, _record: object) -> None:
-        raw.execute("; ".join(settings))
+        for name, value in settings.items():
+            raw.execute("SELECT set_config(%s, %s, false)", (name, value))
         raw.commit()
 
     return _remember(engine, timeout)
