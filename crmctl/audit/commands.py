@@ -1,0 +1,191 @@
+"""`crmctl audit …`: list the log's entries, verify the log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmctl.cli.options import Invocation, command
+from crmctl.cli.render import Column, Part, Table
+from crmctl.errors import CrmctlError
+from crmctl.i18n import N_, _
+
+if TYPE_CHECKING:
+    from crmctl.audit.listing import Filters
+    from crmctl.audit.verify import Verification
+    from crmctl.runs.run import Run
+
+RESULTS = {
+    "done": N_("done"),
+    "begun": N_("begun"),
+    "refused": N_("refused"),
+    "denied": N_("denied"),
+    "failed": N_("failed"),
+}
+_PROBLEM = (
+    Column("code", N_("Code")),
+    Column("subject", N_("What")),
+    Column("message", N_("Problem")),
+)
+_ENTRY = (
+    Column("seq", N_("No."), right=True),
+    Column("at", N_("At")),
+    Column("person", N_("Who")),
+    Column("act", N_("Action")),
+    Column("result", N_("Result"), show=lambda code: _(RESULTS[code]) if code in RESULTS else str(code)),
+    Column("obj", N_("Object")),
+    Column("n", N_("Number"), right=True),
+    Column("fields", N_("Fields")),
+    Column("purpose", N_("Purpose")),
+    Column("ticket", N_("Ticket")),
+    Column("codes", N_("Reasons")),
+    Column("run", N_("Run"), right=True),
+    Column("batch", N_("Batch"), right=True),
+    Column("chunk", detail=True),
+    Column("rows", detail=True),
+    Column("counts", detail=True),
+    Column("changes", detail=True),
+    Column("changes_root", detail=True),
+    Column("source", detail=True),
+    Column("uid", detail=True),
+    Column("via", detail=True),
+    Column("roles", detail=True),
+    Column("job", detail=True),
+    Column("as_of", detail=True),
+    Column("policy", detail=True),
+    Column("host", detail=True),
+    Column("skew", detail=True),
+)
+ALWAYS = 6  # the first columns are shown even when empty
+_OF_ACTOR = ("person", "uid", "via", "roles")
+
+
+@command(
+    example=("crmctl audit list --customer C-000123", "crmctl audit list --action 'customer.*' --from 2026-11-01"),
+    exits=(0, 2, 4, 6, 10, 11, 13, 74),
+)
+@click.option("--who", metavar="PERSON", help=N_("Only what this person did, as access.yaml names people."))
+@click.option("--action", metavar="ACT", help=N_("Only this act, as in customer.import, or customer.*"))
+@click.option("--customer", metavar="NUMBER", help=N_("Only what was about this customer or changed it."))
+@click.option("--from", "since", metavar="TIME", help=N_("Only from this date or time on."))
+@click.option("--to", "until", metavar="TIME", help=N_("Only up to this date (included) or time."))
+@click.option("--outcome", type=click.Choice(list(RESULTS)), help=N_("Only what ended so."))
+@click.option("--limit", type=click.IntRange(1, 10000), default=50, help=N_("How many to show."))
+@click.option("--before", type=click.IntRange(0), metavar="NUMBER", help=N_("Continue before this entry."))
+def list_command(call: Invocation, limit: int, **given: Any) -> None:  # noqa: ANN401
+    """List entries of the audit log, newest first.
+
+    Entries hold no personal values: who did what, when, to which numbers, and how it ended. Looking is an entry too.
+    """
+    from crmctl.audit.listing import list_entries
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "audit list", "audit.list") as run:
+        filters = _filters(run, given)
+        page = list_entries(run.engine, filters, limit)
+        about = {"obj": f"customer:{filters.customer}"} if filters.customer else {}
+        run = runs.record_reading(run, n=len(page.entries), **about)
+        rows = [_row(body, run.zone) for body in page.entries]
+        more = [_("more: --before {number}").format(number=page.next)] if page.next is not None else []
+        columns = _filled(rows) if call.output == "table" else _ENTRY
+        call.emit({"run_id": run.run_id, "next": page.next}, Table(columns, rows, "entries"), *more)
+
+
+def _filters(run: Run, given: dict[str, Any]) -> Filters:
+    from datetime import timedelta
+
+    from crmctl.audit.listing import Filters, parse_customer, parse_moment
+
+    until = parse_moment(given["until"], run.zone, end=True) if given["until"] else None
+    if run.as_of != run.at:
+        shown = run.as_of + timedelta(seconds=1)
+        until = min(until, shown) if until else shown
+    return Filters(
+        who=given["who"] or "",
+        act=given["action"] or "",
+        customer=parse_customer(given["customer"]) if given["customer"] else 0,
+        since=parse_moment(given["since"], run.zone) if given["since"] else None,
+        until=until,
+        result=given["outcome"] or "",
+        before=given["before"],
+    )
+
+
+def _filled(rows: list[list[Any]]) -> list[Column]:
+    """Return the columns with those hidden that no row fills: a log entry has many keys and mostly few of them."""
+    used = [any(row[place] is not None for row in rows) for place in range(len(_ENTRY))]
+    return [
+        column if used[place] or place < ALWAYS else replace(column, detail=True) for place, column in enumerate(_ENTRY)
+    ]
+
+
+def _row(body: dict[str, Any], zone: str) -> list[Any]:
+    from crmctl import clock
+
+    known = {**body, **{name: body.get("actor", {}).get(name) for name in _OF_ACTOR}}
+    if "ts" in body:
+        known["at"] = clock.local(clock.parse_stamp(body["ts"]), zone)
+    return [known.get(column.code) for column in _ENTRY]
+
+
+@command(
+    example=("crmctl audit verify", "crmctl audit verify --rows"),
+    exits=(0, 2, 4, 6, 10, 11, 13, 14),
+    formats=("table", "json"),
+    silent=True,
+    as_of=False,
+)
+@click.option("--changes", is_flag=True, help=N_("Also recompute every change and each chunk's root."))
+@click.option("--rows", is_flag=True, help=N_("Also compare every row with its last change; includes --changes."))
+def verify_command(call: Invocation, changes: bool, rows: bool) -> int:
+    """Recompute the audit log from its bytes, and say what does not fit.
+
+    With --rows every stored customer and contact is compared with what the log says was written last: an edit made with
+    another program shows. Exit 13 when anything does not fit, 14 while the newest entries are not signed.
+    """
+    from crmctl.audit.listing import Filters
+    from crmctl.audit.verify import verify
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "audit verify", "audit.verify") as run:
+        with call.progress(_("verifying")) as shown:
+            result = verify(run.engine, changes=changes, rows=rows, progress=shown.advance)
+        run = _record(call, run, result)
+        loud = call if result.ok else replace(call, silent=False)  # -q is for good news
+        loud.emit({"run_id": run.run_id, **result.document()}, *_told(result))
+    return result.exit_code
+
+
+def _record(call: Invocation, run: Run, result: Verification) -> Run:
+    """Note in the log that it was verified; where it takes no entry, warn: nothing personal is shown here."""
+    from crmctl.runs import run as runs
+
+    codes = sorted({problem.code for problem in result.problems})
+    counts = {"entries": result.entries, "problems": result.problem_count}
+    try:
+        return runs.record_reading(run, counts=counts, codes=codes)
+    except CrmctlError as failure:
+        call.warn(_("this verification is not in the log: {reason}").format(reason=failure.message))
+        return run
+
+
+def _told(result: Verification) -> list[Part]:
+    """Return what people read: what was looked at, what is wrong, the verdict."""
+    lines: list[Part] = [_("entries: {number}").format(number=result.entries)]
+    if result.changes is not None:
+        lines.append(_("changes: {number}").format(number=result.changes))
+    if result.rows is not None:
+        lines.append(_("rows: {number}").format(number=result.rows))
+    if result.problems:
+        lines.append(Table(_PROBLEM, result.problems))
+    if result.problem_count > len(result.problems):
+        lines.append(_("… and {number} more").format(number=result.problem_count - len(result.problems)))
+    if not result.ok:
+        lines.append(_("NOT VALID: {number} problems").format(number=result.problem_count))
+    elif result.unsigned:
+        lines.append(_("valid; the newest {number} entries are not signed yet").format(number=result.unsigned))
+    else:
+        lines.append(_("valid, and signed to the end"))
+    return lines
