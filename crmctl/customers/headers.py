@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from pathlib import Path
 
 from crmctl.customers.formats.money import Unit
 from crmctl.customers.formats.texts import folded, plain
@@ -220,6 +221,31 @@ def _unknown_columns(unknown: Sequence[Column], index: HeaderIndex) -> InvalidIn
         code="COLUMN_UNKNOWN",
         details={"columns": names},
     )
+
+
+def load_mapping(path: Path) -> dict[str, str]:
+    """Return what a mapping file says: `mapping:` from header to field or `ignore`.
+
+    Raises InvalidInput when the file is no strict YAML of this form.
+    """
+    from crmctl.policy.loader import read_mapping
+
+    content = read_mapping(path)
+    mapping = content.get("mapping")
+    if set(content) != {"mapping"} or not isinstance(mapping, dict) or not mapping:
+        raise InvalidInput(
+            _("{path}: a mapping file has one key, mapping, with headers and their fields").format(path=path),
+            hint=_("as in: mapping: {example}").format(example='{"客户全名": customer_name, "传真": ignore}'),
+            code="MAPPING_INVALID",
+        )
+    for header, code in mapping.items():
+        if not isinstance(code, str):
+            raise InvalidInput(
+                _("{path}: {header}: a field or ignore is wanted").format(path=path, header=header),
+                hint=_("see: crmctl policy show customers"),
+                code="MAPPING_INVALID",
+            )
+    return {header: str(code) for header, code in mapping.items()}
 
 
 def letter(index: int) -> str:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 from crmctl.customers.formats.phones import ELSEWHERE
 from crmctl.customers.formats.texts import Fault
 from crmctl.customers.headers import ColumnMapping
+from crmctl.customers.joining import Amounts, Joins, Places
 from crmctl.customers.model import Reason, Rejected, Row
 from crmctl.customers.placing import ATTRIBUTES, CLEAR, OWN, PERSON, KeyPlan, Step, key_plan, place_of
 from crmctl.customers.policy import CustomersSettings, FieldPolicy, Party
 from crmctl.customers.reaching import FORMATS, ReachColumn
-from crmctl.customers.readers import Context, Money, Read, field_reader, sealed_text
+from crmctl.customers.readers import Context, Read, field_reader, sealed_text
 from crmctl.customers.torncells import TornCells
 from crmctl.customers.typesigns import TypeSigns
 from crmctl.policy.model import CodeItem
 
 Outcome = Row | Rejected
 RowFunction = Callable[[int, list[str]], Outcome]
-_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 def compile_rows(
@@ -54,26 +52,16 @@ class _Rows:
         self.width = mapping.width
         self.type_column = mapping.fields.get("type")
         self.read_type = field_reader(settings.by_code["type"], context)
-        self.country = self._column("country")
-        self.currency = self._column("currency")
+        self.has_country = mapping.has("country")
         self.reach = [
             ReachColumn(column.index, settings.by_code[code], settings, context)
             for form in FORMATS
             for code, column in mapping.fields.items()
             if settings.by_code[code].format == form
         ]
-        self.money = [
-            (
-                column.index,
-                code,
-                Money(settings.by_code[code], column.unit, context),
-                place_of(settings.by_code[code], "organisation") == CLEAR,
-            )
-            for code, column in mapping.fields.items()
-            if settings.by_code[code].format == "money"
-        ]
         self.steps = {party: self._steps(party) for party in ("organisation", "person")}
-        self.joins = self._joins()
+        self.joins = Joins(settings, mapping, context)
+        self.amounts = Amounts(settings, mapping, context)
         self.signs = TypeSigns(settings, mapping, context)
         self.parties = {code: kind.party == "organisation" for code, kind in settings.type_by_code.items()}
         written = self._written()
@@ -85,13 +73,12 @@ class _Rows:
         self.beside = [
             (item.code, [code for code in item.required.beside if mapping.has(code)])
             for item in settings.fields
-            if item.required.beside and item.code in written and (mapping.has(item.code) or item.code in self.joins)
+            if item.required.beside
+            and item.code in written
+            and (mapping.has(item.code) or item.code in self.joins.parts)
         ]
         self.names_party = mapping.has("customer_name")
-
-    def _column(self, code: str) -> tuple[int, Read] | None:
-        column = self.mapping.fields.get(code)
-        return (column.index, field_reader(self.settings.by_code[code], self.context)) if column else None
+        self.moves = self.names_party or any(settings.by_code[code].mobile_to for code in mapping.fields)
 
     def _steps(self, party: Party) -> list[Step]:
         """Return what is done with every column that needs nothing but its own cell."""
@@ -103,24 +90,16 @@ class _Rows:
             steps.append((column.index, code, _read(item, party, self.context), place_of(item, party)))
         return steps
 
-    def _joins(self) -> dict[str, list[tuple[int, str, Read]]]:
-        """Return the columns that are parts of another field, by that field, in order of writing."""
-        parts: dict[str, list[tuple[int, int, str, Read]]] = {}
-        for code, column in self.mapping.fields.items():
-            item = self.settings.by_code[code]
-            if item.join:
-                whole = parts.setdefault(item.join.into, [])
-                whole.append((item.join.position, column.index, code, field_reader(item, self.context)))
-        return {into: [part[1:] for part in sorted(found, key=lambda p: p[:2])] for into, found in parts.items()}
-
     def _written(self) -> set[str]:
         """Return every field that a row of this file may fill."""
-        written = {*self.mapping.fields, *self.joins}
-        for code in self.mapping.fields:
-            item = self.settings.by_code[code]
-            written |= {other for other in (item.overflow, item.mobile_to) if other}
-        if "customer_name" in written:
-            written |= {"name", "company_name"}
+        written: set[str] = set()
+        more = {*self.mapping.fields, *self.joins.parts}
+        if "customer_name" in more:
+            more |= {"name", "company_name"}
+        while more:
+            written |= more
+            items = [self.settings.by_code[code] for code in more]
+            more = {other for item in items for other in (item.overflow, item.mobile_to) if other} - written
         return written
 
     def row(self, number: int, cells: list[str]) -> Outcome:
@@ -137,7 +116,7 @@ class _Rows:
         blank: list[str] = []
         kind = self._type(cells, reasons)
         organisation = self.parties[kind]
-        places: tuple[dict[str, Any], ...] = ({}, {}, {}, {})
+        places: Places = ({}, {}, {}, {})
         for index, code, read, place in self.steps["organisation" if organisation else "person"]:
             try:
                 value = read(cells[index])
@@ -148,17 +127,19 @@ class _Rows:
                 blank.append(code)
             else:
                 places[place][code] = value
-        if self.joins:
-            self._join(cells, places, organisation, reasons, blank)
+        if self.joins.parts:
+            self.joins.take(cells, places, organisation, reasons, blank)
         if self.names_party:
             self._name_party(places, organisation)
-        if self.money:
-            self._amounts(cells, places, reasons, flags, blank)
+        if self.amounts.columns:
+            self.amounts.take(cells, places, reasons, flags, blank)
         if self.reach:
             self._reach(cells, places, organisation, reasons, flags, blank)
         self._check(kind, organisation, places, reasons)
         if reasons:
             return Rejected(number, tuple(dict.fromkeys(reasons)), list(original))
+        if self.moves and blank:
+            blank = [code for code in blank if code != "customer_name" and not any(code in place for place in places)]
         clear, attributes, own, person = places
         keys = self.keys[kind].keys(places)
         if organisation:
@@ -192,39 +173,9 @@ class _Rows:
         default = self.settings.default_type
         return default.organisation if self.signs.organisation(cells) else default.person
 
-    def _join(
-        self,
-        cells: list[str],
-        places: tuple[dict[str, Any], ...],
-        organisation: bool,
-        reasons: list[Reason],
-        blank: list[str],
-    ) -> None:
-        for into, parts in self.joins.items():
-            item = self.settings.by_code[into]
-            found: list[str] = []
-            for index, code, read in parts:
-                try:
-                    value = read(cells[index])
-                except Fault as fault:
-                    reasons.append(Reason(fault.code, code))
-                    continue
-                if value is not None:
-                    found.append(value)
-            target = places[place_of(item, "organisation" if organisation else "person")]
-            if into in target:
-                continue
-            if not found:
-                if into not in blank:
-                    blank.append(into)
-                continue
-            target[into] = joined_name(found) if item.format == "name" else " ".join(found)
-            if into in blank:
-                blank.remove(into)
-
-    def _name_party(self, places: tuple[dict[str, Any], ...], organisation: bool) -> None:
+    def _name_party(self, places: Places, organisation: bool) -> None:
         """Give 客户名称 to whom it names: the organisation, or the person."""
-        clear, attributes, own, person = places
+        own, person = places[OWN], places[PERSON]
         party = own.pop("customer_name", None)
         if party is None:
             return
@@ -241,46 +192,17 @@ class _Rows:
         if other and other != party and "contact_person" in self.settings.by_code:
             own.setdefault("contact_person", other)
 
-    def _amounts(
-        self,
-        cells: list[str],
-        places: tuple[dict[str, Any], ...],
-        reasons: list[Reason],
-        flags: list[str],
-        blank: list[str],
-    ) -> None:
-        clear, attributes = places[CLEAR], places[ATTRIBUTES]
-        currency = clear.get("currency") or attributes.get("currency")
-        for index, code, money, column in self.money:
-            try:
-                amount = money.read(cells[index], currency)
-            except Fault as fault:
-                reasons.append(Reason(fault.code, code))
-                continue
-            if amount is None:
-                blank.append(code)
-                continue
-            if column:
-                clear[code] = amount.minor
-                clear["currency"] = amount.currency
-            else:
-                attributes[code] = amount.minor
-                if amount.currency != self.settings.currency:
-                    attributes[code + "_currency"] = amount.currency
-            if amount.rounded:
-                flags.append("AMOUNT_ROUNDED")
-
     def _reach(
         self,
         cells: list[str],
-        places: tuple[dict[str, Any], ...],
+        places: Places,
         organisation: bool,
         reasons: list[Reason],
         flags: list[str],
         blank: list[str],
     ) -> None:
         region = None
-        if self.country is not None:
+        if self.has_country:
             region = places[CLEAR].get("country") or places[ATTRIBUTES].get("country") or places[OWN].get("country")
             if region is not None and (len(region) != 2 or not region.isascii()):
                 region = ELSEWHERE
@@ -290,15 +212,16 @@ class _Rows:
             except Fault as fault:
                 reasons.append(Reason(fault.code, column.code))
 
-    def _check(self, kind: str, organisation: bool, places: tuple[dict[str, Any], ...], reasons: list[Reason]) -> None:
+    def _check(self, kind: str, organisation: bool, places: Places, reasons: list[Reason]) -> None:
         """Add what is missing: without it there is no record, or a contact person would have no name."""
-        clear, attributes, own, person = places
+        faulty = [reason.field for reason in reasons]
         for code in self.required[kind]:
-            if not (code in clear or code in own or code in person or code in attributes):
+            if not any(code in place for place in places) and code not in faulty:
                 reasons.append(Reason("REQUIRED", code))
+        person = places[PERSON]
         if organisation and person:
             for code, others in self.beside:
-                if code not in person and any(other in person for other in others):
+                if code not in person and code not in faulty and any(other in person for other in others):
                     reasons.append(Reason("REQUIRED", code))
 
 
@@ -313,11 +236,6 @@ def _read(item: FieldPolicy, party: Party, context: Context) -> Read:
         return None if value is None else sealed_text(value)
 
     return text
-
-
-def joined_name(parts: list[str]) -> str:
-    """Return a whole name from its parts in Western order: 王 + 小明 → 王小明, Maria + Anders → Maria Anders."""
-    return "".join(reversed(parts)) if all(map(_HAN.search, parts)) else " ".join(parts)
 
 
 def fit(cells: list[str], width: int) -> list[str] | str:

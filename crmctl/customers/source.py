@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from crmctl.customers import csvsource, workbook
 from crmctl.customers.containers import kind_of
@@ -110,7 +110,7 @@ def inspect(handle: BinaryIO, settings: CustomersSettings, options: SourceOption
             for block in book.blocks(sheet):
                 for record in block:
                     look.take(*record)
-            return look.info(weight.sha256, weight.size, kind, None, None, sheet, book.sheets[sheet])
+            return look.info(_Form(weight.sha256, weight.size, kind, None, None, sheet, book.sheets[sheet]))
     if weight.endless:
         raise InvalidInput(
             _("{name}: a line is longer than a record may be").format(name=name),
@@ -126,7 +126,7 @@ def inspect(handle: BinaryIO, settings: CustomersSettings, options: SourceOption
         if first != last and number > look.header.number and csvsource.torn(cells, width, dialect.delimiter):
             raise csvsource.torn_error(first, last, name)
         look.take(number, cells)
-    return look.info(weight.sha256, weight.size, kind, encoding, dialect, None, "")
+    return look.info(_Form(weight.sha256, weight.size, kind, encoding, dialect, None, ""))
 
 
 def rows(
@@ -196,6 +196,16 @@ def _blank(cells: list[str]) -> bool:
     return not any(cells) or not "".join(cells).strip(" \t\r\n\x1a\u3000\xa0\ufeff")
 
 
+class _Form(NamedTuple):
+    sha256: str
+    size: int
+    kind: str
+    encoding: Encoding | None
+    dialect: csvsource.Dialect | None
+    sheet: int | None
+    sheet_name: str
+
+
 class _Look:
     """Gathers, record by record, what `inspect` tells."""
 
@@ -253,16 +263,7 @@ class _Look:
             if weigher.index < len(cells):
                 weigher.take(cells[weigher.index])
 
-    def info(
-        self,
-        sha256: str,
-        size: int,
-        kind: str,
-        encoding: Encoding | None,
-        dialect: csvsource.Dialect | None,
-        sheet: int | None,
-        sheet_name: str,
-    ) -> SourceInfo:
+    def info(self, form: _Form) -> SourceInfo:
         """Return everything; raises InvalidInput when there are no rows, or values under no header."""
         if not self.records:
             raise InvalidInput(
@@ -272,7 +273,7 @@ class _Look:
             )
         mapping = self._map(frozenset(self.filled)) if self.filled else self.mapping
         return SourceInfo(
-            self.name, sha256, size, kind, encoding, dialect, sheet, sheet_name, self.header.cells, self.header.number,
-            self.header.double, mapping, self.records, self.blank, self.last,
-            tuple(weigher.figures() for weigher in self.weighers),
+            name=self.name, header=self.header.cells, header_number=self.header.number,
+            header_double=self.header.double, mapping=mapping, records=self.records, blank=self.blank,
+            last_number=self.last, figures=tuple(weigher.figures() for weigher in self.weighers), **form._asdict(),
         )  # fmt: skip
