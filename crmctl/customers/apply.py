@@ -51,8 +51,10 @@ def reserve(run: Run, batch_id: int, chunk: int, customers: int, changes: int) -
 
 def apply(run: Run, batch_id: int, built: Built) -> None:
     """Write a built chunk. Raises Locked when another run took an identity meanwhile: nothing of it is kept."""
-    if built.keys:
-        run.keys.add(built.keys)
+    keys = built.rows("keys")
+    if keys:
+        run.keys.add(keys)
+    del keys
     try:
         with engine.write(run.engine) as conn:
             _rows(conn, built)
@@ -67,21 +69,27 @@ def apply(run: Run, batch_id: int, built: Built) -> None:
 
 
 def _rows(conn: Connection, built: Built) -> None:
-    for table, columns, rows in (
-        (tables.customer, CUSTOMER, list(built.customers.values())),
-        (tables.contact, CONTACT, list(built.contacts.values())),
-        (tables.identity, IDENTITY, built.identities),
-        (tables.rejected_row, REJECTED, built.rejected),
-        (change, CHANGE_COLUMNS, built.changes),
-    ):
+    for section, table, columns in INSERTED:
+        rows = built.rows(section)
         if rows:
             bulk.insert_rows(conn, table, columns, rows)
-    if built.changed_customers:
-        bulk.update_rows(conn, tables.customer, CUSTOMER[:1], CUSTOMER[1:], built.changed_customers.values())
-    if built.changed_contacts:
-        bulk.update_rows(conn, tables.contact, CONTACT[:2], CONTACT[2:], built.changed_contacts.values())
-    if built.dropped_identities:
-        bulk.delete_rows(conn, tables.identity, IDENTITY[:4], built.dropped_identities)
+    for section, table, columns, keys in CHANGED:
+        rows = built.rows(section)
+        if rows:
+            bulk.update_rows(conn, table, columns[:keys], columns[keys:], rows)
+    dropped = built.rows("dropped_identities")
+    if dropped:
+        bulk.delete_rows(conn, tables.identity, IDENTITY[:4], dropped)
+
+
+INSERTED = (
+    ("customers", tables.customer, CUSTOMER),
+    ("contacts", tables.contact, CONTACT),
+    ("identities", tables.identity, IDENTITY),
+    ("rejected", tables.rejected_row, REJECTED),
+    ("changes", change, CHANGE_COLUMNS),
+)
+CHANGED = (("changed_customers", tables.customer, CUSTOMER, 1), ("changed_contacts", tables.contact, CONTACT, 2))
 
 
 def _progress(conn: Connection, run: Run, batch_id: int, built: Built) -> None:
@@ -101,6 +109,6 @@ def _entry(run: Run, batch_id: int, built: Built) -> Mapping[str, object]:
         rows=[built.first_row, built.last_row],
         counts=built.counts,
         codes=sorted(built.reasons),
-        changes=len(built.changes),
+        changes=built.changes,
         changes_root=built.changes_root or None,
     )

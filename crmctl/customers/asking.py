@@ -15,6 +15,7 @@ from crmctl.i18n import _, lang
 
 if TYPE_CHECKING:
     from crmctl.cli.invocation import Invocation
+    from crmctl.customers.intake import Request
     from crmctl.policy import PolicySet
     from crmctl.runs.run import Run
 
@@ -50,6 +51,35 @@ def _names(policies: PolicySet, field: str) -> dict[str, str]:
         for word in (item.code, *dict(item.labels or {}).values(), *item.synonyms):
             known[folded(word)] = item.code
     return known
+
+
+def import_request(run: Run, file: str, given: Mapping[str, Any]) -> Request:
+    """Return what `customer import` was asked for. Raises InvalidInput for an unknown type or a bad mapping file."""
+    from crmctl.customers.headers import load_mapping
+    from crmctl.customers.intake import Request
+    from crmctl.customers.source import SourceOptions
+
+    if given["rejects"] is not None and given["rejects"].exists():
+        raise Refused(_("{path}: exists already").format(path=given["rejects"]), code="FILE_EXISTS")
+    options = SourceOptions(
+        encoding=given["encoding"],
+        delimiter=given["delimiter"],
+        sheet=given["sheet"],
+        mapping=load_mapping(given["mapping"]) if given["mapping"] else {},
+        drop_unknown=given["drop_unknown"],
+        limit=given["limit"],
+        type=code_of(run.policies, "type", given["type_"]) or None,
+    )
+    return Request(
+        file=file,
+        mode=given["mode"],
+        clear_blanks=given["blank"] == "clear",
+        source=given["source"],
+        options=options,
+        chunk=given["chunk"],
+        rejects=given["rejects"],
+        max_changes=given["max_changes"],
+    )
 
 
 def filters(

@@ -61,10 +61,9 @@ def create(conn: Connection, run: Run, batch_id: int, values: Mapping[str, Any],
             run_id=run.run_id,
             state="running",
             started_at=run.at,
-            cursor=1,
             chunks=0,
             **dict.fromkeys(COUNTS, 0),
-            **{**values, "options": dumps(values["options"])},
+            **{"cursor": 1, **values, "options": dumps(values["options"])},
             sealed=sealed,
         )
     )

@@ -5,7 +5,8 @@ Runs in the second process where there is one. Plaintext comes in with the sourc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import marshal
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -13,18 +14,16 @@ from typing import Any, NamedTuple
 import orjson
 
 from crmctl.audit.changes import After, Before, Changes, clear_hash, clear_json, fields_json
-from crmctl.audit.changes import Row as ChangeRow
-from crmctl.customers import merge, record
-from crmctl.customers.candidates import ROW, Ident, effective_kind, row_digest
+from crmctl.customers import merge
 from crmctl.customers.columns import customer_row
-from crmctl.customers.decide import ADD_CONTACT, CREATE, DUPLICATE, MERGE, NO_IDENTITY, REJECT, Decision
-from crmctl.customers.model import UNIQUE, Key, Rejected, Row
+from crmctl.customers.decide import ADD_CONTACT, CREATE, DUPLICATE, MERGE, REJECT, Decision
+from crmctl.customers.model import UNIQUE, Key, Rejected
+from crmctl.customers.packing import Ident, Packed, effective_kind
 from crmctl.security.keywrap import KeyRow, KeyWrapper
 from crmctl.security.sealing import DataKey, Place, pad
 
 COUNTS = ("read", "created", "updated", "unchanged", "duplicate", "rejected", "flagged")
 Values = tuple[Any, ...]
-Cells = Callable[[int], list[str]]
 EVERYTHING = fields_json(frozenset())  # a creation is of all fields; they are not repeated on every row
 REJECTED_SEALED = Place("rejected_row", "sealed")
 
@@ -75,28 +74,38 @@ class Order(NamedTuple):
     stored: Stored
 
 
+SECTIONS = (
+    "keys", "customers", "contacts", "identities", "rejected", "changes",
+    "changed_customers", "changed_contacts", "dropped_identities",
+)  # fmt: skip
+
+
 @dataclass
 class Built:
-    """Rows ready for one transaction, in the column orders of `columns`, and the counts they stand for.
+    """Rows ready for one transaction, by section, in the column orders of `columns`; and the counts they stand for.
 
-    Objects are kept by their numbers, so that one touched twice is written once, as it is at the end.
+    `touched` are customers older than this chunk that it changes.
     """
 
     chunk: int
     first_row: int = 0
     last_row: int = 0
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
-    customers: dict[int, Values] = field(default_factory=dict)
-    contacts: dict[tuple[int, int], Values] = field(default_factory=dict)
-    changed_customers: dict[int, Values] = field(default_factory=dict)
-    changed_contacts: dict[tuple[int, int], Values] = field(default_factory=dict)
-    identities: list[Values] = field(default_factory=list)
-    dropped_identities: list[Values] = field(default_factory=list)
-    keys: list[KeyRow] = field(default_factory=list)
-    changes: list[ChangeRow] = field(default_factory=list)
-    changes_root: str = ""
-    rejected: list[Values] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
+    touched: tuple[int, ...] = ()
+    changes: int = 0
+    changes_root: str = ""
+    sections: dict[str, list[Values] | bytes] = field(default_factory=dict)
+
+    def rows(self, section: str) -> list[Values]:
+        """Return the rows of a section, unpacking it when it came from another process."""
+        found = self.sections.get(section, [])
+        return marshal.loads(found) if isinstance(found, bytes) else found  # our own child of the same interpreter
+
+    def packed(self) -> Built:
+        """Return it with every section as one byte string: small in memory until its table's turn comes."""
+        self.sections = {name: marshal.dumps(rows) for name, rows in self.sections.items() if rows}
+        return self
 
 
 @dataclass
@@ -118,67 +127,69 @@ class Builder:
         self.earlier: dict[int, State] = {}
         self.now: dict[int, State] = {}
 
-    def build(self, rows: Sequence[Row], cells: Cells, order: Order) -> Built:
-        """Return what `order` makes of `rows`; `cells` gives the original cells of a row number."""
+    def build(self, rows: Sequence[Packed], refused: Sequence[Rejected], order: Order) -> Built:
+        """Return what `order` makes of `rows`, and of rows `refused` before anything could be decided."""
         self.earlier, self.now = self.now, {}
-        work = _Work(Built(order.chunk), Changes(self.recipe.run_id, order.chunk, order.first_change))
-        built = work.built
+        work = _Work(order.chunk, Changes(self.recipe.run_id, order.chunk, order.first_change))
         created = [d.customer_id for d in order.decisions if d.operation == CREATE]
         fresh = self.recipe.wrapper.new_keys("customer", created)
-        built.keys = self.recipe.wrapper.wrap(fresh)
+        work.keys = self.recipe.wrapper.wrap(fresh)
         new_keys = iter(fresh)
         for row, decision in zip(rows, order.decisions, strict=True):
             if decision.operation == CREATE:
                 self._create(row, decision, next(new_keys), work)
             elif decision.operation == DUPLICATE:
-                built.counts["duplicate"] += 1
+                work.built.counts["duplicate"] += 1
             elif decision.operation == ADD_CONTACT:
                 self._add_contact(row, decision, self._state(decision.customer_id, order.stored), work)
             elif decision.operation == MERGE:
-                self._merge(row, self._state(decision.customer_id, order.stored), cells, work)
+                self._merge(row, self._state(decision.customer_id, order.stored), work)
             elif decision.operation == REJECT:
                 reason = {"code": decision.code, "field": "", "candidates": list(decision.others)}
-                self.reject(row.number, [reason], cells(row.number), built)
-        return work.finished()
+                self._reject(row.number, [reason], row.cells, work)
+        for item in refused:
+            self._reject(item.number, [reason._asdict() for reason in item.reasons], orjson.dumps(item.cells), work)
+        work.finish()
+        return work.built
 
-    def reject(self, number: int, reasons: list[dict[str, Any]], cells: list[str], built: Built) -> None:
+    def _reject(self, number: int, reasons: list[dict[str, Any]], cells: bytes, work: _Work) -> None:
         """Add a row to quarantine: codes in clear, its cells sealed under the batch key."""
         recipe = self.recipe
-        sealed = recipe.terms.sealer.seal(recipe.batch_key, REJECTED_SEALED, pad(orjson.dumps(cells)), object_id=number)
-        built.rejected.append((recipe.batch_id, number, orjson.dumps(reasons).decode(), "open", sealed))
+        sealed = recipe.terms.sealer.seal(recipe.batch_key, REJECTED_SEALED, pad(cells), object_id=number)
+        built = work.built
+        work.rejected.append((recipe.batch_id, number, orjson.dumps(reasons).decode(), "open", sealed))
         built.counts["rejected"] += 1
         for code in {reason["code"] for reason in reasons}:
             built.reasons[code] = built.reasons.get(code, 0) + 1
 
-    def rejected(self, row: Rejected, built: Built) -> None:
-        """Add a row that did not pass validation to quarantine."""
-        self.reject(row.number, [reason._asdict() for reason in row.reasons], row.cells, built)
-
-    def _create(self, row: Row, decision: Decision, key: DataKey, work: _Work) -> None:
+    def _create(self, row: Packed, decision: Decision, key: DataKey, work: _Work) -> None:
         recipe, terms = self.recipe, self.recipe.terms
         number = decision.customer_id
-        flags = (*row.flags, decision.flag) if decision.flag else row.flags
-        clear, personal = record.new_record(terms.settings, row, number, flags, terms.source)
-        clear["batch_id"] = recipe.batch_id
+        flags = {*row.flags, decision.flag} - {""}
+        clear = row.clear
+        clear["customer_id"], clear["batch_id"] = number, recipe.batch_id
         clear["created_at"] = clear["updated_at"] = terms.at
         clear["version"], clear["derived_version"] = 1, 0
-        sealed = terms.sealer.seal(key, merge.CUSTOMER_SEALED, pad(orjson.dumps(personal)))
+        if flags:
+            clear["flags"] = " ".join(sorted(flags))
+        sealed = terms.sealer.seal(key, merge.CUSTOMER_SEALED, row.personal)
         sealed_hash = sha256(sealed).digest()
         stored = customer_row(clear, sealed, sealed_hash)
-        work.built.customers[number] = stored
+        work.customers[number] = stored
         work.changes.create((number, "customer", number), EVERYTHING, After(clear_hash(clear), sealed_hash))
         state = State(key, stored, [], 0)
         if row.contact is not None:
-            self._new_contact(row, state, work)
+            self._new_contact(row.contact, state, work)
         if row.organisation or recipe.remembers:
             self.now[number] = state
-        work.added.update([self._identity(key, number) for key in row.keys])
-        if decision.flag == NO_IDENTITY:
-            work.added.add(self._place(self.ident(ROW, row_digest(row)), 0, number))
+        epoch = recipe.epoch
+        work.added.update(
+            [(mark[1:], mark[0], epoch, 0 if unique else number, number) for mark, unique, _contact in row.marks]
+        )
         work.built.counts["created"] += 1
         work.built.counts["flagged"] += bool(flags)
 
-    def _new_contact(self, row: Row, state: State, work: _Work) -> None:
+    def _new_contact(self, fields: bytes, state: State, work: _Work) -> None:
         terms = self.recipe.terms
         customer = state.key.owner_id
         state.contact_count += 1
@@ -192,29 +203,27 @@ class Builder:
             "updated_at": terms.at,
             "version": 1,
         }
-        sealed = terms.sealer.seal(state.key, merge.CONTACT_SEALED, pad(orjson.dumps(row.contact)), object_id=contact)
+        sealed = terms.sealer.seal(state.key, merge.CONTACT_SEALED, fields, object_id=contact)
         sealed_hash = sha256(sealed).digest()
         stored = (*clear.values(), sealed, sealed_hash)
-        work.built.contacts[customer, contact] = stored
+        work.contacts[customer, contact] = stored
         if self.recipe.remembers:
             state.contacts = [*state.contacts, stored]
         work.changes.create((customer, "contact", contact), EVERYTHING, After(clear_hash(clear), sealed_hash))
 
-    def _add_contact(self, row: Row, decision: Decision, state: State, work: _Work) -> None:
-        customer = state.key.owner_id
-        self._new_contact(row, state, work)
+    def _add_contact(self, row: Packed, decision: Decision, state: State, work: _Work) -> None:
+        assert row.contact is not None
+        customer, epoch = state.key.owner_id, self.recipe.epoch
+        self._new_contact(row.contact, state, work)
         self.now[customer] = state
-        for key in row.keys:
-            if key.of_contact and self.ident(effective_kind(key), key.value) not in decision.held:
-                work.added.add(self._identity(key, customer))
+        for mark, unique, of_contact in row.marks:
+            if of_contact and mark not in decision.held:
+                work.added.add((mark[1:], mark[0], epoch, 0 if unique else customer, customer))
         work.built.counts["updated"] += 1
 
-    def _identity(self, key: Key, customer: int) -> tuple[Any, ...]:
-        mark = self.ident(effective_kind(key), key.value)
-        return self._place(mark, 0 if key.strength == UNIQUE else customer, customer)
-
-    def _place(self, mark: bytes, slot: int, customer: int) -> tuple[Any, ...]:
-        return (mark[1:], mark[0], self.recipe.epoch, slot, customer)
+    def _identity(self, key: Key, customer: int) -> Values:
+        mark = self.ident(effective_kind(key.kind, key.of_contact), key.value)
+        return (mark[1:], mark[0], self.recipe.epoch, 0 if key.strength == UNIQUE else customer, customer)
 
     def _state(self, customer: int, stored: Stored) -> State:
         state = self.now.get(customer) or self.earlier.get(customer)
@@ -224,39 +233,48 @@ class Builder:
         highest = stored.contact_counts.get(customer) or max((int(row[1]) for row in held), default=0)
         return State(stored.keys[customer], stored.customers.get(customer, ()), held, highest)
 
-    def _merge(self, row: Row, state: State, cells: Cells, work: _Work) -> None:
-        merged = merge.merge(row, state.key, state.row, state.contacts, self.recipe.terms)
-        customer, built = state.key.owner_id, work.built
+    def _merge(self, row: Packed, state: State, work: _Work) -> None:
+        assert row.row is not None
+        merged = merge.merge(row.row, state.key, state.row, state.contacts, self.recipe.terms)
+        customer = state.key.owner_id
         if merged.conflict:
-            self.reject(row.number, [{"code": merged.conflict, "field": "type"}], cells(row.number), built)
+            self._reject(row.number, [{"code": merged.conflict, "field": "type"}], row.cells, work)
             return
         if merged.customer is not None:
             state.row = merged.customer.row
             work.edit("customer", customer, merged.customer)
-            written = built.customers if customer in built.customers else built.changed_customers
+            written = work.customers if customer in work.customers else work.changed_customers
             written[customer] = state.row
         if merged.contact is not None:
             number = merged.contact.object_id
             state.contacts = [merged.contact.row if old[1] == number else old for old in state.contacts]
             work.edit("contact", customer, merged.contact)
             place = customer, number
-            (built.contacts if place in built.contacts else built.changed_contacts)[place] = merged.contact.row
-        if merged.new_contact:
-            self._new_contact(row, state, work)
+            (work.contacts if place in work.contacts else work.changed_contacts)[place] = merged.contact.row
+        if merged.new_contact and row.contact is not None:
+            self._new_contact(row.contact, state, work)
         work.reindex(
             {self._identity(key, customer) for key in merged.keys_added},
             {self._identity(key, customer) for key in merged.keys_dropped},
         )
         self.now[customer] = state
-        built.counts["updated" if merged.changed else "unchanged"] += 1
+        work.built.counts["updated" if merged.changed else "unchanged"] += 1
 
 
-@dataclass
 class _Work:
-    built: Built
-    changes: Changes
-    added: set[Values] = field(default_factory=set)
-    dropped: set[Values] = field(default_factory=set)
+    """A chunk being built. Objects are kept by their numbers: one touched twice is written once, as it is at the end."""
+
+    def __init__(self, chunk: int, changes: Changes) -> None:
+        self.built = Built(chunk)
+        self.changes = changes
+        self.customers: dict[int, Values] = {}
+        self.contacts: dict[tuple[int, int], Values] = {}
+        self.changed_customers: dict[int, Values] = {}
+        self.changed_contacts: dict[tuple[int, int], Values] = {}
+        self.keys: list[KeyRow] = []
+        self.rejected: list[Values] = []
+        self.added: set[Values] = set()
+        self.dropped: set[Values] = set()
 
     def edit(self, table: str, customer: int, edited: merge.Edited) -> None:
         """Note an update in the change log, with its before-image."""
@@ -275,10 +293,20 @@ class _Work:
         self.added |= added - self.dropped
         self.dropped -= added
 
-    def finished(self) -> Built:
-        built = self.built
-        built.identities = sorted(self.added)
-        built.dropped_identities = sorted(identity[:4] for identity in self.dropped)
-        built.changes = self.changes.rows
-        built.changes_root = self.changes.summary().root if built.changes else ""
-        return built
+    def finish(self) -> None:
+        """Put everything into `built`."""
+        built, rows = self.built, self.changes.rows
+        older = {*self.changed_customers, *(place[0] for place in (*self.contacts, *self.changed_contacts))}
+        built.touched = tuple(sorted(older - self.customers.keys()))
+        built.changes, built.changes_root = len(rows), self.changes.summary().root if rows else ""
+        built.sections = {
+            "keys": self.keys,
+            "customers": list(self.customers.values()),
+            "contacts": list(self.contacts.values()),
+            "identities": sorted(self.added),
+            "rejected": sorted(self.rejected),
+            "changes": rows,
+            "changed_customers": list(self.changed_customers.values()),
+            "changed_contacts": list(self.changed_contacts.values()),
+            "dropped_identities": sorted(identity[:4] for identity in self.dropped),
+        }

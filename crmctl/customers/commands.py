@@ -16,6 +16,55 @@ if TYPE_CHECKING:
     from crmctl.runs.run import Run
 
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74)
+IMPORT_EXITS = (0, 1, 2, 3, 4, 6, 7, 10, 11, 12, 74, 130, 143)
+
+
+@command(
+    example=("crmctl customer import 客户.csv", "crmctl customer import 客户.xlsx --mode upsert --dry-run"),
+    exits=IMPORT_EXITS,
+    changes=True,
+)
+@click.argument("file")
+@click.option(
+    "--mode",
+    type=click.Choice(["create", "update", "upsert"]),
+    default="create",
+    help=N_("create adds, update changes, upsert does both."),
+)
+@click.option(
+    "--blank",
+    type=click.Choice(["keep", "clear"]),
+    default="keep",
+    help=N_("What blank cells do to an existing customer."),
+)
+@click.option("--source", default="default", help=N_("System the external codes of this file come from."))
+@click.option("--type", "type_", default="", help=N_("Customer type of rows that name none."))
+@click.option("--encoding", help=N_("Encoding of a CSV, as in gb18030; found by itself otherwise."))
+@click.option("--delimiter", help=N_("Separator of a CSV: comma, semicolon, tab or a character."))
+@click.option("--sheet", help=N_("Sheet of a workbook: name or position."))
+@click.option("--mapping", type=click.Path(path_type=Path), help=N_("YAML file: mapping: {header: field or ignore}."))
+@click.option("--drop-unknown", is_flag=True, help=N_("Leave out columns that are not on the field list (INF-11)."))
+@click.option("--chunk", type=click.IntRange(1, 200_000), default=20_000, help=N_("Rows in one transaction."))
+@click.option("--rejects", type=click.Path(path_type=Path), help=N_("Write the rejected rows to this file."))
+@click.option("--limit", type=click.IntRange(min=1), help=N_("Only the first so many rows."))
+@click.option("--max-changes", type=click.IntRange(min=0), help=N_("Allow so many changes of customers (logged)."))
+def import_command(call: Invocation, file: str, **given: Any) -> int | None:  # noqa: ANN401
+    """Import customers from CSV, XLSX, XLS or ODS; - reads standard input.
+
+    Rows are validated, normalised, matched by their identities, sealed and logged. Rejected rows are kept in
+    quarantine with their reasons (exit status 3); the rest is committed. The same file again changes nothing. An
+    interrupted import is finished by: crmctl batch resume.
+    """
+    from crmctl.customers import intake
+    from crmctl.customers.asking import import_request
+    from crmctl.customers.outcome import emit_outcome
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "customer import", "customer.import", lock="customer.import") as run:
+        request = import_request(run, file, given)
+        with call.progress(_("importing")) as progress:
+            outcome = intake.start(run, request, progress.advance)
+    return emit_outcome(call, outcome)
 
 
 @command(example="crmctl customer list --tier core --limit 20", exits=READING_EXITS)

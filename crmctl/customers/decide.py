@@ -104,6 +104,20 @@ def decide(rows: Sequence[Candidate], facts: Known, waiting: Known, chunk: Known
     return Decided(decisions, work.created, work.missing, False)
 
 
+def pairs(rows: Sequence[Candidate], facts: Known) -> set[tuple[bytes, int]]:
+    """Return the (name ident, customer) pairs that deciding will probably ask for: names of rows whose keys are held."""
+    found: set[tuple[bytes, int]] = set()
+    held = facts.holders
+    if not held:
+        return found
+    for row in rows:
+        name = row.contact_name if row.organisation else row.name
+        if name is not None:
+            for ident in (*row.unique, *row.supporting):
+                found.update((name, abs(customer)) for customer in held.get(ident, ()))
+    return found
+
+
 class _Decider:
     def __init__(self, facts: Known, waiting: Known, chunk: Known, mode: str) -> None:
         self.facts, self.waiting, self.chunk, self.mode = facts, waiting, chunk, mode
@@ -138,6 +152,8 @@ class _Decider:
 
     def _match(self, row: Candidate) -> tuple[int, tuple[int, ...], bool]:
         """Return (the customer it is or 0, the customers in conflict, whether a key is shared with a stranger)."""
+        if not self._met(row):
+            return 0, (), False
         owners: set[int] = set()
         sharers: set[int] = set()
         for ident in row.unique:
@@ -145,8 +161,6 @@ class _Decider:
                 owners.add(customer) if customer > 0 else sharers.add(-customer)
         for ident in row.supporting:
             sharers.update(abs(customer) for customer in self._holders(ident))
-        if not owners and not sharers:
-            return 0, (), False
         same = {customer for customer in sharers if row.name is not None and self._named(row, customer)}
         found = owners | same
         if len(found) > 1:
@@ -157,6 +171,11 @@ class _Decider:
         if match in owners and row.name is not None and not self._named(row, match):
             return 0, (match,), False
         return match, (), False
+
+    def _met(self, row: Candidate) -> bool:
+        """Say whether anybody holds a key of the row: most rows of a first import are settled here."""
+        facts, waiting, chunk = self.facts.holders, self.waiting.holders, self.chunk.holders
+        return any(ident in facts or ident in waiting or ident in chunk for ident in row.unique + row.supporting)
 
     def _holders(self, ident: bytes) -> Iterable[int]:
         found = self.facts.holders.get(ident, [])
@@ -188,6 +207,8 @@ class _Decider:
 
     def depends_on_unwritten(self, row: Candidate) -> bool:
         """Say whether a key of this row may have been taken away from its holder by a row not yet written."""
+        if not self._met(row):
+            return False
         idents = row.unique + row.supporting
         for ident in idents:
             for holder in self._holders(ident):

@@ -11,7 +11,18 @@ from typing import Protocol
 
 from crmctl.customers.apply import Reserved
 from crmctl.customers.build import COUNTS, Built, Order, Stored
-from crmctl.customers.decide import ADD_CONTACT, CREATE, MERGE, PROVISIONAL, Candidate, Decided, Decision, Known, decide
+from crmctl.customers.decide import (
+    ADD_CONTACT,
+    CREATE,
+    MERGE,
+    PROVISIONAL,
+    Candidate,
+    Decided,
+    Decision,
+    Known,
+    decide,
+    pairs,
+)
 from crmctl.customers.pipeline import Line, Prepared
 from crmctl.runs import limits
 
@@ -97,6 +108,10 @@ class Import:
 
     def _decide(self, rows: list[Candidate]) -> tuple[Known, Decided]:
         facts = self.ground.holders(rows)
+        doubtful = pairs(rows, facts)
+        if doubtful:
+            facts.names |= self.ground.names(doubtful)
+            facts.asked |= doubtful
         while True:
             chunk = Known()
             decided = decide(rows, facts, self.waiting_known, chunk, self.mode)
@@ -127,8 +142,7 @@ class Import:
         built = self.line.collect()
         self.waiting, self.waiting_known, self.waiting_created = built, known, self.created
         if self.allowed is not None:
-            touched = {*built.changed_customers, *(place[0] for place in (*built.contacts, *built.changed_contacts))}
-            self.changed |= {customer for customer in touched if customer < self.newcomers}
+            self.changed.update(customer for customer in built.touched if customer < self.newcomers)
             limits.check(len(self.changed), self.allowed, self.policy)
 
     def _write_waiting(self) -> None:

@@ -58,6 +58,7 @@ class Terms:
     """How to merge: the field policy, whether the file names types, what blank cells do, whose codes, and when."""
 
     settings: CustomersSettings
+    completeness: record.Completeness
     sealer: Sealer
     source: str
     at: str
@@ -85,9 +86,7 @@ def merge(row: Row, key: DataKey, stored: tuple[Any, ...], contacts: Sequence[tu
     after_contacts = dict(before.contacts)
     if row.contact is not None:
         after_contacts[contact_id] = contact
-    clear["completeness"] = record.completeness(
-        terms.settings, clear["type"], clear, attributes, personal, after_contacts.values()
-    )
+    clear["completeness"] = terms.completeness.of(clear, attributes, personal, *after_contacts.values())
     customer = _edit_customer(stored, before, clear, personal, terms)
     new_contact = row.contact is not None and contact_id not in before.contacts
     edited = None

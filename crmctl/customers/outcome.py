@@ -60,7 +60,7 @@ def emit_outcome(call: Invocation, outcome: Outcome) -> int:
         "columns": [{"header": header, "field": name, "unit": unit} for header, name, unit in outcome.columns],
         "money": outcome.money,
     }
-    call.emit(document, *_for_people(outcome))
+    call.emit(document, *_for_people(outcome), trouble=outcome.status != DONE)
     return outcome.status
 
 
@@ -71,9 +71,8 @@ def _for_people(outcome: Outcome) -> list[Table | str]:
         mapping = (Column("header", N_("Header")), Column("field", N_("Field")), Column("unit", N_("Unit")))
         parts.append(Table(mapping, outcome.columns))
         if outcome.money:
-            names = ("field", "min", "median", "max")
-            columns = tuple(Column(name, title, right=True) for name, title in zip(names, MONEY_TITLES, strict=True))
-            parts.append(Table(columns, [tuple(item[name] for name in names) for item in outcome.money]))
+            parts.append(Table(MONEY_COLUMNS, [_money_row(figures) for figures in outcome.money]))
+    parts += outcome.file.get("remarks", [])
     counts = tuple(Column(name, title, right=True) for name, title in OUTCOMES.items())
     parts.append(Table(counts, [tuple(outcome.counts[name] for name in OUTCOMES)]))
     if outcome.reasons:
@@ -83,7 +82,21 @@ def _for_people(outcome: Outcome) -> list[Table | str]:
     return parts
 
 
-MONEY_TITLES = (N_("Money"), N_("Least"), N_("Median"), N_("Most"))
+MONEY_COLUMNS = (
+    Column("header", N_("Money")),
+    Column("currency", N_("Currency")),
+    Column("filled", N_("Filled"), right=True),
+    Column("least", N_("Least"), right=True),
+    Column("median", N_("Median"), right=True),
+    Column("greatest", N_("Most"), right=True),
+)
+
+
+def _money_row(figures: dict[str, Any]) -> tuple[Any, ...]:
+    """Return a column of amounts in whole units: a 万元 taken for yuan shows here."""
+    amounts = (figures[name] for name in ("least", "median", "greatest"))
+    shown = (None if amount is None else f"{amount / 100:,.2f}" for amount in amounts)
+    return figures["header"], figures["currency"], figures["filled"], *shown
 
 
 def _next_steps(outcome: Outcome) -> list[str]:

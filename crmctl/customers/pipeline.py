@@ -16,9 +16,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
 
 from crmctl.customers.build import Builder, Built, Order, Recipe
-from crmctl.customers.candidates import candidate, ident_function
 from crmctl.customers.decide import Candidate
 from crmctl.customers.model import Rejected, Row
+from crmctl.customers.packing import Packed, Packer, ident_function
 from crmctl.errors import CrmctlError, StorageFailed
 from crmctl.i18n import _
 from crmctl.security.identity import BlindIndex
@@ -61,10 +61,10 @@ class Task:
 
 
 class _Shelf(NamedTuple):
-    prepared: Prepared
-    rows: list[Row]
-    items: list[Row | Rejected]
-    cells: dict[int, list[str]]
+    last_row: int
+    rows: list[Packed]
+    rejected: list[Rejected]
+    numbers: list[int]
 
 
 class InProcess:
@@ -72,15 +72,37 @@ class InProcess:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.ident = ident_function(task.index, task.source)
-        self.builder = Builder(task.recipe, self.ident)
-        self.blocks = self._blocks()
+        ident = ident_function(task.index, task.source)
+        self.builder = Builder(task.recipe, ident)
+        terms = task.recipe.terms
+        self.packer = Packer(terms.settings, ident, task.source, keep_rows=task.recipe.remembers)
+        self.blocks: Iterator[list[Any]] = task.reading.blocks(task.chunk_size, task.after)
+        self.convert: Callable[[int, list[str]], Row | Rejected] = task.reading.compile()
         self.shelves: dict[int, _Shelf] = {}
+        self.prepared = 0
         self.order: Order | None = None
 
     def next(self) -> Prepared | None:
         """Return the next block, None at the end."""
-        return next(self.blocks, None)
+        block = next(self.blocks, None)
+        return None if block is None else self._prepare(block)
+
+    def _prepare(self, block: list[Any]) -> Prepared:
+        convert, pack = self.convert, self.packer.pack
+        candidates, rows, rejected, numbers = [], [], [], []
+        for entry in block:
+            item = entry if isinstance(entry, Rejected) else convert(*entry)
+            numbers.append(item.number)
+            if isinstance(item, Rejected):
+                rejected.append(item)
+            else:
+                candidate, packed = pack(item, entry[1])
+                candidates.append(candidate)
+                rows.append(packed)
+        number = self.prepared
+        self.prepared += 1
+        self.shelves[number] = _Shelf(numbers[-1], rows, rejected, numbers)
+        return Prepared(number, candidates, numbers[-1])
 
     def submit(self, order: Order) -> None:
         """Note what to build."""
@@ -90,35 +112,20 @@ class InProcess:
         """Build what was ordered."""
         order = self.order
         assert order is not None
-        shelf = self.shelves[order.block]
+        shelf = self.shelves.pop(order.block) if order.final else self.shelves[order.block]
         stop = order.start + len(order.decisions)
-        last = shelf.prepared.last_row if order.final else shelf.rows[stop].number - 1
-        built = self.builder.build(shelf.rows[order.start : stop], shelf.cells.__getitem__, order)
-        for item in shelf.items:
-            if order.after < item.number <= last:
-                built.counts["read"] += 1
-                if isinstance(item, Rejected):
-                    self.builder.rejected(item, built)
+        last = shelf.last_row if order.final else shelf.rows[stop].number - 1
+        refused = [item for item in shelf.rejected if order.after < item.number <= last]
+        built = self.builder.build(shelf.rows[order.start : stop], refused, order)
+        built.counts["read"] = sum(order.after < number <= last for number in shelf.numbers)
         built.first_row, built.last_row = order.after + 1, last
-        if order.final:
-            del self.shelves[order.block]
         return built
 
     def close(self) -> None:
         """Stop reading."""
-        self.blocks.close()
-
-    def _blocks(self) -> Iterator[Prepared]:
-        task = self.task
-        convert: Callable[[int, list[str]], Row | Rejected] = task.reading.compile()
-        with contextlib.closing(task.reading.blocks(task.chunk_size, task.after)) as blocks:
-            for number, block in enumerate(blocks):
-                items = [item if isinstance(item, Rejected) else convert(*item) for item in block]
-                rows = [item for item in items if isinstance(item, Row)]
-                prepared = Prepared(number, [candidate(row, self.ident) for row in rows], items[-1].number)
-                cells = {item[0]: item[1] for item in block if not isinstance(item, Rejected)}
-                self.shelves[number] = _Shelf(prepared, rows, items, cells)
-                yield prepared
+        end = getattr(self.blocks, "close", None)
+        if end is not None:
+            end()
 
 
 class SecondProcess:
@@ -204,6 +211,6 @@ def _serve(line: InProcess, pipe: Connection) -> None:
         while not final:
             order = pipe.recv()
             line.submit(order)
-            pipe.send(line.collect())
+            pipe.send(line.collect().packed())
             final = order.final
         pipe.send(ahead)

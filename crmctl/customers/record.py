@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
 from crmctl.customers.formats.identity import identity_values
 from crmctl.customers.model import LOOK_UP, Key, Row
-from crmctl.customers.policy import CustomersSettings, FieldPolicy, KeyItem
+from crmctl.customers.policy import CustomersSettings, FieldPolicy
 from crmctl.security.identity import IDENTITY_KINDS
 
 DRAFT = "draft"  # an imported customer is a draft until its key items are checked and submitted (INF-04, INF-09)
@@ -22,17 +22,43 @@ def dumps(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def new_record(
-    settings: CustomersSettings, row: Row, number: int, flags: Sequence[str], source: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the clear columns and the sealed fields of a new customer."""
-    clear: dict[str, Any] = {"customer_id": number, "type": row.type, "status": DRAFT, **row.clear}
+class Completeness:
+    """The share of key items that are filled (QUA-01, QUA-02), prepared once for all types and tiers."""
+
+    def __init__(self, settings: CustomersSettings) -> None:
+        self._settings = settings
+        self._items: dict[tuple[str, str | None], list[frozenset[str]]] = {}
+
+    def of(self, clear: Mapping[str, Any], *places: Iterable[str]) -> int:
+        """Return whole per cent, rounded down; `places` give the names of the other filled fields."""
+        kind = clear["type"], clear.get("tier")
+        items = self._items.get(kind)
+        if items is None:
+            items = self._items[kind] = self._wanted(*kind)
+        if not items:
+            return 100
+        filled = {*clear}
+        for place in places:
+            filled.update(place)
+        missing = sum(map(filled.isdisjoint, items))
+        return (len(items) - missing) * 100 // len(items)
+
+    def _wanted(self, type_code: str, tier: str | None) -> list[frozenset[str]]:
+        return [
+            frozenset(item.any_of)
+            for item in self._settings.completeness.items
+            if (not item.types or self._settings.applies(item.types, type_code))
+            and (not item.tiers or tier in item.tiers)
+        ]
+
+
+def new_record(row: Row, source: str, completeness: Completeness) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the clear columns (number and times to come) and the sealed fields of a new customer."""
+    clear: dict[str, Any] = {"type": row.type, "status": DRAFT, **row.clear}
     attributes, personal = namespaced(row, source)
     if attributes:
         clear["attributes"] = dumps(attributes).decode()
-    if flags:
-        clear["flags"] = " ".join(sorted({*flags}))
-    clear["completeness"] = completeness(settings, row.type, clear, attributes, personal, (row.contact,))
+    clear["completeness"] = completeness.of(clear, attributes, personal, row.contact or ())
     return clear, personal
 
 
@@ -44,39 +70,6 @@ def namespaced(row: Row, source: str) -> tuple[dict[str, Any], dict[str, Any]]:
             attributes[CODES] = {source: fields[CODE_FIELD]}
             return attributes, {name: value for name, value in row.personal.items() if name != CODE_FIELD}
     return row.attributes, row.personal
-
-
-def completeness(
-    settings: CustomersSettings,
-    type_code: str,
-    clear: Mapping[str, Any],
-    attributes: Mapping[str, Any],
-    personal: Mapping[str, Any],
-    contacts: Iterable[Mapping[str, Any] | None],
-) -> int:
-    """Return the share of key items that are filled, in whole per cent rounded down (QUA-01, QUA-02)."""
-    tier = clear.get("tier")
-    items = [item for item in _items(settings.completeness.items, type_code, settings) if _counts(item, tier)]
-    if not items:
-        return 100
-    places = (clear, attributes, personal, *(contact for contact in contacts if contact))
-    filled = sum(any(field in place for field in item.any_of for place in places) for item in items)
-    return filled * 100 // len(items)
-
-
-_known_items: dict[tuple[int, str], list[KeyItem]] = {}
-
-
-def _items(items: Sequence[KeyItem], type_code: str, settings: CustomersSettings) -> list[KeyItem]:
-    found = _known_items.get((id(items), type_code))
-    if found is None:
-        found = [item for item in items if not item.types or settings.applies(item.types, type_code)]
-        _known_items[id(items), type_code] = found
-    return found
-
-
-def _counts(item: KeyItem, tier: str | None) -> bool:
-    return not item.tiers or tier in item.tiers
 
 
 def keys_of(

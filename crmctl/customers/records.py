@@ -14,9 +14,9 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, false, func, select
 
 from crmctl.customers import facts, tables
-from crmctl.customers.candidates import ident_function
 from crmctl.customers.columns import CUSTOMER, CUSTOMER_CLEAR, clear_of
 from crmctl.customers.merge import CONTACT_SEALED, CUSTOMER_SEALED
+from crmctl.customers.packing import ident_function
 from crmctl.customers.policy import CustomersSettings
 from crmctl.runs.run import Run, access_of
 from crmctl.security import masking, permissions

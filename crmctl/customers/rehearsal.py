@@ -17,7 +17,6 @@ from crmctl.customers.columns import CONTACT, CUSTOMER, IDENTITY
 from crmctl.customers.decide import Candidate, Known
 from crmctl.customers.live import Live
 from crmctl.runs.run import Run
-from crmctl.security.keywrap import KeyRow
 from crmctl.store import bulk, sqlite
 from crmctl.store.metadata import metadata
 
@@ -32,7 +31,7 @@ class Rehearsal:
         self.epochs = epochs
         self.scratch = _scratch()
         self.next_customer = FIRST_CUSTOMER
-        self.keys: dict[int, KeyRow] = {}
+        self.keys: dict[int, Any] = {}
         self.dropped: set[tuple[Any, ...]] = set()
 
     def holders(self, rows: Sequence[Candidate]) -> Known:
@@ -79,20 +78,22 @@ class Rehearsal:
 
     def apply(self, built: Built) -> None:
         """Remember a chunk as if it were written."""
-        self.keys.update((row[1], row) for row in built.keys)
-        self.dropped.update(built.dropped_identities)
-        customers = [*built.customers.values(), *built.changed_customers.values()]
-        contacts = [*built.contacts.values(), *built.changed_contacts.values()]
+        self.keys.update((row[1], row) for row in built.rows("keys"))
+        dropped = built.rows("dropped_identities")
+        self.dropped.update(dropped)
         with self.scratch.begin() as conn:
-            for table, columns, rows in (
-                (tables.customer, CUSTOMER, customers),
-                (tables.contact, CONTACT, contacts),
-                (tables.identity, IDENTITY, built.identities),
+            for section, table, columns in (
+                ("customers", tables.customer, CUSTOMER),
+                ("contacts", tables.contact, CONTACT),
+                ("identities", tables.identity, IDENTITY),
+                ("changed_customers", tables.customer, CUSTOMER),
+                ("changed_contacts", tables.contact, CONTACT),
             ):
+                rows = built.rows(section)
                 if rows:
                     bulk.replace_rows(conn, table, columns, rows)
-            if built.dropped_identities:
-                bulk.delete_rows(conn, tables.identity, IDENTITY[:4], built.dropped_identities)
+            if dropped:
+                bulk.delete_rows(conn, tables.identity, IDENTITY[:4], dropped)
 
     def close(self) -> None:
         """Drop what was remembered."""

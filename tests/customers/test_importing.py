@@ -13,12 +13,12 @@ from sqlalchemy import select
 
 from crmctl import clock
 from crmctl.audit.verify import verify
-from crmctl.customers import batches, merge, tables
+from crmctl.customers import batches, merge, record, tables
 from crmctl.customers.build import Recipe
-from crmctl.customers.candidates import CONTACT_NAME, ORG_NAME, PERSON_NAME
 from crmctl.customers.importing import Import, Totals
 from crmctl.customers.live import Live
 from crmctl.customers.model import Key, Reason, Rejected, Row
+from crmctl.customers.packing import CONTACT_NAME, ORG_NAME, PERSON_NAME
 from crmctl.customers.pipeline import InProcess, Task
 from crmctl.customers.records import settings_of
 from crmctl.customers.rehearsal import Rehearsal
@@ -106,7 +106,9 @@ def do_import(run: Run, rows: list[Row | Rejected], mode: str, size: int, ground
         values = {"source": "s", "mode": mode, "options": {}, "source_sha256": "0" * 64, "source_bytes": 1}
         with engines.write(run.engine) as conn:
             batches.create(conn, run, number, values, b"")
-    terms = merge.Terms(settings_of(run), sealer, "s", clock.stamp(run.at), True, False)
+    terms = merge.Terms(
+        settings_of(run), record.Completeness(settings_of(run)), sealer, "s", clock.stamp(run.at), True, False
+    )
     recipe = Recipe(number, run.run_id or 0, key, run.keys.wrapper, epoch, terms, mode != "create")
     task = Task(recipe, BlindIndex(index_keys[epoch], epoch), "s", size, 1, Given(rows))
     work = Import(InProcess(task), ground(run, number, [epoch]), mode, 1, 0, None, 1, "customers", lambda _rows: None)
