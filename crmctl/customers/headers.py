@@ -183,9 +183,12 @@ def _refuse_twice(columns: Sequence[Column]) -> None:
     for column in columns:
         if column.field is None:
             continue
-        before = first.setdefault(column.field, column)
+        key = folded(column.header) or column.header
+        before = first.setdefault(f"header {key}", column)
+        if before is column:
+            before = first.setdefault(column.field, column)
         if before is not column:
-            same = folded(before.header) == folded(column.header)
+            same = (folded(before.header) or before.header) == key
             message = (
                 _("column {second}: the header {header} occurs twice (first in column {first})")
                 if same
@@ -196,7 +199,9 @@ def _refuse_twice(columns: Sequence[Column]) -> None:
                     first=letter(before.index), second=letter(column.index), before=before.header,
                     header=column.header, field=column.field,
                 ),
-                hint=_("say with --mapping FILE which of them to read and which to ignore"),
+                hint=_("rename one of them in the file")
+                if same
+                else _("say with --mapping FILE which of them to read and which to ignore"),
                 code="HEADER_TWICE",
             )  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from crmctl.customers.formats.texts import Fault, wording
 from crmctl.customers.headers import ColumnMapping
+from crmctl.customers.joining import Joins, joined_name
 from crmctl.customers.policy import CustomersSettings
 from crmctl.customers.readers import Context, Read, field_reader
 
@@ -22,6 +23,7 @@ class TypeSigns:
         ]
         self.party = self._reader("customer_name", settings, mapping, context)
         self.name = self._reader("name", settings, mapping, context)
+        self.parts = Joins(settings, mapping, context).parts.get("name", [])
         words = settings.default_type.words
         latin = "|".join(re.escape(word) for word in words if word.isascii())
         other = "|".join(re.escape(word) for word in words if not word.isascii())
@@ -46,6 +48,9 @@ class TypeSigns:
         if party is None:
             return False
         name = _answer(self.name[1], cells[self.name[0]]) if self.name else None
+        if name is None and self.parts:
+            parts = [value for index, _code, read in self.parts if (value := _answer(read, cells[index])) is not None]
+            name = joined_name(parts) if parts else None
         return name not in (None, party) or bool(self.words.search(str(party)))
 
 
