@@ -70,11 +70,10 @@ def _succeeded(run: Measured, codes: Sequence[int] = (0,)) -> None:
 
 
 def crmctl(
-    source: Input, server: Server | None, *, options: Sequence[str] = (), again: Sequence[str] = ()
+    source: Input, server: Server | None, *, options: Sequence[str] = (), again: str = "", label: str = "crmctl"
 ) -> Contender:
-    """Return crmctl on SQLite, or on the PostgreSQL `server`; `again` names modes in which the file comes again."""
+    """Return crmctl on SQLite, or on the PostgreSQL `server`; `again` is a mode in which the file comes once more."""
     database = "postgresql" if server else "sqlite"
-    label = f"crmctl{' ' + ' '.join(options) if options else ''}"
 
     def jobs(place: Path) -> Iterator[Job]:
         program = script("crmctl")
@@ -91,8 +90,8 @@ def crmctl(
         base += [*options, "--mode"]
         try:
             yield Job(label, [*base, "create"], lambda run: _first(run, source) | _sizes(place), env)
-            for mode in again:
-                yield Job(f"{label}, again, {mode}", [*base, mode], lambda run: _again(run, source), env)
+            if again:
+                yield Job(f"{label}, again, {again}", [*base, again], lambda run: _again(run, source, again), env)
         finally:
             if server:
                 server.drop(name)
@@ -116,12 +115,15 @@ def _first(run: Measured, source: Input) -> dict[str, Any]:
     return {"counts": found}
 
 
-def _again(run: Measured, source: Input) -> dict[str, Any]:
-    """The second time nobody is created, the same rows are rejected, and the rest is known already."""
+def _again(run: Measured, source: Input, mode: str) -> dict[str, Any]:
+    """Check that nothing changed the second time: in `upsert` all are unchanged, in `create` all are duplicates.
+
+    For `upsert` the file must have no duplicates: with them, each updates what the one before it wrote.
+    """
     report, wanted = _report(run), source.expected
     known = wanted["created"] + wanted["updated"] + wanted["duplicate"]
-    found = report["updated"] + report["unchanged"] + report["duplicate"]
-    if report["created"] or report["rejected"] != wanted["rejected"] or found != known:
+    same = "unchanged" if mode == "upsert" else "duplicate"
+    if report[same] != known or report["rejected"] != wanted["rejected"]:
         raise WrongResult(f"the same file again came to { ({name: report[name] for name in COUNTS}) }")
     return {"counts": {name: report[name] for name in COUNTS}}
 
