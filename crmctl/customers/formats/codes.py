@@ -36,7 +36,7 @@ def read_uscc(cell: str) -> str:
         raise Fault("CODE_DAMAGED")
     if _USCC.fullmatch(text) and _uscc_check(text):
         return text
-    if _OLD_REGISTRATION.fullmatch(text) and not _old_id_day(text):
+    if _OLD_REGISTRATION.fullmatch(text) and (_registration_check(text) or not _old_id_day(text)):
         return text
     raise Fault("USCC_INVALID")
 
@@ -44,6 +44,16 @@ def read_uscc(cell: str) -> str:
 def _uscc_check(text: str) -> bool:
     total = sum(_USCC_VALUES[sign] * weight for sign, weight in zip(text, _USCC_WEIGHTS, strict=False))
     return _USCC_SIGNS[-total % 31] == text[17]
+
+
+def _registration_check(text: str) -> bool:
+    """Return whether 15 digits carry the check digit of registration numbers (ISO 7064 MOD 11,10)."""
+    if not text.isdigit():
+        return False
+    product = 10
+    for sign in text[:14]:
+        product = ((product + int(sign)) % 10 or 10) * 2 % 11
+    return (product + int(text[14])) % 10 == 1
 
 
 def read_id_card(cell: str) -> str:
@@ -65,7 +75,7 @@ def _id_check(text: str) -> str:
 
 
 def _old_id_day(text: str) -> bool:
-    return text.isdigit() and text[:2] in _PROVINCES and _day("19" + text[6:12])
+    return text.isdigit() and text[:2] in _PROVINCES and text[6:8] >= "10" and _day("19" + text[6:12])
 
 
 def _day(text: str) -> bool:

@@ -94,7 +94,9 @@ def _one(text: str, region: str, mobile: bool, code: str) -> Phone:
         raise Fault(code)
     for base, tail in ((number, extension), *_dashed(text)):
         parsed = _parsed(base, region, tail)
-        if parsed and (parsed.mobile or not mobile or not parsed.number.startswith("+86")):
+        if parsed and mobile and not parsed.mobile and parsed.number.startswith("+86"):
+            raise Fault(code)
+        if parsed:
             return parsed
     if len(digits) > 20 or not _foreign(number, digits, region, mobile):
         raise Fault(code)
@@ -124,6 +126,8 @@ def _parsed(text: str, region: str, extension: str) -> Phone | None:
     if not phonenumbers.is_valid_number(number):
         return None
     kind = phonenumbers.number_type(number)
+    if region == HOME and kind == phonenumbers.PhoneNumberType.FIXED_LINE and not text.lstrip("(").startswith(("0", "+")):
+        return None  # 229.077.5154 is no number of Tianjin: here one writes the 0
     extension = extension or number.extension or ""
     number.extension = None
     plain_number = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
