@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import ColumnElement, Connection, Engine, or_, select
 
+from crmctl.audit.reading import as_bytes
 from crmctl.audit.tables import audit_entry, change
 from crmctl.clock import stamp
 from crmctl.errors import InvalidInput
@@ -64,7 +65,7 @@ def _matching(conn: Connection, filters: Filters) -> Iterator[dict[str, Any]]:
     columns = audit_entry.c
     below = filters.before
     while True:
-        statement = select(columns.seq, columns.body).where(*_likely(filters))
+        statement = select(columns.seq, as_bytes(conn, columns.body)).where(*_likely(filters))
         if below is not None:
             statement = statement.where(columns.seq < below)
         rows = conn.execute(statement.order_by(columns.seq.desc()).limit(PAGE)).all()
@@ -115,7 +116,7 @@ def _under(pattern: str, act: str) -> bool:
     return pattern.endswith(".*") and act.startswith(pattern[:-1])
 
 
-def _parsed(seq: int, text: str) -> dict[str, Any]:
+def _parsed(seq: int, text: bytes) -> dict[str, Any]:
     try:
         body = orjson.loads(text)
     except ValueError:

@@ -26,15 +26,13 @@ class Problems:
         """Note one problem."""
         self.total += 1
         if len(self.first) < KEPT:
-            self.first.append(Problem(code, subject, message))
-
-    def more(self, code: str, subject: str, message: str, total: int) -> None:
-        """Note `total` problems of one kind, of which this is an example."""
-        if total:
-            self.add(code, subject, message)
-            self.total += total - 1
+            self.first.append(Problem(code, _printable(subject), _printable(message)))
 
     def extend(self, others: Problems) -> None:
         """Take over what another list has."""
         self.first += others.first[: KEPT - len(self.first)]
         self.total += others.total
+
+
+def _printable(text: str) -> str:
+    return text.encode(errors="replace").decode()  # what was tampered with may hold lone surrogates

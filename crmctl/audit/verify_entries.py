@@ -12,11 +12,11 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, LargeBinary, Select, cast, func, select
+from sqlalchemy import Connection, select
 
 from crmctl.audit.entries import GENESIS, MAX_INT
 from crmctl.audit.problems import Problems
-from crmctl.audit.reading import batches, rows
+from crmctl.audit.reading import as_bytes, batches, rows
 from crmctl.audit.tables import audit_entry, audit_head, checkpoint
 from crmctl.audit.tree import Frontier
 from crmctl.i18n import _
@@ -58,7 +58,9 @@ def check_entries(
     """
     log = Log()
     checkpoints = _Checkpoints(conn, problems, trust)
-    for batch in batches(conn, _selection(conn.dialect.name)):
+    columns = audit_entry.c
+    statement = select(columns.seq, columns.leaf, columns.prev, as_bytes(conn, columns.body)).order_by(columns.seq)
+    for batch in batches(conn, statement):
         progress(len(batch))
         while batch:
             room = checkpoints.room(log)
@@ -71,14 +73,6 @@ def check_entries(
     if log.tree.size == 0:
         problems.add("LOG_EMPTY", "log", _("the log has no entries at all"))
     return log
-
-
-def _selection(dialect: str) -> Select[Any]:
-    """Select the entries with their text as the bytes that were hashed."""
-    columns = audit_entry.c
-    postgresql = dialect == "postgresql"
-    text = func.convert_to(columns.body, "UTF8") if postgresql else cast(columns.body, LargeBinary)
-    return select(columns.seq, columns.leaf, columns.prev, text.label("text")).order_by(columns.seq)
 
 
 def _leaves(rows: list[Row], log: Log, problems: Problems, on_chunk: Callable[[Chunk], None]) -> list[bytes]:

@@ -12,12 +12,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import Connection, Integer, Select, literal, select
 
-from crmctl.audit.changes import clear_hash
 from crmctl.audit.objects import ProtectedTable, primitive
 from crmctl.audit.problems import Problems
-from crmctl.audit.reading import rows as stream
+from crmctl.audit.reading import batches
 from crmctl.audit.tables import change
 from crmctl.i18n import _
 
@@ -135,32 +135,33 @@ def _changes(conn: Connection, problems: Problems) -> Iterator[tuple[int, Key, _
         columns.clear_after_hash,
         columns.sealed_after_hash,
     ).order_by(columns.customer_id, columns.change_id)
-    for row in stream(conn, statement):
-        owner, number, code, object_id, version, operation, salted, *hashes = row
-        if _are_ints(owner, object_id, version):
-            was, now = (hashes[0], hashes[1]), (hashes[2], hashes[3])
-            yield owner, (code, object_id), _Change(version, operation, bool(salted), was, now)
-        else:
-            problems.add("CHANGE_FORM", f"change:{number}", _("holds what is no number where one must be"))
+    for batch in batches(conn, statement):
+        for owner, number, code, object_id, version, operation, salted, *hashes in batch:
+            if type(owner) is int and type(object_id) is int and type(version) is int:
+                was, now = (hashes[0], hashes[1]), (hashes[2], hashes[3])
+                yield owner, (code, object_id), _Change(version, operation, bool(salted), was, now)
+            else:
+                problems.add("CHANGE_FORM", f"change:{number}", _("holds what is no number where one must be"))
 
 
 def _rows(conn: Connection, table: ProtectedTable, problems: Problems) -> Iterator[tuple[int, Key, _Found]]:
-    names, code = table.clear_columns, table.code
+    names, code = sorted(table.clear_columns), table.code
     end = 2 + len(names)
-    for row in stream(conn, _selection(table, conn.dialect.name)):
-        owner, object_id = row[0], row[1]
-        if not _are_ints(owner, object_id):
-            problems.add("ROW_FORM", code, _("a row of this table has no proper number"))
-            continue
-        sealed, stored = (row[end], row[end + 1]) if table.sealed_column else NOTHING
-        yield owner, (code, object_id), _Found((_clear(names, row[2:end]), _digest(sealed)), stored)
+    for batch in batches(conn, _selection(table, names, conn.dialect.name)):
+        for row in batch:
+            owner, object_id = row[0], row[1]
+            if type(owner) is int and type(object_id) is int:
+                sealed, stored = (row[end], row[end + 1]) if table.sealed_column else NOTHING
+                yield owner, (code, object_id), _Found((_clear(names, row[2:end]), _digest(sealed)), stored)
+            else:
+                problems.add("ROW_FORM", code, _("a row of this table has no proper number"))
 
 
-def _selection(table: ProtectedTable, dialect: str) -> Select[Any]:
+def _selection(table: ProtectedTable, names: Sequence[str], dialect: str) -> Select[Any]:
     columns = table.table.c
     owner = columns[table.owner_column] if table.owner_column else literal(0, Integer)
     wanted: list[Any] = [owner, columns[table.id_column]]
-    wanted += [primitive(table.table, name, dialect) for name in table.clear_columns]
+    wanted += [primitive(table.table, name, dialect) for name in names]
     if table.sealed_column and table.hash_column:
         wanted += [columns[table.sealed_column], columns[table.hash_column]]
     order = [columns[table.id_column]]
@@ -169,14 +170,12 @@ def _selection(table: ProtectedTable, dialect: str) -> Select[Any]:
     return select(*(column.label(f"c{at}") for at, column in enumerate(wanted))).order_by(*order)
 
 
-def _are_ints(*values: object) -> bool:
-    return all(type(value) is int for value in values)
-
-
 def _clear(names: Sequence[str], values: Sequence[Any]) -> bytes:
+    """Return `changes.clear_hash` of a row, whose `names` are sorted already: half of it when there are millions."""
+    kept = {name: value for name, value in zip(names, values, strict=True) if value is not None}
     try:
-        return clear_hash(dict(zip(names, values, strict=True)))
-    except (TypeError, ValueError):
+        return sha256(orjson.dumps(kept)).digest()
+    except TypeError:
         return b""  # a value that no writer of ours stores: equal to no hash
 
 

@@ -217,6 +217,10 @@ HUGE = '{"changes_root":"00","run":1e300,"chunk":1,"changes":1}'
         "UPDATE customer SET annual_amount = 1.5, region = x'00' WHERE customer_id = 3",
         "UPDATE customer SET sealed = 'text', sealed_hash = 7 WHERE customer_id = 3",
         "UPDATE customer SET completeness = 1e400 WHERE customer_id = 3",
+        "UPDATE customer SET region = CAST(x'ff' AS TEXT) WHERE customer_id = 3",
+        "UPDATE change SET before_clear = CAST(x'ff' AS TEXT) WHERE customer_id = 3 AND operation = 'update'",
+        "UPDATE change SET object = CAST(x'ff' AS TEXT) WHERE customer_id = 3",
+        "UPDATE audit_entry SET body = CAST(x'ff' AS TEXT) WHERE seq = 3",
         "INSERT INTO audit_entry VALUES (99999999999, x'00', x'00', '{\"changes_root\": 5}')",
         f"INSERT INTO audit_entry VALUES (17, x'00', x'00', '{HUGE}')",
     ],
@@ -226,6 +230,16 @@ def test_values_of_another_type_are_problems_not_crashes(sqlite_world: Any, stat
     with sqlite_world.engine.begin() as conn:
         conn.exec_driver_sql(statement)
     assert verify(sqlite_world.engine, rows=True).exit_code == 13
+
+
+def test_text_that_is_not_utf8_hides_nothing_else(sqlite_world: Any) -> None:
+    with sqlite_world.engine.begin() as conn:
+        conn.exec_driver_sql("UPDATE customer SET region = CAST(x'ff' AS TEXT) WHERE customer_id = 3")
+        conn.exec_driver_sql("UPDATE customer SET tier = 'core' WHERE customer_id IN (1, 24)")
+    result = verify(sqlite_world.engine, rows=True)
+    assert {problem.subject for problem in result.problems} == {"customer:1", "customer:3", "customer:24"}
+    assert result.rows == 34
+    assert sqlite_world.engine.connect().connection.driver_connection.text_factory is str
 
 
 def fill(engine: Engine, body: dict[str, Any], number: int) -> None:
