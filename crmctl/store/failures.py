@@ -137,7 +137,7 @@ def _is(cause: object, name: str) -> bool:
 def _busy(name: str, timeout: float) -> Locked:
     return Locked(
         _("{database}: busy for longer than {seconds} s").format(database=name, seconds=f"{timeout:g}"),
-        hint=_("another command is writing; run it again later, or wait longer with --timeout"),
+        hint=_("another command is writing; run it again later, or wait longer with --lock-timeout"),
         code="DATABASE_BUSY",
     )
 
