@@ -50,13 +50,22 @@ class _Tree:
         self._thread.join()
         return [(self._names[pid], round(peak / KIB_PER_MB, 1)) for pid, peak in self._peaks.items()]
 
+    def _name(self, pid: int) -> str:
+        if pid == self._pid:
+            return "main"
+        if "resource_tracker" in _read(Path(f"/proc/{pid}/cmdline")):
+            return "resource tracker"
+        known = self._names.get(pid)
+        workers = sum(name.startswith("worker") for other, name in self._names.items() if other != pid)
+        return known if known and known.startswith("worker") else f"worker {workers + 1}" if workers else "worker"
+
     def _watch(self) -> None:
         while True:
             for pid in _descend(self._pid):
                 peak = _peak_kib(pid)
                 if peak > self._peaks.get(pid, 0):
                     self._peaks[pid] = peak
-                    self._names[pid] = _role(pid, self._pid, len(self._peaks) - 1)
+                    self._names[pid] = self._name(pid)
             if self._done.wait(SAMPLE_SECONDS):
                 return
 
@@ -87,13 +96,6 @@ def _peak_kib(pid: int) -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1])
     return 0
-
-
-def _role(pid: int, root: int, place: int) -> str:
-    if pid == root:
-        return "main"
-    command = _read(Path(f"/proc/{pid}/cmdline"))
-    return "resource tracker" if "resource_tracker" in command else f"worker {place}"
 
 
 def run(

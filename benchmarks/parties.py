@@ -78,7 +78,7 @@ def invent(index: int, lang: str, numbers: Numbers, b: bytes) -> Party:
     english = lang == "en" or (lang == "mixed" and b[8] < 77)
     kind = v.TYPES[b[9]]
     company = "" if kind == "individual" else _company(index, numbers, english, b)
-    foreign = english and b[10] < 64
+    foreign = english and b[10] < 16  # the slow path of phone numbers: 2 % of a mixed file
     mobile = _foreign_mobile(index, numbers, b[11]) if foreign else _mobile(index, numbers)
     return Party(english, kind, _person(english, b[0], b[1], b[2]), company, mobile, _email(index, b))
 
