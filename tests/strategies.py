@@ -7,15 +7,12 @@ import io
 
 from hypothesis import strategies as st
 
+from crmctl.customers.formats.texts import full_width
+
 MOBILE_SPELLINGS = (
     "{0}", "+86{0}", "+86 {0}", "0086{0}", "86-{0}", "（+86）{0}", "{1}-{2}-{3}", "{1} {2} {3}", "(+86) {1} {2} {3}",
     "86{0}", " {0} ", "{4}",
 )  # fmt: skip
-
-
-def full_width(text: str) -> str:
-    """Return ASCII text in full-width signs."""
-    return "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in text)
 
 
 def spelled(mobile: str, spelling: str) -> str:
@@ -23,10 +20,13 @@ def spelled(mobile: str, spelling: str) -> str:
     return spelling.format(mobile, mobile[:3], mobile[3:7], mobile[7:], full_width(mobile))
 
 
-def csv_bytes(rows: list[list[str]], *, encoding: str = "utf-8", delimiter: str = ",", end: str = "\r\n") -> bytes:
-    """Return rows as CSV."""
+def csv_bytes(
+    rows: list[list[str]], *, encoding: str = "utf-8", delimiter: str = ",", end: str = "\r\n", quote_all: bool = False
+) -> bytes:
+    """Return rows as CSV. The writer leaves line ends bare that are not its own: `quote_all` for any cells."""
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=delimiter, lineterminator=end).writerows(rows)
+    quoting = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
+    csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows(rows)
     return text.getvalue().encode(encoding)
 
 
@@ -34,7 +34,7 @@ NAMES = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_s
 CELLS = st.text(
     st.one_of(
         st.sampled_from("张三李四,;\"'\n\r\t =+-@1２（）\u200b\u3000\\/|#"),
-        st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"),
+        st.characters(blacklist_categories=["Cs", "Cc"]),
     ),
     max_size=20,
 )

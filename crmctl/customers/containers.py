@@ -49,7 +49,7 @@ def kind_of(handle: BinaryIO, size: int, name: str, *, wide: bool = False) -> st
             hint=_("open it in Excel or WPS and save it as .xlsx"),
             code="FILE_HTML",
         )
-    if start.startswith(_BINARIES) or (not wide and len(_CONTROL.findall(start)) > 8):
+    if start.startswith(_BINARIES) or (not wide and len(_CONTROL.findall(start)) > max(8, len(start) // 32)):
         raise _unfit(name, "FILE_BINARY", _("{name}: is neither CSV text nor a workbook"))
     if re.match(rb"(?:\{\s*[\"}]|\[\s*[\[{\"])", text):
         raise _unfit(name, "FILE_JSON", _("{name}: looks like JSON"))

@@ -16,7 +16,7 @@ from crmctl.customers.formats.codes import read_code, read_id_card, read_uscc
 from crmctl.customers.formats.dates import day_reader, moment_reader
 from crmctl.customers.formats.identity import PARTING
 from crmctl.customers.formats.money import Amount, Unit, money_reader, unit_table
-from crmctl.customers.formats.texts import Fault, notes, plain, unquoted, wording
+from crmctl.customers.formats.texts import Fault, full_width, notes, plain, unquoted, wording
 from crmctl.customers.policy import CustomersSettings, FieldPolicy
 from crmctl.policy.model import CodeItem
 
@@ -43,8 +43,8 @@ class Context:
         """Return what says nothing in this field, folded, the empty cell among it."""
         known = self.settings.placeholders
         texts = (*known.everywhere, *known.formats.get(field.format, ()))
-        both = (form for text in texts for form in (plain(text), wording(text)))
-        return frozenset({"", *(form.casefold() for form in both)})
+        forms = (form for text in texts for form in (plain(text), wording(text), full_width(text)))
+        return frozenset({"", *(form.casefold() for form in forms)})
 
 
 def field_reader(field: FieldPolicy, context: Context) -> Read:
@@ -198,11 +198,12 @@ class Money:
         try:
             amount = reader(cell)
         except Fault:
-            if plain(cell).casefold() in self.silent:
+            bare = unquoted(cell)
+            if plain(bare).casefold() in self.silent:
                 return None
-            if unquoted(cell) == cell:
+            if bare == cell:
                 raise
-            amount = reader(unquoted(cell))
+            amount = reader(bare)
         if row_currency is not None and amount.currency != row_currency:
             raise Fault("CURRENCY_CONFLICT")
         return amount

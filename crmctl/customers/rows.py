@@ -129,13 +129,12 @@ class _Rows:
                 places[place][code] = value
         if self.joins.parts:
             self.joins.take(cells, places, organisation, reasons, blank)
-        if self.names_party:
-            self._name_party(places, organisation)
+        answers_itself = self.names_party and self._name_party(places, organisation)
         if self.amounts.columns:
             self.amounts.take(cells, places, reasons, flags, blank)
         if self.reach:
             self._reach(cells, places, organisation, reasons, flags, blank)
-        self._check(kind, organisation, places, reasons)
+        self._check(kind, organisation and not answers_itself, places, reasons)
         if reasons:
             return Rejected(number, tuple(dict.fromkeys(reasons)), list(original))
         if self.moves and blank:
@@ -173,24 +172,29 @@ class _Rows:
         default = self.settings.default_type
         return default.organisation if self.signs.organisation(cells) else default.person
 
-    def _name_party(self, places: Places, organisation: bool) -> None:
-        """Give 客户名称 to whom it names: the organisation, or the person."""
+    def _name_party(self, places: Places, organisation: bool) -> bool:
+        """Give 客户名称 to whom it names: the organisation, or the person.
+
+        Return whether the contact is the organisation itself: its name written twice.
+        """
         own, person = places[OWN], places[PERSON]
         party = own.pop("customer_name", None)
         if party is None:
-            return
+            return False
         if organisation:
             home = places[place_of(self.settings.by_code["company_name"], "organisation")]
             registered = home.setdefault("company_name", party)
             if registered != party and "short_name" in self.settings.by_code:
                 places[place_of(self.settings.by_code["short_name"], "organisation")].setdefault("short_name", party)
-            if person.get("name") == registered:
-                del person["name"]
-            return
+            if person.get("name") != registered:
+                return False
+            del person["name"]
+            return True
         other = person.get("name")
         person["name"] = party
         if other and other != party and "contact_person" in self.settings.by_code:
             own.setdefault("contact_person", other)
+        return False
 
     def _reach(
         self,
@@ -212,14 +216,14 @@ class _Rows:
             except Fault as fault:
                 reasons.append(Reason(fault.code, column.code))
 
-    def _check(self, kind: str, organisation: bool, places: Places, reasons: list[Reason]) -> None:
+    def _check(self, kind: str, has_contact: bool, places: Places, reasons: list[Reason]) -> None:
         """Add what is missing: without it there is no record, or a contact person would have no name."""
         faulty = [reason.field for reason in reasons]
         for code in self.required[kind]:
             if not any(code in place for place in places) and code not in faulty:
                 reasons.append(Reason("REQUIRED", code))
         person = places[PERSON]
-        if organisation and person:
+        if has_contact and person:
             for code, others in self.beside:
                 if code not in person and code not in faulty and any(other in person for other in others):
                     reasons.append(Reason("REQUIRED", code))

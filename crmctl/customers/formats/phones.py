@@ -126,7 +126,11 @@ def _parsed(text: str, region: str, extension: str) -> Phone | None:
     if not phonenumbers.is_valid_number(number):
         return None
     kind = phonenumbers.number_type(number)
-    if region == HOME and kind == phonenumbers.PhoneNumberType.FIXED_LINE and not text.lstrip("(").startswith(("0", "+")):
+    if (
+        region == HOME
+        and kind == phonenumbers.PhoneNumberType.FIXED_LINE
+        and not text.lstrip("(").startswith(("0", "+"))
+    ):
         return None  # 229.077.5154 is no number of Tianjin: here one writes the 0
     extension = extension or number.extension or ""
     number.extension = None

@@ -50,6 +50,11 @@ def wording(cell: str) -> str:
     return normalize("NFC", cell.translate(_FULL_WIDTH))
 
 
+def full_width(text: str) -> str:
+    """Return ASCII signs in full width."""
+    return "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in text)
+
+
 def notes(cell: str) -> str:
     """Return text of several lines: NFC, without invisible characters, otherwise as written."""
     if not cell.isprintable():

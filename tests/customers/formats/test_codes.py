@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from stdnum.cn import ric, uscc
 
 from crmctl.customers.formats.codes import read_code, read_id_card, read_uscc
-from crmctl.customers.formats.texts import Fault
-
-from strategies import full_width  # isort: skip
+from crmctl.customers.formats.texts import Fault, full_width
 
 SIGNS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 
