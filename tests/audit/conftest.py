@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 
 from crmctl.audit import changes as log
 from crmctl.audit import entries
-from crmctl.audit.tables import change
+from crmctl.audit.tables import audit_entry, audit_head, change
+from crmctl.audit.tree import Frontier, leaf_hash
+from crmctl.audit.verify import verify_in
 from crmctl.customers.protected import CONTACT, CUSTOMER
 from crmctl.security.actor import Actor
 from crmctl.store import bulk
@@ -171,3 +174,83 @@ def sqlite_world(sqlite_url: str) -> Iterator[World]:
     engine = open_engine(sqlite_url)
     yield _built(engine)
     engine.dispose()
+
+
+class Tamper:
+    """What somebody with the database in hand can do, at places that `random` chooses."""
+
+    def __init__(self, conn: Connection, seed: str) -> None:
+        self.conn = conn
+        self.random = random.Random(seed)
+
+    def row(self, table: Table, *conditions: Any) -> Any:
+        """Any row that meets the conditions."""
+        keys = list(table.primary_key)
+        return self.random.choice(self.conn.execute(select(table).where(*conditions).order_by(*keys)).all())
+
+    def where(self, table: Table, row: Any) -> list[Any]:
+        return [column == getattr(row, column.name) for column in table.primary_key]
+
+    def set(self, table: Table, row: Any, **values: Any) -> None:
+        assert self.conn.execute(update(table).where(*self.where(table, row)).values(**values)).rowcount == 1
+
+    def flipped(self, value: bytes) -> bytes:
+        """One bit different."""
+        at = self.random.randrange(len(value))
+        return value[:at] + bytes([value[at] ^ 1 << self.random.randrange(8)]) + value[at + 1 :]
+
+    def edited(self, text: str) -> str:
+        """One character different."""
+        at = self.random.randrange(len(text))
+        other = chr((ord(text[at]) - 32 + self.random.randint(1, 94)) % 95 + 32)
+        return text[:at] + other + text[at + 1 :]
+
+    def newest(self) -> int:
+        return int(self.conn.execute(select(func.max(audit_entry.c.seq))).scalar_one())
+
+    def rewrite(self, start: int, change_body: Callable[[str], str]) -> None:
+        """What a patient forger does: change an entry, then every leaf, prev and the head after it."""
+        rows = self.conn.execute(select(audit_entry).order_by(audit_entry.c.seq)).all()
+        tree, prev, changed = Frontier(), bytes(32), []
+        for row in rows:
+            body = change_body(row.body) if row.seq == start else row.body
+            body = body.replace(row.prev.hex(), prev.hex())
+            leaf = leaf_hash(body.encode())
+            changed.append({"seq": row.seq, "leaf": leaf, "prev": prev, "body": body})
+            tree.append(leaf)
+            prev = leaf
+        self.conn.execute(delete(audit_entry))
+        self.conn.execute(insert(audit_entry), changed)
+        self.conn.execute(update(audit_head).values(size=tree.size, last_leaf=prev, frontier=tree.to_bytes()))
+
+    def shorten(self, keep: int) -> None:
+        """Cut the log's end off, head and all."""
+        self.conn.execute(delete(audit_entry).where(audit_entry.c.seq >= keep))
+        leaves = self.conn.execute(select(audit_entry.c.leaf).order_by(audit_entry.c.seq)).scalars().all()
+        tree = Frontier()
+        tree.extend(leaves)
+        values = {"size": keep, "last_leaf": leaves[-1], "frontier": tree.to_bytes()}
+        self.conn.execute(update(audit_head).values(**values))
+
+
+class _Undo(Exception):
+    pass
+
+
+@pytest.fixture
+def missed(world: World) -> Callable[..., list[str]]:
+    """Does acts at eight places each, every time in an untouched world; returns those not met by `exit_code`."""
+
+    def run(acts: list[Callable[[Tamper], None]], exit_code: int = 13, **levels: bool) -> list[str]:
+        found = []
+        for act in acts:
+            for place in range(8):
+                with suppress(_Undo), write(world.engine) as conn:
+                    act(Tamper(conn, f"{act.__name__} {place}"))
+                    result = verify_in(conn, **levels)
+                    if result.exit_code != exit_code or (exit_code == 13) != bool(result.problems):
+                        found.append(f"{act.__name__} {place}")
+                    raise _Undo
+        return found
+
+    return run

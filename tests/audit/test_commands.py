@@ -92,6 +92,34 @@ def _now() -> Any:
     return clock.now()
 
 
+SHEET = """company,contact,mobile,email,region
+北京某某科技有限公司,张三,13912345678,a@example.cn,北京
+Acme Ltd,John,13712345679,b@example.cn,上海
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "code"),
+    [
+        ("UPDATE customer SET tier = 'core' WHERE customer_id = 2", "ROW_CHANGED"),
+        ("UPDATE customer SET sealed = (SELECT sealed FROM customer WHERE customer_id = 1)", "ROW_SEALED"),
+        ("DELETE FROM contact WHERE customer_id = 1", "ROW_MISSING"),
+    ],
+)
+def test_imported_rows_edited_behind_our_back(place: tuple[Path, Engine], tmp_path: Path, edit: str, code: str) -> None:
+    """What an import wrote verifies; one statement of sqlite3 or psql later it does not."""
+    sheet = tmp_path / "customers.csv"
+    sheet.write_text(SHEET, encoding="utf-8")
+    assert crmctl(place, "customer", "import", str(sheet)).exit_code == 0
+    honest = crmctl(place, "audit", "verify", "--rows", "-o", "json")
+    assert (honest.exit_code, document(honest)["rows"]) == (14, 4)
+    with write(place[1]) as conn:
+        conn.execute(text(edit))
+    found = crmctl(place, "audit", "verify", "--rows", "-o", "json")
+    assert found.exit_code == 13
+    assert code in {problem["code"] for problem in document(found)["problems"]}
+
+
 def test_quiet_is_for_good_news(place: tuple[Path, Engine]) -> None:
     """Under cron a mail comes only when something is wrong."""
     good = crmctl(place, "-q", "audit", "verify")
