@@ -84,7 +84,8 @@ def text(value: object) -> str:
 def answer_rows(workbook: CalamineWorkbook, index: int, most: int, cells: int, out: BinaryIO) -> None:
     """Send the first `most` records (0: all) of a sheet, or the error that it has more than `cells` cells."""
     sheet = workbook.get_sheet_by_index(index)
-    if sheet.total_height * sheet.total_width > cells:
+    last_row, last_column = sheet.end or (0, 0)
+    if (last_row + 1) * (last_column + 1) > cells:
         send(out, {"error": "cells"})
         return
     left = [""] * (sheet.start[1] if sheet.start else 0)
