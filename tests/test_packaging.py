@@ -83,7 +83,7 @@ def test_the_wheel_holds_everything_and_nothing_else(wheel: Path) -> None:
 def test_the_sdist_builds_the_same_wheel(source: Path, wheel: Path, tmp_path: Path) -> None:
     sdist = build("sdist", source, tmp_path / "sdist")
     with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     unpacked = tmp_path / f"crmctl-{crmctl.__version__}"
     assert contents(build("wheel", unpacked, tmp_path / "again")) == contents(wheel)
 
