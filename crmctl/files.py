@@ -70,7 +70,7 @@ def atomic_output(path: Path, *, replace: bool = False, mode: int = OWNER_FILE) 
 
 def _publish(temporary: Path, path: Path, replace: bool) -> None:
     if replace:
-        os.replace(temporary, path)
+        temporary.replace(path)
         return
     try:
         os.link(temporary, path)  # unlike rename, refuses a file that appeared meanwhile

@@ -86,28 +86,31 @@ def command(
     changes: bool = False,
     formats: Sequence[str] | None = None,
     silent: bool | None = None,
-    as_of: bool | None = None,
+    as_of: bool = False,
 ) -> Callable[[Callback], Leaf]:
     """Return the decorator that makes a function a command.
 
     `exits` are the statuses its help explains; `changes` gives it --dry-run; `formats` are the output forms it knows:
     all, or table and json where it changes something. `silent`: its table says only that all went well, so -q drops it
-    (default: where it changes something). `as_of`: --as-of applies beyond a dry run (default: where it only reads).
+    (default: where it changes something). `as_of`: the command can look back, so --as-of applies.
     """
     known = tuple(formats or (_DOCUMENT_FORMATS if changes else FORMATS))
 
     def decorate(function: Callback) -> Leaf:
         declared = list(reversed(getattr(function, "__click_params__", ())))
+        for parameter in declared:
+            if isinstance(parameter, click.Option) and parameter.default == "":
+                parameter.show_default = False  # an empty default is nothing to tell
         extra = [headers_option()] if set(_TABULAR) & set(known) else []
         leaf = Leaf(
             name=function.__name__.removesuffix("_command").replace("_", "-"),
             callback=function,
-            params=[*declared, *extra, *shared_options(known, changes=changes)],
+            params=[*declared, *extra, *shared_options(known, changes=changes, as_of=as_of)],
             help=inspect.getdoc(function) or "",
             context_settings={**SETTINGS, "show_default": True},
         )
         leaf.silent = changes if silent is None else silent
-        leaf.as_of = not changes if as_of is None else as_of
+        leaf.as_of = as_of
         leaf.examples = (example,) if isinstance(example, str) else tuple(example)
         leaf.exits, leaf.formats, leaf.changes = tuple(exits), known, changes
         return leaf
@@ -156,10 +159,10 @@ def _refuse_misfits(options: Mapping[str, Any], leaf: Leaf, path: str, output: s
             _("{command}: changes nothing, so --dry-run does not apply").format(command=path),
             hint=_("run it without --dry-run"),
         )
-    if options.get("as_of") and not (leaf.as_of or options.get("dry_run")):
+    if options.get("as_of") and not leaf.as_of:
         raise UsageProblem(
-            _("{command}: --as-of does not apply; what is written has the real time").format(command=path),
-            hint=_("run it without --as-of, or with --dry-run"),
+            _("{command}: does not look back, so --as-of does not apply").format(command=path),
+            hint=_("run it without --as-of"),
         )
     if options.get("workspace") == "":  # an unset variable must not lead into whatever workspace lies around
         raise UsageProblem(_("-w: the workspace is empty"), hint=_("name a folder"))

@@ -78,9 +78,10 @@ def _resolve(call: Invocation, flag: str, value: str) -> str:
         text = _from_file(flag, value[1:])
     else:
         call.warn(
-            _("{flag}: its value shows in process lists; {flag}, {flag} - or {flag} @FILE keep it private").format(
-                flag=flag
-            )
+            _(
+                "{flag}: its value shows in process lists; "
+                "{flag} alone (asks), {flag} - or {flag} @FILE keep it private"
+            ).format(flag=flag)
         )
         text = value
     if not text.strip():

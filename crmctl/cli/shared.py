@@ -46,14 +46,18 @@ def _option(*declarations: str, **settings: Any) -> SharedOption:
     return SharedOption(declarations, expose_value=False, callback=_remember, **settings)
 
 
-def shared_options(formats: tuple[str, ...] = FORMATS, *, changes: bool = True) -> list[click.Parameter]:
-    """Return fresh shared options; a command narrows the output forms and says whether it changes anything."""
+def shared_options(
+    formats: tuple[str, ...] = FORMATS, *, changes: bool = True, as_of: bool = True
+) -> list[click.Parameter]:
+    """Return fresh shared options; a command narrows the forms, says whether it changes anything and looks back."""
     options = [
         _option(
             "-w", "--workspace", metavar="DIR", help=N_("Workspace; else CRMCTL_WORKSPACE, else upwards from here.")
         ),
-        _option("-o", "--output", type=click.Choice(formats), help=N_("Form of the result; default table.")),
-        _option("--as-of", metavar="TIME", help=N_("Answer as of a past date or time.")),
+        _option(
+            "-o", "--output", type=click.Choice(formats), help=N_("Form of the result; without it, the first of these.")
+        ),
+        _option("--as-of", metavar="TIME", help=N_("Answer as of a past date or time."), hidden=not as_of),
         _option("-n", "--dry-run", is_flag=True, help=N_("Show what would change; write nothing."), hidden=not changes),
         _option("--yes", is_flag=True, help=N_("Answer yes to the command's question.")),
         _option("--no-input", is_flag=True, help=N_("Never ask; fail and name the flag instead.")),

@@ -109,10 +109,36 @@ def show_command(call: Invocation, batch: int) -> int | None:
             "options": dict(found.options),
             "reasons": shown.reasons,
         }
-        lines = [f"{key}: {value}" for key, value in document.items() if key != "reasons"]
+        lines = [(_(SHOWN[key]), _shown(key, value)) for key, value in document.items() if key in SHOWN]
+        about = Table((Column("what", N_("Batch")), Column("value", N_("Value"))), lines)
         reasons = Table((Column("code", N_("Reason")), Column("rows", N_("Rows"), right=True)), shown.reasons.items())
-        call.emit(document, *lines, *([reasons] if shown.reasons else []))
+        call.emit(document, about, *([reasons] if shown.reasons else []))
     return None
+
+
+SHOWN = {
+    "batch": N_("Number"),
+    "state": N_("State"),
+    "mode": N_("Mode"),
+    "source": N_("Source"),
+    "file": N_("File"),
+    "sha256": N_("SHA-256"),
+    "bytes": N_("Bytes"),
+    "started_at": N_("Started"),
+    "ended_at": N_("Ended"),
+    "cursor": N_("Last row"),
+    "chunks": N_("Chunks"),
+    "options": N_("Options"),
+    **{column.code: str(column.label) for column in COUNT_COLUMNS},
+}
+
+
+def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if key == "state":
+        return _(STATES.get(value, value))
+    if key == "options":
+        return ", ".join(f"{name}={item}" for name, item in value.items() if item not in (None, False, ""))
+    return "" if value is None else str(value)
 
 
 @command(example="crmctl batch rejects 3 --export rejects.csv", exits=EXITS)

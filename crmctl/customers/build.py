@@ -262,7 +262,7 @@ class Builder:
 
 
 class _Work:
-    """A chunk being built. Objects are kept by their numbers: one touched twice is written once, as it is at the end."""
+    """A chunk being built. Objects are kept by number: one touched twice is written once, as it is at the end."""
 
     def __init__(self, chunk: int, changes: Changes) -> None:
         self.built = Built(chunk)

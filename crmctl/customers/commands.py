@@ -144,7 +144,7 @@ def show_command(call: Invocation, number: str) -> int | None:
         columns = (Column("of", N_("Of")), Column("field", N_("Field")), Column("value", N_("Value")))
         document = {
             "run_id": run.run_id,
-            "customer": {"customer": wanted, **shown.clear},
+            "customer": {"customer": wanted, **showing.with_local_times(shown.clear, run.zone)},
             "personal": dict(shown.personal),
             "contacts": [dict(contact) for contact in shown.contacts],
             "masked": True,

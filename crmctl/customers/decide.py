@@ -105,7 +105,7 @@ def decide(rows: Sequence[Candidate], facts: Known, waiting: Known, chunk: Known
 
 
 def pairs(rows: Sequence[Candidate], facts: Known) -> set[tuple[bytes, int]]:
-    """Return the (name ident, customer) pairs that deciding will probably ask for: names of rows whose keys are held."""
+    """Return the (name ident, customer) pairs that deciding will ask for: names of rows whose keys are held."""
     found: set[tuple[bytes, int]] = set()
     held = facts.holders
     if not held:

@@ -5,6 +5,7 @@ Knows neither files nor click: `line` prepares and builds, `ground` looks up and
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -83,11 +84,15 @@ class Import:
 
     def run(self) -> Totals:
         """Import everything the line has; return the totals."""
-        prepared = self.line.next()
-        while prepared is not None:
-            self._block(prepared)
+        gc.disable()  # rows by the ten thousand and no cycles: collecting would only walk them, again and again
+        try:
             prepared = self.line.next()
-        self._write_waiting()
+            while prepared is not None:
+                self._block(prepared)
+                prepared = self.line.next()
+            self._write_waiting()
+        finally:
+            gc.enable()
         return self.totals
 
     def _block(self, prepared: Prepared) -> None:

@@ -72,6 +72,7 @@ class _Begun:
     chunk: int
     newcomers: int
     totals: Totals
+    read_before: int = 0
 
 
 def start(run: Run, request: Request, tell: Tell) -> Outcome:
@@ -123,9 +124,9 @@ def resume(
     with engine.write(run.engine) as conn:
         batches.set_state(conn, batch_id, "running")
         entries.append(conn, run.entry("begun", batch=batch_id, source=reading.info.sha256))
-    totals = Totals(dict(batch.counts), {})
+    totals = Totals(dict(batch.counts), quarantine.reason_counts(run, batch_id))
     newcomers = int(batch.options["newcomers"])
-    begun = _Begun(batch_id, key, reading, request, batch.cursor, batch.chunks, newcomers, totals)
+    begun = _Begun(batch_id, key, reading, request, batch.cursor, batch.chunks, newcomers, totals, batch.counts["read"])
     return _finish(run, begun, tell, began)
 
 
@@ -355,6 +356,7 @@ def _outcome(run: Run, begun: _Begun, totals: Totals, began: float, rejects: str
         reasons=dict(sorted(totals.reasons.items())),
         seconds=time.monotonic() - began,
         dry_run=run.dry_run,
+        rows_now=totals.counts["read"] - begun.read_before,
         rejects_file=rejects,
         file={"kind": info.kind, "rows": info.records, "blank": info.blank, "remarks": info.remarks()},
         columns=columns,

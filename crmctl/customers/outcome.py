@@ -34,6 +34,7 @@ class Outcome:
     reasons: dict[str, int]
     seconds: float
     dry_run: bool
+    rows_now: int = 0  # rows this run read: fewer than `read` when it resumed a batch
     rejects_file: str | None = None
     file: dict[str, Any] = field(default_factory=dict)
     columns: list[tuple[str, str, str]] = field(default_factory=list)
@@ -102,7 +103,7 @@ def _money_row(figures: dict[str, Any]) -> tuple[Any, ...]:
 def _next_steps(outcome: Outcome) -> list[str]:
     if outcome.batch is None:
         return []
-    rows, seconds = outcome.counts["read"], max(outcome.seconds, 0.001)
+    rows, seconds = outcome.rows_now, max(outcome.seconds, 0.001)
     lines = [
         _("Batch {batch}, run {run}: {rows} rows in {seconds} s ({rate} rows/s).").format(
             batch=outcome.batch,

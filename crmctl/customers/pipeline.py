@@ -7,6 +7,7 @@ one chunk while the next is being sealed. A second process dies with the first: 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -194,10 +195,10 @@ def _work(pipe: Connection) -> None:
     """Prepare a block ahead, build what is ordered, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides; closing the pipe ends this one
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    gc.disable()  # rows by the ten thousand and no cycles: collecting would only walk them, again and again
     with contextlib.suppress(EOFError, BrokenPipeError):
-        line = InProcess(pipe.recv())
         try:
-            _serve(line, pipe)
+            _serve(InProcess(pipe.recv()), pipe)
         except Exception as error:  # noqa: BLE001 - whatever it is, the first process must hear of it
             pipe.send(error if isinstance(error, CrmctlError) else RuntimeError(f"{type(error).__name__}"))
     os._exit(0)

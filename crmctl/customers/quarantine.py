@@ -51,12 +51,18 @@ def summary(run: Run, batch_id: int) -> Summary:
         batch = batches.find(conn, batch_id)
     key = run.keys.key("batch", batch_id)
     info = batches.open_info(Sealer(run.workspace.instance), key, batch.sealed)
+    counts = reason_counts(run, batch_id)
+    ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return Summary(batch, info["name"], info["header"], ordered, key)
+
+
+def reason_counts(run: Run, batch_id: int) -> dict[str, int]:
+    """Return how many rows of a batch each reason rejected."""
     counts: dict[str, int] = {}
     for _number, found, _state in _reasons(run, batch_id):
         for code in {reason["code"] for reason in found}:
             counts[code] = counts.get(code, 0) + 1
-    ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    return Summary(batch, info["name"], info["header"], ordered, key)
+    return counts
 
 
 def _reasons(run: Run, batch_id: int) -> Iterator[tuple[int, list[dict[str, Any]], str]]:

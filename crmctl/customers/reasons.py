@@ -24,6 +24,22 @@ REASONS: Mapping[str, tuple[str, str]] = {
         N_("{field} was damaged by a spreadsheet (1.3E+10)"),
         N_("format the column as text and enter it again"),
     ),
+    "AMOUNT_OUT_OF_RANGE": (N_("{field} is outside the plausible range"), N_("check the unit: yuan or 万元?")),
+    "CURRENCY_CONFLICT": (N_("{field} names another currency than its column"), N_("keep one currency in a column")),
+    "DATE_OUT_OF_RANGE": (N_("{field} is not a plausible date"), N_("check the year")),
+    "DATE_AMBIGUOUS": (N_("{field} may be read as two dates, as 3/5/2026"), N_("write 2026-03-05")),
+    "NUMBER_INVALID": (N_("{field} is not a number"), N_("digits only")),
+    "NUMBER_OUT_OF_RANGE": (N_("{field} is outside the plausible range"), N_("correct it")),
+    "USCC_INVALID": (
+        N_("{field} is not a unified social credit code"),
+        N_("18 characters with a valid check character"),
+    ),
+    "ID_CARD_INVALID": (N_("{field} is not an ID number"), N_("18 characters with a valid check character")),
+    "VALUE_UNKNOWN": (
+        N_("{field} is not on its list"),
+        N_("use a value of the list, or add the synonym in policies/customers.yaml"),
+    ),
+    "TOO_LONG": (N_("{field} is too long"), N_("shorten it")),
     "IDENTITY_CONFLICT": (
         N_("its keys belong to other customers, or to one with another name"),
         N_("compare with the candidates; correct the row or the customer"),

@@ -144,10 +144,10 @@ def settings_of(run: Run) -> CustomersSettings:
 def _rows(conn: Connection, run: Run, filters: Filters, limit: int) -> list[tuple[Any, ...]]:
     if filters.numbers is not None:
         wanted = sorted(number for number in filters.numbers if number > filters.after)[:limit]
-        conditions = [tables.customer.c.customer_id.in_(wanted)]
+        chosen: ColumnElement[bool] = tables.customer.c.customer_id.in_(wanted)
     else:
-        conditions = [tables.customer.c.customer_id > filters.after]
-    query: Select[Any] = select(tables.customer.c.customer_id).where(*conditions, *_conditions(run, filters))
+        chosen = tables.customer.c.customer_id > filters.after
+    query: Select[Any] = select(tables.customer.c.customer_id).where(chosen, *_conditions(run, filters))
     numbers = conn.execute(query.order_by(tables.customer.c.customer_id).limit(limit)).scalars().all()
     rows = bulk.fetch_by_keys(conn, tables.customer, "customer_id", list(numbers), CUSTOMER)
     return sorted(rows)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from crmctl import clock
 from crmctl.cli.render import Column
 from crmctl.errors import InvalidInput
 from crmctl.i18n import N_, _, lang, pick
@@ -111,7 +112,11 @@ def field_lines(run: Run, shown: Shown) -> list[tuple[str, str, str]]:
     label = labels(run.policies)
     lines = [("", _("Customer"), number_text(shown.customer_id))]
     for values in (shown.clear, shown.personal):
-        lines += [("", heading(run, name), label(name, _text(name, value))) for name, value in values.items()]
+        lines += [
+            ("", heading(run, name), label(name, _text(name, value, run.zone)))
+            for name, value in values.items()
+            if name != "customer_id"
+        ]
     for contact in shown.contacts:
         whose = _("contact {number}").format(number=contact["contact_id"])
         lines += [(whose, heading(run, name), str(value)) for name, value in contact.items() if name != "contact_id"]
@@ -125,7 +130,17 @@ def heading(run: Run, name: str) -> str:
     return field.label(lang()) if field is not None else _(OWN_HEADINGS.get(name, name))
 
 
-def _text(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON primitive
+def with_local_times(values: Mapping[str, Any], zone: str) -> dict[str, Any]:
+    """Return clear columns with times in the company's zone, as JSON and people get them."""
+    return {name: _local(name, value, zone) for name, value in values.items()}
+
+
+def _local(name: str, value: Any, zone: str) -> Any:  # noqa: ANN401 - any JSON primitive
+    return clock.local(clock.parse_stamp(value), zone) if name.endswith("_at") and isinstance(value, str) else value
+
+
+def _text(name: str, value: Any, zone: str) -> Any:  # noqa: ANN401 - any JSON primitive
+    value = _local(name, value, zone)
     if name == "annual_amount":
         return f"{value // 100:,}.{value % 100:02d}"
     if isinstance(value, dict):
@@ -134,7 +149,6 @@ def _text(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON primitive
 
 
 OWN_HEADINGS = {
-    "customer_id": N_("Number"),
     "status": N_("Status"),
     "completeness": N_("Complete %"),
     "flags": N_("Flags"),

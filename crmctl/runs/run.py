@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Engine, insert, select, update
@@ -127,21 +128,25 @@ def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Ite
 
 def database_url(place: Workspace) -> str:
     """Return the database URL with the password of `database_password_file`, which is never shown or logged."""
-    url = place.database_url
     secret = place.get("database_password_file")
-    if not secret:
+    return with_password(place.database_url, place.root / str(secret) if secret else None)
+
+
+def with_password(url: str, secret: Path | None) -> str:
+    """Return a database URL with the password that an owner-only file holds. Raises KeyMissing for an open one."""
+    if secret is None:
         return url
     from sqlalchemy import make_url
 
     from crmctl.security.keystore import read_secret
 
-    password = read_secret(place.root / str(secret)).decode().strip()
+    password = read_secret(secret).decode().strip()
     return make_url(url).set(password=password).render_as_string(hide_password=False)
 
 
 def _permit(run: Run) -> None:
     try:
-        permissions.require(run.actor, access_of(run.policies), run.act)
+        permissions.require(run.actor, access_of(run.policies), run.act, on=run.at.date())
     except PermissionMissing:
         with engine.write(run.engine) as conn:
             entries.append(conn, run.entry("denied"))

@@ -11,14 +11,17 @@ from crmctl.cli.render import Column, Table
 from crmctl.i18n import N_, _
 
 
-@command(example="crmctl init crm --lang zh", exits=(0, 1, 2, 4, 74), formats=("table", "json"))
+@command(example="crmctl init crm --lang zh", exits=(0, 1, 2, 4, 12, 74), formats=("table", "json"), silent=True)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--demo", is_flag=True, help=N_("Fill the values the written policies leave blank with examples."))
 @click.option(
     "--database", default="", metavar="URL", help=N_("PostgreSQL URL or SQLite file; default: in the folder.")
 )
 @click.option("--keys", default="", metavar="DIR|URL", help=N_("Where the key store goes; default: FOLDER.keys."))
-def init_command(call: Invocation, folder: Path, demo: bool, database: str, keys: str) -> int | None:
+@click.option("--database-password-file", default="", help=N_("Owner-only file with the database's password."))
+def init_command(
+    call: Invocation, folder: Path, demo: bool, database: str, keys: str, database_password_file: str
+) -> int | None:
     """Make a workspace in a new or empty folder.
 
     It gets the starter policies, an empty database, a key store apart from it, and you as its first administrator.
@@ -27,7 +30,7 @@ def init_command(call: Invocation, folder: Path, demo: bool, database: str, keys
     from crmctl.setup.init import Request, init
     from crmctl.workspace import masked
 
-    made = init(Request(folder, i18n.lang(), demo, database, keys), clock.now())
+    made = init(Request(folder, i18n.lang(), demo, database, keys, database_password_file), clock.now())
     call.emit(
         {
             "workspace": str(made.folder),
@@ -99,7 +102,7 @@ def config_show_command(call: Invocation) -> int | None:
     return None
 
 
-@command(example="crmctl db upgrade", exits=(0, 1, 4, 6, 10, 11, 74), formats=("table", "json"))
+@command(example="crmctl db upgrade", exits=(0, 1, 4, 6, 10, 11, 74), formats=("table", "json"), silent=True)
 def db_upgrade_command(call: Invocation) -> int | None:
     """Bring the database to the revision of this program; does nothing when it is there."""
     from crmctl.setup import database

@@ -209,9 +209,9 @@ def _log(patient: _Patient) -> None:
     if not size:
         patient.note(WRONG, "audit", _("the log is empty"), _("crmctl audit verify says more"))
         return
-    patient.note(FINE, "audit", _("{size} entries").format(size=size))
+    patient.note(FINE, "audit", _("entries: {size}").format(size=size))
     if signed < size:
-        patient.note(WARNS, "audit", _("{count} newest entries are not signed").format(count=size - signed))
+        patient.note(WARNS, "audit", _("newest entries not signed yet: {count}").format(count=size - signed))
 
 
 def _batches(patient: _Patient) -> None:

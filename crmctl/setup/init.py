@@ -39,6 +39,7 @@ class Request:
     demo: bool = False
     database: str = ""
     keys: str = ""
+    password_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,18 @@ def init(request: Request, at: datetime) -> Made:
         _folders(building)
         count = _policies(building / "policies", request.demo, person, at)
         external_keys = "://" in keys
+        if external_keys:
+            files.make_folder(building_keys)
         store = KeyStore.create(
             keys if external_keys else str(building_keys),
             uuid.UUID(instance).bytes,
             at=at,
-            master=_master(folder, building) if external_keys else None,
+            master=_master(building_keys) if external_keys else None,
         )
         store.close()
         _config(building, request, instance, keys, folder)
-        _database(building, request.database, instance, at)
-        if not external_keys:
-            building_keys.rename(keys)
+        _database(building, request, instance, at)
+        building_keys.rename(f"{folder}.keys" if external_keys else keys)
         if folder.exists():
             folder.rmdir()
         building.rename(folder)
@@ -169,9 +171,8 @@ def first_administrator(text: str, person: str, uid: int, at: datetime) -> str:
     return text.replace(marker, "  people:\n" + entry)
 
 
-def _master(folder: Path, building: Path) -> dict[str, Any]:
-    del building
-    return {"provider": "file", "path": f"{folder}.keys/master-0001.key"}
+def _master(folder: Path) -> dict[str, Any]:
+    return {"provider": "file", "path": str(folder / "master-0001.key")}
 
 
 def _config(building: Path, request: Request, instance: str, keys: str, folder: Path) -> None:
@@ -184,14 +185,17 @@ def _config(building: Path, request: Request, instance: str, keys: str, folder: 
         f'keys: "{keys if "://" in keys else os.path.relpath(keys, folder)}"',
         "mode: direct",
     ]
+    if request.password_file:
+        lines.append(f'database_password_file: "{Path(request.password_file).absolute()}"')
     if "://" in keys:
         lines += ["master_key:", "  provider: file", f'  path: "{folder}.keys/master-0001.key"']
     files.write_text(building / FILE, "\n".join(lines) + "\n")
 
 
-def _database(building: Path, url: str, instance: str, at: datetime) -> None:
-    place = url or f"sqlite:///{building / 'data' / 'crmctl.db'}"
-    base = engine.open_engine(place, workspace=building)
+def _database(building: Path, request: Request, instance: str, at: datetime) -> None:
+    place = request.database or f"sqlite:///{building / 'data' / 'crmctl.db'}"
+    secret = request.password_file or os.environ.get("CRMCTL_DATABASE_PASSWORD_FILE", "")
+    base = engine.open_engine(runs.with_password(place, Path(secret) if secret else None), workspace=building)
     try:
         migrate.upgrade(base)
         with engine.write(base) as conn:

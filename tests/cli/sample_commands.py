@@ -21,7 +21,7 @@ HOSTILE = "\x1b]52;c;YWJj\x07\u202eevil\u200b\x9b31m\n2"
 CANARY = ("张三丰", "13812345678", "zhang.san@example.com", "11010519491231002X")
 
 
-@command(example="crmctl probe list", exits=(0, 6))
+@command(example="crmctl probe list", exits=(0, 6), as_of=True)
 @click.option("--tier", help=N_("Only this tier."))
 def list_command(call: Invocation, tier: str | None) -> None:
     """List what there is.
@@ -52,7 +52,7 @@ def change_command(call: Invocation) -> int:
     return 3
 
 
-@command(example="crmctl probe settle")
+@command(example="crmctl probe settle", as_of=True)
 def settle_command(call: Invocation) -> None:
     """Show how it was called."""
     call.emit(

@@ -42,9 +42,9 @@ def test_only_a_command_that_changes_something_takes_dry_run() -> None:
     assert "--dry-run" not in golden.call(["probe", "list", "-h"]).stdout
 
 
-def test_as_of_is_for_reading_and_dry_runs() -> None:
+def test_as_of_is_for_commands_that_can_look_back() -> None:
     assert golden.call(["--as-of", "2026-01-01", "probe", "list"]).exit_code == 0
-    assert golden.call(["--as-of", "2026-01-01", "probe", "change", "-n"]).exit_code == 3
+    assert golden.call(["--as-of", "2026-01-01", "probe", "change", "-n"]).exit_code == 2
     assert golden.call(["--as-of", "2026-01-01", "probe", "change"]).exit_code == 2
 
 
