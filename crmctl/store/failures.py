@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY, SQLITE_IOERR, SQLITE_CORRUPT = 5, 6, 8, 10, 11
-SQLITE_FULL, SQLITE_CANTOPEN, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_NOTADB = 13, 14, 19, 20, 26
+SQLITE_FULL, SQLITE_CANTOPEN, SQLITE_PROTOCOL, SQLITE_CONSTRAINT = 13, 14, 15, 19
+SQLITE_MISMATCH, SQLITE_NOTADB = 20, 26
 
 _SQLITE_STORAGE = {
     SQLITE_FULL: N_("no space left"),
@@ -75,7 +76,7 @@ def translate(error: Exception, url: URL, timeout: float) -> Exception | None:
 
 def _of_sqlite(code: int, cause: Exception, url: URL, timeout: float) -> Exception | None:
     path = Path(url.database or "")
-    if code in (SQLITE_BUSY, SQLITE_LOCKED):
+    if code in (SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL):
         return _busy(str(path), timeout)
     if code == SQLITE_CANTOPEN and not path.exists():
         return missing(str(path))

@@ -26,7 +26,8 @@ def current(engine: Engine) -> str | None:
     """Return the revision of the database, None when it holds no tables of ours. Raises DatabaseMissing without one."""
     try:
         with read(engine) as connection:
-            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+            return None if found is None else str(found)
     except DatabaseError as error:
         if not _no_such_table(error.orig):
             raise

@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
-from crmctl.files import OWNER_FILE, storage_failure
+from crmctl.files import OWNER_FILE, storage_failure, sync_folder
 
 PAGE_SIZE = 8192  # bytes; identity pages are random, larger ones cost a fifth less at a million customers
 CACHE_KIB = 32_000
@@ -98,6 +98,7 @@ def create_file(path: Path) -> None:
     """Create an empty owner-only database file; an existing one stays. Raises StorageFailed when the disk refuses."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, OWNER_FILE))
+        sync_folder(path.parent)
     except OSError as error:
         raise storage_failure(path, error) from error
 

@@ -13,7 +13,7 @@ from crmctl.clock import parse_stamp
 from crmctl.customers.tables import contact, identity, rejected_row
 from crmctl.runs.tables import run
 from crmctl.store import bulk
-from crmctl.store.engine import read, write
+from crmctl.store.engine import open_engine, read, write
 from crmctl.store.failures import RowRefused
 
 RUN = ("run_id", "command", "person", "uid", "host", "pid", "started_at", "ended_at", "state", "policy_hash", "counts")
@@ -123,6 +123,15 @@ def test_a_key_asked_twice_is_answered_once(engine: Engine) -> None:
         bulk.insert_rows(conn, run, RUN, [a_run(1), a_run(2)])
         assert bulk.fetch_by_keys(conn, run, "run_id", [1, 1, 3], ["run_id"]) == [(1,)]
         assert bulk.fetch_pairs(conn, run, ["run_id"], [(2,), (2,)], ["run_id"]) == [(2,)]
+
+
+def test_a_look_up_leaves_the_planner_as_it_was(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    names = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+    with read(engine) as conn:
+        bulk.fetch_by_keys(conn, run, "run_id", [1], ["run_id"])
+        assert [conn.exec_driver_sql(f"SHOW {name}").scalar_one() for name in names] == ["on"] * 3
+    engine.dispose()
 
 
 def test_look_up_by_time_takes_the_text_form(engine: Engine) -> None:

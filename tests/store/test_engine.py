@@ -165,6 +165,7 @@ def test_a_writer_waits_no_longer_than_told(database_url: str) -> None:
         with pytest.raises(Locked) as busy:
             counters.take(engine, "customer")
         release.set()
+    assert counters.take(engine, "afterwards") == 1
     assert (busy.value.exit_code, busy.value.code) == (11, "DATABASE_BUSY")
     assert "0.2 s" in busy.value.message
     engine.dispose()
@@ -209,6 +210,20 @@ def test_a_small_write_gets_its_turn_between_the_chunks_of_a_long_one(sqlite_url
                 passed.append(conn.execute(chunk).scalar_one() - before)
     engine.dispose()
     assert max(passed) <= 4, passed
+
+
+def test_the_log_file_stays_bounded(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "CHECKPOINT_PAGES", 100)
+    engine = open_engine(sqlite_url)
+    log = Path(f"{path_of(sqlite_url)}-wal")
+    sizes = []
+    for number in range(40):
+        with write(engine) as conn:
+            bulk.insert_rows(conn, counter, ["name", "next_value"], ((f"{number}-{n}", n) for n in range(2000)))
+        sizes.append(log.stat().st_size)
+    written = path_of(sqlite_url).stat().st_size
+    engine.dispose()
+    assert max(sizes) < 250 * sqlite.PAGE_SIZE < written, (max(sizes), written)
 
 
 def fill_until_refused(url: str, outcome: Any) -> None:
