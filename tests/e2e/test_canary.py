@@ -1,0 +1,257 @@
+"""Planted personal values are nowhere but in the file they came from and where a person asked for them in clear.
+
+Looked through: every file of workspace and key store, every page of either database, logs, bug reports, temporary files
+while they exist, what every command says, and the command lines and environments of child processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import oracle
+import pytest
+import xlsxwriter
+from commands import PATIENCE, crmctl, ended, members, started, strike
+from stdnum.cn import ric
+
+from crmctl.customers.intake import WORTH_A_PROCESS
+
+HEADER = (
+    "customer_type", "company", "name", "mobile", "email", "address", "notes", "id card", "position", "wechat", "phone",
+)  # fmt: skip
+FILE = "金丝雀文件名赵钱孙.csv"
+ENOUGH = WORTH_A_PROCESS + 20
+
+
+def id_card(number: int) -> str:
+    body = f"11010119800312{number:03d}"
+    return body + ric.calc_check_digit(body + "0")
+
+
+def row(number: int) -> list[str]:
+    """Return a person or a company's contact; every personal cell is a canary."""
+    company = f"示例企业{number:05d}有限公司" if number % 3 else ""
+    return [
+        "enterprise" if company else "individual",
+        company,
+        f"金丝雀{number:05d}号",
+        f"139{87000000 + number}",
+        f"kanarie.{number:05d}@vogel.example.com",
+        f"金丝雀胡同{number:05d}号院",
+        f"笼中密语-{number:05d}-caged",
+        id_card(number % 1000) if number < 900 else "",
+        f"饲鸟员{number:05d}",
+        f"wxkanarie{number:05d}",
+        f"010-6{3000000 + number}",
+    ]
+
+
+def broken(number: int) -> list[str]:
+    """Return a row that is rejected: into quarantine with all its canaries."""
+    cells = row(number)
+    cells[3] = f"1398700{number:05d}99"
+    return cells
+
+
+def rows() -> list[list[str]]:
+    return [broken(number) if number % 50 == 7 else row(number) for number in range(ENOUGH)]
+
+
+def needles(cells: list[str]) -> set[bytes]:
+    """Return the forms in which a row's personal cells could lie about."""
+    found: set[bytes] = set()
+    for text in {cells[2], cells[3], cells[4], cells[5], cells[6], cells[7], cells[8], cells[9], cells[10]} - {""}:
+        forms = {text, text.replace("-", "") if text.startswith("010-") else text}
+        for form in forms:
+            found |= {form.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be", "gb18030")}
+            found.add(json.dumps(form)[1:-1].encode())
+            found.add(form.encode().hex().encode())
+    return found
+
+
+SAMPLED = [row(0), row(1), row(2), broken(7), broken(57), row(800), row(ENOUGH - 1)]
+NEEDLES = set().union(*(needles(cells) for cells in SAMPLED)) | {
+    form for prefix in ("金丝雀", "笼中密语", "饲鸟员") for form in needles(["", "", prefix, *[""] * 8])
+} | {b"kanarie", b"-caged"}  # fmt: skip
+OF_THE_FILE = {name for text in (FILE, FILE.removesuffix(".csv")) for name in needles(["", "", text, *[""] * 8])}
+
+
+def hits(data: bytes, wanted: set[bytes] = NEEDLES) -> list[bytes]:
+    """Return the canaries in `data`."""
+    return [needle for needle in wanted if needle in data]
+
+
+def sighted(place: Path, wanted: set[bytes] = NEEDLES) -> dict[str, list[bytes]]:
+    """Return the files under `place` that hold canaries."""
+    found = {}
+    for path in place.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            seen = hits(str(path.name).encode(), wanted) + hits(path.read_bytes(), wanted)
+            if seen:
+                found[str(path)] = seen[:3]
+    return found
+
+
+@contextmanager
+def watched(process: subprocess.Popen[bytes], temporary: Path, seen: list[bytes]) -> Iterator[None]:
+    """Collect what other users of the machine could see of a command's children, and its temporary files."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            for pid in members(process.pid):
+                for name in ("cmdline", "environ") if pid != process.pid else ("environ",):
+                    _read(Path(f"/proc/{pid}/{name}"), seen)
+            for path in temporary.rglob("*"):
+                _read(path, seen)
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _read(path: Path, seen: list[bytes]) -> None:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return
+    if hits(data) and data not in seen:
+        seen.append(data)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source" / FILE
+    path.parent.mkdir()
+    path.write_text("\r\n".join(",".join(cells) for cells in [list(HEADER), *rows()]) + "\r\n", "utf-8")
+    return path
+
+
+def test_no_planted_value_is_anywhere(
+    make: Any, kind: str, source: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    assert hits(source.read_bytes()), "the scanner must find what is there"
+    folder, temporary, seen = make(kind), tmp_path / "temporary", list[bytes]()
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    loud = ("-v", "-v", "--log-format", "json")
+    said: list[bytes] = []
+
+    def say(*words: object, status: int = 0, stdin: bytes | None = None) -> None:
+        command = started(folder, *words, *loud, stdin=stdin, env=environment)
+        with command as process, watched(process, temporary, seen):
+            done = ended(process)
+        assert done.status == status, done.err
+        said.extend((done.out, done.err))
+
+    point = "SIGKILL:after:2:crmctl.customers.apply:apply"
+    killed = strike(point, folder, "customer", "import", source, "--chunk", 500, *loud, env=environment)
+    said += [killed.out, killed.err]
+    say("batch", "resume", 1, status=3)
+    say("customer", "import", "-", "--mode", "upsert", status=3, stdin=source.read_bytes())
+    say("customer", "import", workbook(tmp_path / "source" / "book.xlsx"), "--mode", "upsert", status=3)
+    say("customer", "import", source, "--dry-run", status=3)
+    for form in ("table", "json", "csv"):
+        say("customer", "list", "-o", form)
+        say("customer", "show", 1, "-o", form)
+        say("batch", "rejects", 1, "-o", form)
+    say("customer", "find", "--mobile", "-", stdin=row(0)[3].encode())
+    say("customer", "find", "--email", "-", stdin=row(1)[4].encode())
+    say("customer", "find", "--name", "-", stdin=row(2)[2].encode())
+    say("customer", "history", 1)
+    say("audit", "list", "--limit", 100, "-o", "json")
+    say("doctor")
+    say("keys", "status")
+    say("audit", "verify", "--changes", "--rows", status=14)
+    failures(say, tmp_path)
+    bug = f"BUG:before:1:{BUGS[kind]}"
+    done = strike(bug, folder, "customer", "import", other(tmp_path), *loud, env=environment)
+    assert done.status == 70, done.err
+    assert list((folder / "reports").iterdir())
+    said += [done.out, done.err]
+
+    assert oracle.states(folder) == {1: "done", 2: "done", 3: "done", 4: "interrupted"}
+    assert [hits(text) for text in said if hits(text)] == []
+    assert [hits(data) for data in seen] == []
+    places = [folder, Path(f"{folder}.keys"), temporary]
+    if kind == "postgresql":
+        server = request.getfixturevalue("postgres_server")
+        with server.connect() as raw:
+            raw.execute("CHECKPOINT")
+        places.append(server.socket_folder)
+    for place in places:
+        assert sighted(place) == {}
+        assert sighted(place, OF_THE_FILE) == {}
+
+    clear = tmp_path / "asked for.csv"
+    assert crmctl(folder, "batch", "rejects", 1, "--export", clear).status == 0
+    assert hits(clear.read_bytes()), "the scanner must find what was asked for in clear"
+
+
+BUGS = {"sqlite": "crmctl.customers.build:pad", "postgresql": "crmctl.customers.packing:Packer.pack"}
+
+
+def failures(say: Any, tmp_path: Path) -> None:
+    """Provoke what goes wrong in daily work, with canaries where values are."""
+    torn = tmp_path / "source" / "torn.csv"
+    torn.write_text(",".join(HEADER) + '\r\n"' + ",".join(row(1)) + "\r\n", "utf-8")
+    say("customer", "import", torn, status=4)
+    header = tmp_path / "source" / "no header.csv"
+    header.write_text("\r\n".join(",".join(row(number)) for number in range(5)), "utf-8")
+    say("customer", "import", header, status=4)
+    say("customer", "find", "--mobile", "-", status=4, stdin=broken(7)[2].encode())
+    say("customer", "show", 999_999, status=1)
+    say("batch", "resume", 1, status=1)
+
+
+def other(tmp_path: Path) -> Path:
+    path = tmp_path / "source" / "others.csv"
+    path.write_text(
+        "\r\n".join([",".join(HEADER), *(",".join(broken(number)) for number in range(70_000, 70_020))]), "utf-8"
+    )
+    return path
+
+
+def workbook(path: Path) -> Path:
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    for number, cells in enumerate([list(HEADER), *rows()[:60]]):
+        for column, text in enumerate(cells):
+            sheet.write_string(number, column, text)
+    book.close()
+    return path
+
+
+def test_children_have_no_value_on_their_command_line(make: Any, source: Path) -> None:
+    """The control of the above: children there are, and their command lines were seen."""
+    folder, lines = make("sqlite"), set[bytes]()
+    with started(folder, "customer", "import", source, "--chunk", 100) as process:
+        deadline = time.monotonic() + PATIENCE
+        while process.poll() is None and time.monotonic() < deadline:
+            for pid in members(process.pid):
+                if pid != process.pid:
+                    lines.update(filter(None, [_bytes(Path(f"/proc/{pid}/cmdline"))]))
+            time.sleep(0.005)
+        assert ended(process).status == 3
+    assert any(b"spawn_main" in line for line in lines)
+    assert [line for line in lines if hits(line) or hits(line, OF_THE_FILE)] == []
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,153 @@
+"""Ctrl-C, SIGTERM, a sealing process that dies: the command ends with its status, `batch resume` does the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import commands
+import oracle
+import pytest
+from commands import alone, crmctl, ended, members, started, strike, until
+
+STATUS = {signal.SIGINT: (130, "INTERRUPTED"), signal.SIGTERM: (143, "TERMINATED")}
+
+
+def chunks(folder: Path) -> int:
+    """Return how many chunks of the only batch are committed."""
+    with oracle.opened(folder) as run:
+        return sum(oracle.chunks(run))
+
+
+def resumed(folder: Path, given: commands.Given) -> None:
+    """Finish the batch and look at everything."""
+    assert oracle.states(folder) == {1: "interrupted"}
+    done = crmctl(folder, "batch", "resume", 1, "-o", "json")
+    assert (done.status, done.counts) == (3, given.counts), done.err
+    assert oracle.complaints(folder) == []
+
+
+@pytest.mark.parametrize("number", STATUS)
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_a_signal_rolls_back_what_is_in_progress(
+    make: Any, kind: str, number: signal.Signals, size: str, request: pytest.FixtureRequest
+) -> None:
+    given, folder = request.getfixturevalue(size), make(kind)
+    chunk = 100 if size == "small" else 1000
+    point = f"{number.name}:after:2:crmctl.customers.apply:_rows"
+
+    done = strike(point, folder, "customer", "import", given.path, "--chunk", chunk, "-o", "json")
+
+    assert (done.status, done.failure["code"]) == STATUS[number]
+    assert done.out == b""
+    assert chunks(folder) == 1
+    with oracle.opened(folder) as run:
+        assert oracle.runs_of(run, "customer import") == [("interrupted", STATUS[number][0])]
+    resumed(folder, given)
+
+
+@pytest.mark.parametrize("number", STATUS)
+def test_a_signal_to_the_whole_group_from_outside(make: Any, large: commands.Given, number: signal.Signals) -> None:
+    """What a terminal does on Ctrl-C: the sealing process gets the signal as well and must not have its own opinion."""
+    folder = make("sqlite")
+    with started(folder, "customer", "import", large.path, "--chunk", 50) as process:
+        assert until(lambda: chunks(folder))
+        os.killpg(process.pid, number)
+        done = ended(process)
+        assert alone(process.pid)
+    assert (done.status, done.out) == (STATUS[number][0], b"")
+    assert len(done.err.splitlines()) == 1, done.err
+    resumed(folder, large)
+
+
+def test_ctrl_c_while_the_sealing_process_starts(make: Any, large: commands.Given) -> None:
+    folder = make("sqlite")
+    with started(folder, "customer", "import", large.path, "--chunk", 50) as process:
+        assert until(lambda: any("spawn_main" in _line(pid) for pid in members(process.pid)))
+        os.killpg(process.pid, signal.SIGINT)
+        done = ended(process)
+        assert alone(process.pid)
+    assert (done.status, done.out) == (130, b"")
+    assert len(done.err.splitlines()) == 1, done.err
+    resumed(folder, large)
+
+
+def _line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def worker(process: subprocess.Popen[bytes]) -> int:
+    """Return the sealing process of a running import."""
+    found = [pid for pid in members(process.pid) if "spawn_main" in _line(pid)]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_sealing_process_that_dies(folder: Path, large: commands.Given, number: signal.Signals) -> None:
+    with started(folder, "customer", "import", large.path, "--chunk", 50, "-o", "json") as process:
+        assert until(lambda: chunks(folder))
+        os.kill(worker(process), number)
+        done = ended(process)
+        assert alone(process.pid)
+    assert (done.status, done.failure["code"], done.out) == (74, "WORKER_DIED", b"")
+    resumed(folder, large)
+
+
+def test_a_sealing_process_that_never_comes_up(make: Any, large: commands.Given) -> None:
+    folder = make("sqlite")
+    with started(folder, "customer", "import", large.path, "--chunk", 50, "-o", "json") as process:
+        assert until(lambda: any("spawn_main" in _line(pid) for pid in members(process.pid)))
+        os.kill(worker(process), signal.SIGKILL)
+        done = ended(process)
+    assert (done.status, done.failure["code"]) == (74, "WORKER_DIED")
+    resumed(folder, large)
+
+
+def test_a_signal_after_the_last_word_comes_too_late(make: Any, small: commands.Given) -> None:
+    folder = make("sqlite")
+    point = "SIGTERM:before:1:crmctl.customers.intake:_outcome"
+    done = strike(point, folder, "customer", "import", small.path)
+
+    assert done.status == 143
+    assert oracle.states(folder) == {1: "done"}
+    assert oracle.complaints(folder) == []
+
+
+def test_a_second_copy_of_the_job_is_told_who_has_it(make: Any, kind: str, large: commands.Given) -> None:
+    folder = make(kind)
+    with started(folder, "customer", "import", large.path, "--chunk", 20) as process:
+        assert until(lambda: chunks(folder))
+        os.killpg(process.pid, signal.SIGSTOP)
+        words = ("customer", "import", large.path, "--lock-timeout", 0.2, "-o", "json")
+        second = crmctl(folder, *words)
+        os.killpg(process.pid, signal.SIGCONT)
+        first = ended(process)
+    assert first.status == 3, first.err
+    assert (second.status, second.failure["code"]) == (11, "LOCKED")
+    assert f"pid {process.pid}" in second.failure["message"]
+    assert "customer import" in second.failure["message"]
+    assert oracle.complaints(folder) == []
+
+
+@pytest.mark.parametrize("mode", ["create", "upsert"])
+def test_unfinished_bytes_are_not_begun_twice(make: Any, small: commands.Given, mode: str, tmp_path: Path) -> None:
+    folder, copy = make("sqlite"), tmp_path / "another name.csv"
+    copy.write_bytes(small.path.read_bytes())
+    point = "SIGTERM:after:2:crmctl.customers.apply:apply"
+    assert strike(point, folder, "customer", "import", small.path, "--chunk", 100).status == 143
+
+    for words in ((copy,), (copy, "--dry-run"), ("-",)):
+        stdin = copy.read_bytes() if words == ("-",) else None
+        done = crmctl(folder, "customer", "import", *words, "--mode", mode, "-o", "json", stdin=stdin)
+        assert (done.status, done.failure["details"]) == (1, {"batch": 1})
+        assert "crmctl batch resume 1" in done.failure["hint"]
+    assert json.loads(crmctl(folder, "batch", "list", "-o", "json").out)["batches"][0]["batch"] == 1
+    resumed(folder, small)
