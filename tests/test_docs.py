@@ -1,0 +1,180 @@
+"""What the pages say is what the program does: tables, commands and options, links, the tour."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import docpages
+import golden
+import pytest
+from docpages import PAGES, ROOT, name_of
+
+from crmctl.cli.table import COMMANDS
+from crmctl.setup import init
+
+UPDATE = os.environ.get("UPDATE_DOCS") == "1"
+README = ROOT / "README.md"
+HOW = "UPDATE_DOCS=1 pytest tests/test_docs.py writes it; then read the diff"
+WORKING = ("README.md", "SECURITY.md", "CHANGELOG.md", "LICENSE")
+WIDEST = 120
+
+pages = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+@pages
+def test_made_tables(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    made = docpages.with_tables(text)
+    if UPDATE and made != text:
+        page.write_text(made, encoding="utf-8")
+    else:
+        assert made == text, f"a made table of {name_of(page)} is not what the program says: {HOW}"
+
+
+def test_each_made_table_is_on_some_page() -> None:
+    shown = {name for page in PAGES for name in docpages.made_names(page.read_text(encoding="utf-8"))}
+    assert shown == set(docpages.TABLES)
+
+
+# Commands --------------------------------------------------------------------------------------------------------
+
+
+def test_commands_and_options_exist() -> None:
+    wrong = [
+        f"{shown}: {problem}" for shown in docpages.shown_commands() if (problem := docpages.resolve(shown.words)[1])
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_command_is_shown() -> None:
+    used = {docpages.resolve(shown.words)[0] for shown in docpages.shown_commands() if shown.words}
+    assert {entry.path for entry in COMMANDS} <= used
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("customer import FILE --mode upsert -w DIR", ""),
+        ("-w DIR customer find --mobile -", ""),
+        ("customer imprt FILE", "no command imprt"),
+        ("customer import FILE --modus upsert", "no option --modus"),
+        ("audit verify --mode create", "no option --mode"),
+    ],
+)
+def test_resolve_tells_what_does_not_exist(words: str, problem: str) -> None:
+    assert docpages.resolve(shlex.split(words))[1] == problem
+
+
+# Facts that pages repeat -----------------------------------------------------------------------------------------
+
+
+def test_every_audit_problem_is_explained() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "crmctl" / "audit").glob("verify*.py"))
+    codes = set(re.findall(r'"([A-Z]+_[A-Z]+)"', source))
+    assert len(codes) > 20
+    text = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
+    assert [code for code in sorted(codes) if f"`{code}`" not in text] == []
+
+
+def test_every_flag_is_explained() -> None:
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "crmctl" / "customers").rglob("*.py"))
+    flags = set(re.findall(r"(?:flags\.append\(|flag=)([A-Z]+_[A-Z_]+)", "".join(sources))) | {"SHARED_KEY"}
+    assert len(flags) >= 4
+    text = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
+    assert [flag for flag in sorted(flags) if f"`{flag}`" not in text] == []
+
+
+def test_named_functions_exist() -> None:
+    """`customers/intake.py: start` on a page means crmctl/customers/intake.py and a function or class there."""
+    found = 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for file, name in re.findall(r"`((?:[a-z]+/)*[a-z_]+\.py)(?:: ([A-Za-z_.]+))?`", text):
+            if "/" not in file and not name:
+                continue  # `decide.py`: the file of that name in any room
+            path = next((p for p in (ROOT / "crmctl" / file, ROOT / file) if p.is_file()), None)
+            assert path is not None, f"{name_of(page)}: {file}"
+            last = name.rpartition(".")[2]
+            if last:
+                source = path.read_text(encoding="utf-8")
+                assert re.search(rf"(?:def|class) {last}\b|^{last}\b.* = ", source, re.MULTILINE), f"{file}: {name}"
+                found += 1
+    assert found > 20
+
+
+# Links and text --------------------------------------------------------------------------------------------------
+
+
+@pages
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in docpages.links(page):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path) if path else page
+        assert there.exists(), f"{name_of(page)}: {target}"
+        if anchor:
+            assert anchor in docpages.anchors(there), f"{name_of(page)}: {target}"
+
+
+@pages
+def test_text_discipline(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.endswith("\n") and not text.endswith("\n\n")
+    assert "\t" not in text
+    wrong = [line for line in text.splitlines() if line != line.rstrip()]
+    assert wrong == []
+    assert re.findall(r"(?<![\w.<])/(?:tmp|work|root|home|Users)/\S*", text) == [], "a path of somebody's machine"
+    assert re.findall(r"\b(?:TODO|FIXME|XXX)\b", text) == []
+    assert [number for number, line in docpages.prose(text) if len(line) > WIDEST] == []
+
+
+def test_pages_there() -> None:
+    assert all((ROOT / name).stat().st_size > 500 for name in WORKING)
+
+
+# The tour --------------------------------------------------------------------------------------------------------
+
+_TOUR = re.compile(r"(?<=<!-- tour -->\n).*(?=<!-- /tour -->)", re.DOTALL)
+_CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
+# What differs from run to run: moments, speed, random identifiers.
+_VARYING = (
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", "MOMENT"),
+    (r"in [\d.]+ s \([\d,]+ rows/s\)", "in SOME s"),
+    (r"\b[0-9a-f]{12,64}\b", "HASH"),
+)
+
+
+def _settled(text: str) -> str:
+    for pattern, word in _VARYING:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+def test_the_tour_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the README's tour, command by command, and compare what it shows; /srv stands for the folder."""
+    text = README.read_text(encoding="utf-8")
+    tour = _TOUR.search(text)
+    assert tour is not None
+    shutil.copytree(ROOT / "crmctl" / "setup" / "sample", tmp_path / "crmctl" / "setup" / "sample")
+    monkeypatch.setattr(init, "_person", lambda: "lina")
+
+    def run(block: re.Match[str]) -> str:
+        shown = []
+        for line in block.group().splitlines():
+            if line.startswith("$ "):
+                result = golden.call(shlex.split(line)[2:], cwd=tmp_path)
+                said = (result.stdout + result.stderr).replace(str(tmp_path), "/srv")
+                status = [f"[exit {result.exit_code}]"] if result.exit_code else []
+                shown += [line, *(text.rstrip() for text in said.splitlines()), *status]
+        return "\n".join(shown) + "\n"
+
+    now = _CONSOLE.sub(run, tour.group())
+    if UPDATE and _settled(now) != _settled(tour.group()):
+        README.write_text(text.replace(tour.group(), now), encoding="utf-8")
+    else:
+        assert _settled(tour.group()) == _settled(now), f"the tour shows something else by now: {HOW}"
