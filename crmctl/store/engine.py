@@ -23,13 +23,14 @@ _WRITES = "crmctl_writes"
 def open_engine(url: str, *, timeout: float = 30.0, workspace: Path | None = None, read_only: bool = False) -> Engine:
     """Return the engine of the database at `url`; nothing is opened or created yet.
 
-    `sqlite:///data/crmctl.db` is relative to `workspace`; `postgresql://` means psycopg 3. `timeout` is how many
-    seconds a writer waits for its turn. Do not share an engine with a forked child: dispose it there, or spawn.
+    `sqlite:///data/crmctl.db` is a path, taken literally, relative to `workspace`; `postgresql://` means psycopg 3.
+    `timeout` is how many seconds a writer waits for its turn. Do not share an engine with a forked child: dispose it
+    there, or spawn.
     Raises InvalidInput for a URL of another kind.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed, timeout, workspace, read_only)
+        return _sqlite(url, timeout, workspace, read_only)
     if parsed.get_backend_name() == "postgresql":
         return _postgresql(parsed, timeout, read_only)
     raise _unusable(parsed.get_backend_name())
@@ -50,14 +51,15 @@ def _unusable(kind: str) -> InvalidInput:
     )
 
 
-def _sqlite(url: URL, timeout: float, workspace: Path | None, read_only: bool) -> Engine:
-    if not url.database or url.database == ":memory:" or url.query:
-        raise _unusable(url.render_as_string(hide_password=True))
-    path = Path(url.database)
-    path = (workspace or Path()).absolute() / path
-    url = URL.create("sqlite+pysqlite", database=str(path))
+def _sqlite(url: str, timeout: float, workspace: Path | None, read_only: bool) -> Engine:
+    # The path is taken literally: what % and ? mean in one depends on the version of SQLAlchemy.
+    name = url.partition(":///")[2]
+    if not name or name == ":memory:":
+        raise _unusable(url)
+    path = (workspace or Path()).absolute() / name
+    parsed = URL.create("sqlite+pysqlite", database=str(path))
     engine = create_engine(
-        url,
+        parsed,
         module=sqlite.driver(),
         creator=sqlite.connector(path, timeout, read_only),
         poolclass=QueuePool,
