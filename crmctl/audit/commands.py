@@ -66,6 +66,7 @@ _OF_ACTOR = ("person", "uid", "via", "roles")
 @command(
     example=("crmctl audit list --customer C-000123", "crmctl audit list --action 'customer.*' --from 2026-11-01"),
     exits=(0, 2, 4, 6, 10, 11, 13, 74),
+    as_of=True,
 )
 @click.option("--who", metavar="PERSON", help=N_("Only what this person did, as access.yaml names people."))
 @click.option("--action", metavar="ACT", help=N_("Only this act, as in customer.import, or customer.*"))
@@ -136,7 +137,6 @@ def _row(body: dict[str, Any], zone: str) -> list[Any]:
     exits=(0, 2, 4, 6, 10, 11, 13, 14),
     formats=("table", "json"),
     silent=True,
-    as_of=False,
 )
 @click.option("--changes", is_flag=True, help=N_("Also recompute every change and each chunk's root."))
 @click.option("--rows", is_flag=True, help=N_("Also compare every row with its last change; includes --changes."))

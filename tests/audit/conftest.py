@@ -17,7 +17,7 @@ from crmctl.audit import changes as log
 from crmctl.audit import entries
 from crmctl.audit.tables import audit_entry, audit_head, change
 from crmctl.audit.tree import Frontier, leaf_hash
-from crmctl.audit.verify import verify_in
+from crmctl.audit.verify import Verification, verify_in
 from crmctl.customers.protected import CONTACT, CUSTOMER
 from crmctl.security.actor import Actor
 from crmctl.store import bulk
@@ -237,20 +237,35 @@ class _Undo(Exception):
     pass
 
 
-@pytest.fixture
-def missed(world: World) -> Callable[..., list[str]]:
-    """Does acts at eight places each, every time in an untouched world; returns those not met by `exit_code`."""
+Act = Callable[[Tamper], None]
 
-    def run(acts: list[Callable[[Tamper], None]], exit_code: int = 13, **levels: bool) -> list[str]:
+
+@pytest.fixture
+def after(world: World) -> Callable[..., Verification]:
+    """Does one act in an untouched world, says what verification makes of it, undoes it."""
+
+    def run(act: Act, seed: str = "", **levels: bool) -> Verification:
+        with suppress(_Undo), write(world.engine) as conn:
+            act(Tamper(conn, seed))
+            result = verify_in(conn, **levels)
+            raise _Undo
+        return result
+
+    return run
+
+
+@pytest.fixture
+def missed(after: Callable[..., Verification]) -> Callable[..., list[str]]:
+    """Does acts at eight places each; returns those that verification does not meet with `exit_code`."""
+
+    def run(acts: list[Act], exit_code: int = 13, **levels: bool) -> list[str]:
         found = []
         for act in acts:
             for place in range(8):
-                with suppress(_Undo), write(world.engine) as conn:
-                    act(Tamper(conn, f"{act.__name__} {place}"))
-                    result = verify_in(conn, **levels)
-                    if result.exit_code != exit_code or (exit_code == 13) != bool(result.problems):
-                        found.append(f"{act.__name__} {place}")
-                    raise _Undo
+                name = f"{act.__name__} {place}"
+                result = after(act, name, **levels)
+                if result.exit_code != exit_code or (exit_code == 13) != bool(result.problems):
+                    found.append(name)
         return found
 
     return run

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, insert, select, text, update
 
 from crmctl.audit import entries, tree
-from crmctl.audit.changes import CHANGE_COLUMNS, After, Changes
+from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes
 from crmctl.audit.problems import KEPT
 from crmctl.audit.tables import audit_entry, audit_head, change, checkpoint
 from crmctl.audit.verify import Verification, verify
@@ -154,6 +154,62 @@ def test_changes_that_cannot_be_accounted_for(
         entries.append(conn, entry(run=9, chunk=0, changes=number, changes_root=root))
     assert verify(world.engine, changes=True).exit_code == 14
     assert found in codes(verify(world.engine, rows=True))
+
+
+def test_what_only_one_check_finds(after: Callable[..., Verification]) -> None:
+    """Each of these fits everywhere else: all leaves, links and the head were made to agree with it."""
+
+    def first_chunk(t: Any) -> int:
+        return int(
+            t.conn.execute(select(func.min(audit_entry.c.seq)).where(audit_entry.c.body.contains("_root"))).scalar()
+        )
+
+    def last_of_chunk(t: Any) -> Any:
+        return t.conn.execute(select(change).where(change.c.run_id == 1).order_by(change.c.change_id.desc())).first()
+
+    acts: dict[str, tuple[Callable[[Any], Any], set[str]]] = {
+        "text": (lambda t: t.rewrite(4, lambda body: body[:-1]), {"ENTRY_FORM"}),
+        "number": (lambda t: t.rewrite(4, lambda body: body.replace('"seq":4', '"seq":5')), {"ENTRY_PLACE"}),
+        "run": (lambda t: t.rewrite(first_chunk(t), lambda body: body.replace('"run"', '"ran"')), {"ENTRY_FORM"}),
+        "position": (lambda t: t.set(change, last_of_chunk(t), position=99), {"CHANGE_PLACE"}),
+    }
+    for name, (act, expected) in acts.items():
+        assert (name, codes(after(act, changes=True)) - {"CHUNK_UNCOVERED"}) == (name, expected)
+
+
+def test_missing_entries_are_named(after: Callable[..., Verification]) -> None:
+    result = after(lambda t: t.conn.execute(audit_entry.delete().where(audit_entry.c.seq.between(3, 6))))
+    assert ("ENTRY_MISSING", "entry:7", "entries 3 to 6 are missing") in result.problems
+
+
+def test_an_operation_that_is_none(world: Any, entry: Build) -> None:
+    """Committed, linked and counted, but a creation of what was there already."""
+    with world.engine.connect() as conn:
+        last = conn.execute(select(change).where(change.c.customer_id == 2)).one()
+    made = Changes(9, 0, 5000)
+    before = Before("{}", b"", last.clear_after_hash, last.sealed_after_hash)
+    made.update((2, "customer", 2), 2, "[]", before, After(last.clear_after_hash, last.sealed_after_hash))
+    row = list(made.rows[0])
+    row[7], row[10] = "create", None
+    row[12] = None  # no salt: the leaf is not recomputed
+    with write(world.engine) as conn:
+        bulk.insert_rows(conn, change, CHANGE_COLUMNS, [tuple(row)])
+        number, root = made.summary()
+        entries.append(conn, entry(run=9, chunk=0, changes=number, changes_root=root))
+    assert codes(verify(world.engine, rows=True)) == {"CHANGE_OPERATION", "SALT_MISSING"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("UPDATE change SET object_id = 'x' WHERE customer_id = 3", "CHANGE_FORM"),
+        ("UPDATE contact SET customer_id = 'x' WHERE customer_id = 3", "ROW_FORM"),
+    ],
+)
+def test_text_for_numbers_is_named(sqlite_world: Any, statement: str, code: str) -> None:
+    with sqlite_world.engine.begin() as conn:
+        conn.exec_driver_sql(statement)
+    assert code in codes(verify(sqlite_world.engine, rows=True))
 
 
 def test_a_chunk_without_changes_needs_no_rows(world: Any, entry: Build) -> None:
