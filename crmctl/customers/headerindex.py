@@ -53,7 +53,11 @@ class HeaderIndex:
 
     def _unit_named(self, text: str) -> Unit | None:
         said = _UNIT_SAID.search(text)
-        return self.units.get(spelling(said.group(1) if said else text).partition("/")[0])  # 元/年
+        return self._sized(spelling(said.group(1) if said else text).partition("/")[0])  # 元/年
+
+    def _sized(self, spelled: str) -> Unit | None:
+        unit = self.units.get(spelled)
+        return Unit(max(1, unit.factor), unit.currency) if unit else None
 
     def unit_in_brackets(self, header: str) -> Unit | None:
         """Return the unit in brackets behind a header that only `--mapping` knows."""
@@ -63,7 +67,7 @@ class HeaderIndex:
     def _trailing_unit(self, key: str) -> tuple[str, Unit | None] | None:
         """Return field and unit of 年合作额万元 and `annual amount usd`."""
         for size in range(min(6, len(key) - 1), 0, -1):
-            unit = self.units.get(key[-size:])
+            unit = self._sized(key[-size:])
             if unit and any(self.settings.by_code[code].format == "money" for code in self.names.get(key[:-size], ())):
                 return key[:-size], unit
         return None
@@ -78,7 +82,7 @@ class HeaderIndex:
         for cell in cells:
             said = _UNIT_SAID.search(plain(cell))
             if said:
-                return self.units.get(spelling(said.group(1)))
+                return self._sized(spelling(said.group(1)))
         return None
 
 

@@ -71,31 +71,33 @@ class Amounts:
 
     def __init__(self, settings: CustomersSettings, mapping: ColumnMapping, context: Context) -> None:
         self.home = settings.currency
-        self.columns = [
-            (column.index, code, Money(item, column.unit, context), place_of(item, "organisation") == CLEAR)
+        self.columns = {
+            column.index: (code, Money(item, column.unit, context), place_of(item, "organisation") == CLEAR)
             for code, column in mapping.fields.items()
             if (item := settings.by_code[code]).format == "money"
-        ]
+        }
+        # The amount of the customer's own columns, whose currency is a column too.
+        self.clear = [(code, money.currency) for code, money, clear in self.columns.values() if clear]
 
-    def take(self, cells: list[str], places: Places, reasons: list[Reason], flags: list[str], blank: list[str]) -> None:
-        """Write amounts in minor units. The customer column says its currency; an attribute, where it is not usual."""
+    def quick_reader(self, index: int) -> Read | None:
+        """Return the reader of bare numbers; None where every amount needs a word on its currency."""
+        _code, money, clear = self.columns[index]
+        return money.quick() if clear or money.currency == self.home else None
+
+    def take(self, index: int, cell: str, places: Places, flags: list[str], blank: list[str]) -> None:
+        """Write an amount that is no bare number, with its currency where that is not the usual one. Raises Fault."""
         clear, attributes = places[CLEAR], places[ATTRIBUTES]
-        currency = clear.get("currency") or attributes.get("currency")
-        for index, code, money, column in self.columns:
-            try:
-                amount = money.read(cells[index], currency)
-            except Fault as fault:
-                reasons.append(Reason(fault.code, code))
-                continue
-            if amount is None:
-                blank.append(code)
-                continue
-            if column:
-                clear[code] = amount.minor
-                clear["currency"] = amount.currency
-            else:
-                attributes[code] = amount.minor
-                if amount.currency != self.home:
-                    attributes[f"{code}_currency"] = amount.currency
-            if amount.rounded:
-                flags.append(AMOUNT_ROUNDED)
+        code, money, own = self.columns[index]
+        amount = money.read(cell, clear.get("currency") or attributes.get("currency"))
+        if amount is None:
+            blank.append(code)
+            return
+        if own:
+            clear[code] = amount.minor
+            clear["currency"] = amount.currency
+        else:
+            attributes[code] = amount.minor
+            if amount.currency != self.home:
+                attributes[f"{code}_currency"] = amount.currency
+        if amount.rounded:
+            flags.append(AMOUNT_ROUNDED)

@@ -11,7 +11,7 @@ from crmctl.customers.formats.phones import Phone, quick_mobile, read_mobiles, r
 from crmctl.customers.formats.texts import Fault, plain, unquoted
 from crmctl.customers.placing import place_of
 from crmctl.customers.policy import CustomersSettings, FieldPolicy, Party
-from crmctl.customers.readers import Context
+from crmctl.customers.readers import Context, Later, Read
 
 PHONE_NOT_VALIDATED = "PHONE_NOT_VALIDATED"
 FORMATS = ("mobile", "phone", "email")  # mobiles before landlines, which may hold mobiles
@@ -48,21 +48,25 @@ class ReachColumn:
             found for text in self.silent for quick in (quick_mobile, quick_email) if (found := quick(text))
         )
         self.mobile_to = settings.by_code.get(field.mobile_to or "")
-        self.place = {True: place_of(field, "organisation"), False: place_of(field, "person")}
+
+    def quick_reader(self) -> Read:
+        """Return a reader of usual spellings, for rows that name no country; it raises Later for all others."""
+        quick, dud = self.quick, self.dud
+
+        def read(cell: str) -> str | None:
+            if not cell:
+                return None
+            value = quick(cell)
+            if value is None or value in dud:
+                raise Later
+            return value
+
+        return read
 
     def take(
         self, cell: str, region: str | None, places: Places, organisation: bool, flags: list[str], blank: list[str]
     ) -> None:
         """Put the values of a cell where they belong; `region` is the row's country. Raises Fault."""
-        if not cell:
-            blank.append(self.code)
-            return
-        value = self.quick(cell) if region is None or region == self.home else None
-        if value is not None and value not in self.dud:
-            target = places[self.place[organisation]]
-            if self.code not in target:
-                target[self.code] = value
-                return
         found = self._found(unquoted(cell), region or self.home)
         if not found:
             blank.append(self.code)

@@ -9,20 +9,24 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from unicodedata import is_normalized
 from zoneinfo import ZoneInfo
 
 from crmctl.customers.formats.choices import choice_reader, choices_reader
 from crmctl.customers.formats.codes import read_code, read_id_card, read_uscc
 from crmctl.customers.formats.dates import day_reader, moment_reader
 from crmctl.customers.formats.identity import PARTING
-from crmctl.customers.formats.money import Amount, Unit, money_reader, unit_table
+from crmctl.customers.formats.money import Amount, Unit, money_reader, quick_money, unit_table
 from crmctl.customers.formats.texts import Fault, full_width, notes, plain, unquoted, wording
 from crmctl.customers.policy import CustomersSettings, FieldPolicy
 from crmctl.policy.model import CodeItem
 
 Read = Callable[[str], Any]
 _MEMORY = 20_000
-_ABSENT = object()
+
+
+class Later(Exception):
+    """The cell is not of the usual kind: it is read with what the rest of the row says."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def field_reader(field: FieldPolicy, context: Context) -> Read:
         return _remembering(lambda cell: [*(several(cell) or ())] or None)
     if field.format == "choice":
         return _remembering(_text_first(_checked(_choices(field, context), silent, field.max_length), silent))
-    return _checked(_plain_reader(field, context), silent, field.max_length)
+    read = _checked(_plain_reader(field, context), silent, field.max_length)
+    return _remembering(read) if field.format == "date" else read
 
 
 def _text_reader(clean: Callable[[str], str], silent: frozenset[str], longest: int) -> Read:
@@ -70,7 +75,10 @@ def _text_reader(clean: Callable[[str], str], silent: frozenset[str], longest: i
             return None
         if cell[0] == "'":
             cell = unquoted(cell)
-        text = clean(cell)
+        # What most cells are, `clean` leaves as it is but for spaces around it.
+        text = cell.strip()
+        if not (text.isprintable() and (text.isascii() or is_normalized("NFKC", text))):
+            text = clean(cell)
         if len(text) < short and text.casefold() in silent:
             return None
         if len(text) > longest:
@@ -122,19 +130,23 @@ def _duds(read_format: Read, silent: frozenset[str]) -> frozenset[Any]:
     return frozenset(values)
 
 
-def _remembering(read: Read) -> Read:
-    """Return `read` with a memory: columns of codes hold few different cells."""
-    seen: dict[str, Any] = {}
+class _Memory(dict[str, Any]):
+    """Answers of a reader by cell. Columns of codes and days hold few different cells."""
 
-    def remembered(cell: str) -> Any:
-        value = seen.get(cell, _ABSENT)
-        if value is _ABSENT:
-            value = read(cell)
-            if len(seen) < _MEMORY:
-                seen[cell] = value
+    def __init__(self, read: Read) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, cell: str) -> Any:  # noqa: ANN401 - whatever the reader answers
+        value = self._read(cell)
+        if len(self) < _MEMORY:
+            self[cell] = value
         return value
 
-    return remembered
+
+def _remembering(read: Read) -> Read:
+    """Return `read` with a memory; a hit costs no Python call."""
+    return _Memory(read).__getitem__
 
 
 def _choices(field: FieldPolicy, context: Context) -> Read:
@@ -185,7 +197,23 @@ class Money:
         )
         self.readers: dict[str, Callable[[str], Amount]] = {}
 
-        self.usual = self._reader(self.unit.currency or self.home)
+        self.currency = self.unit.currency or self.home
+        self.usual = self._reader(self.currency)
+
+    def quick(self) -> Read:
+        """Return a reader of bare numbers, for rows that name no currency; it raises Later for all others."""
+        limits = self.field.range
+        quick = quick_money(self.decimals[self.currency], self.unit.factor, limits.least, limits.most)
+
+        def read(cell: str) -> int | None:
+            if not cell:
+                return None
+            minor = quick(cell)
+            if minor is None:
+                raise Later
+            return minor
+
+        return read
 
     def read(self, cell: str, row_currency: str | None) -> Amount | None:
         """Return the amount; raises Fault, CURRENCY_CONFLICT when cell, header and row name different currencies."""

@@ -10,16 +10,17 @@ from crmctl.customers.formats.texts import Fault
 from crmctl.customers.headers import ColumnMapping
 from crmctl.customers.joining import Amounts, Joins, Places
 from crmctl.customers.model import Reason, Rejected, Row
-from crmctl.customers.placing import ATTRIBUTES, CLEAR, OWN, PERSON, KeyPlan, Step, key_plan, place_of
+from crmctl.customers.placing import CLEAR, OWN, PERSON, KeyPlan, Step, key_plan, place_of
 from crmctl.customers.policy import CustomersSettings, FieldPolicy, Party
 from crmctl.customers.reaching import FORMATS, ReachColumn
-from crmctl.customers.readers import Context, Read, field_reader, sealed_text
+from crmctl.customers.readers import Context, Later, Read, field_reader, sealed_text
 from crmctl.customers.torncells import TornCells
 from crmctl.customers.typesigns import TypeSigns
 from crmctl.policy.model import CodeItem
 
 Outcome = Row | Rejected
 RowFunction = Callable[[int, list[str]], Outcome]
+_new = tuple.__new__
 
 
 def compile_rows(
@@ -59,16 +60,20 @@ class _Rows:
             for code, column in mapping.fields.items()
             if settings.by_code[code].format == form
         ]
-        self.steps = {party: self._steps(party) for party in ("organisation", "person")}
         self.joins = Joins(settings, mapping, context)
         self.amounts = Amounts(settings, mapping, context)
+        self.steps = {True: self._steps("organisation"), False: self._steps("person")}
         self.signs = TypeSigns(settings, mapping, context)
         self.parties = {code: kind.party == "organisation" for code, kind in settings.type_by_code.items()}
         written = self._written()
         self.keys: dict[str, KeyPlan] = {code: key_plan(settings, code, written) for code in settings.type_by_code}
         self.required = {
-            code: [item.code for item in settings.fields if settings.applies(item.required.import_, code)]
-            for code in settings.type_by_code
+            kind.code: [
+                (place_of(item, kind.party), item.code)
+                for item in settings.fields
+                if settings.applies(item.required.import_, kind.code)
+            ]
+            for kind in settings.types
         }
         self.beside = [
             (item.code, [code for code in item.required.beside if mapping.has(code)])
@@ -81,13 +86,22 @@ class _Rows:
         self.moves = self.names_party or any(settings.by_code[code].mobile_to for code in mapping.fields)
 
     def _steps(self, party: Party) -> list[Step]:
-        """Return what is done with every column that needs nothing but its own cell."""
+        """Return what is done with every column that, in most rows, needs nothing but its own cell."""
+        reach = {column.code: column for column in self.reach}
+        alone = not self.mapping.has("country")
         steps: list[Step] = []
         for code, column in self.mapping.fields.items():
             item = self.settings.by_code[code]
-            if code == "type" or item.join or item.format in (*FORMATS, "money"):
+            if code == "type" or item.join:
                 continue
-            steps.append((column.index, code, _read(item, party, self.context), place_of(item, party)))
+            read: Read | None
+            if item.format == "money":
+                read = None if self.mapping.has("currency") else self.amounts.quick_reader(column.index)
+            elif code in reach:
+                read = reach[code].quick_reader() if alone or item.format == "email" else None
+            else:
+                read = _read(item, party, self.context)
+            steps.append((column.index, code, read or _later, place_of(item, party)))
         return steps
 
     def _written(self) -> set[str]:
@@ -114,48 +128,44 @@ class _Rows:
         reasons: list[Reason] = []
         flags: list[str] = []
         blank: list[str] = []
+        late: list[int] = []
         kind = self._type(cells, reasons)
         organisation = self.parties[kind]
         places: Places = ({}, {}, {}, {})
-        for index, code, read, place in self.steps["organisation" if organisation else "person"]:
+        for index, code, read, place in self.steps[organisation]:
             try:
                 value = read(cells[index])
+            except Later:
+                late.append(index)
             except Fault as fault:
                 reasons.append(Reason(fault.code, code))
-                continue
-            if value is None:
-                blank.append(code)
             else:
-                places[place][code] = value
+                if value is None:
+                    blank.append(code)
+                else:
+                    places[place][code] = value
         if self.joins.parts:
             self.joins.take(cells, places, organisation, reasons, blank)
         answers_itself = self.names_party and self._name_party(places, organisation)
-        if self.amounts.columns:
-            self.amounts.take(cells, places, reasons, flags, blank)
-        if self.reach:
-            self._reach(cells, places, organisation, reasons, flags, blank)
+        if late:
+            self._late(late, cells, places, organisation, reasons, flags, blank)
+        for code, currency in self.amounts.clear:
+            if code in places[CLEAR]:
+                places[CLEAR].setdefault("currency", currency)
         self._check(kind, organisation and not answers_itself, places, reasons)
         if reasons:
             return Rejected(number, tuple(dict.fromkeys(reasons)), list(original))
         if self.moves and blank:
             blank = [code for code in blank if code != "customer_name" and not any(code in place for place in places)]
-        clear, attributes, own, person = places
+        clear, attributes, own, contact = places
         keys = self.keys[kind].keys(places)
-        if organisation:
-            return Row(
-                number,
-                kind,
-                True,
-                clear,
-                attributes,
-                own,
-                person or None,
-                tuple(blank),
-                keys,
-                tuple(dict.fromkeys(flags)),
-            )
-        own.update(person)
-        return Row(number, kind, False, clear, attributes, own, None, tuple(blank), keys, tuple(dict.fromkeys(flags)))
+        if not organisation:
+            own.update(contact)
+        found = (
+            number, kind, organisation, clear, attributes, own, contact if organisation and contact else None,
+            tuple(blank), keys, tuple(dict.fromkeys(flags)) if flags else (),
+        )  # fmt: skip
+        return _new(Row, found)  # Row(…) takes twice as long
 
     def _type(self, cells: list[str], reasons: list[Reason]) -> str:
         """Return the row's type: its own, the given one, or the default's; of an unknown one, the default's."""
@@ -196,37 +206,44 @@ class _Rows:
             own.setdefault("contact_person", other)
         return False
 
-    def _reach(
-        self,
-        cells: list[str],
-        places: Places,
-        organisation: bool,
-        reasons: list[Reason],
-        flags: list[str],
-        blank: list[str],
-    ) -> None:
+    def _late(
+        self, late: list[int], cells: list[str], places: Places, organisation: bool, reasons: list[Reason],
+        flags: list[str], blank: list[str],
+    ) -> None:  # fmt: skip
+        """Read the cells that need the row's currency or country, or are spelled unusually."""
         region = None
         if self.has_country:
-            region = places[CLEAR].get("country") or places[ATTRIBUTES].get("country") or places[OWN].get("country")
+            region = next((place["country"] for place in places if "country" in place), None)
             if region is not None and (len(region) != 2 or not region.isascii()):
                 region = ELSEWHERE
+        for index, (code, _money, _clear) in self.amounts.columns.items():
+            if index in late:
+                try:
+                    self.amounts.take(index, cells[index], places, flags, blank)
+                except Fault as fault:
+                    reasons.append(Reason(fault.code, code))
         for column in self.reach:
-            try:
-                column.take(cells[column.index], region, places, organisation, flags, blank)
-            except Fault as fault:
-                reasons.append(Reason(fault.code, column.code))
+            if column.index in late:
+                try:
+                    column.take(cells[column.index], region, places, organisation, flags, blank)
+                except Fault as fault:
+                    reasons.append(Reason(fault.code, column.code))
 
     def _check(self, kind: str, has_contact: bool, places: Places, reasons: list[Reason]) -> None:
         """Add what is missing: without it there is no record, or a contact person would have no name."""
-        faulty = [reason.field for reason in reasons]
-        for code in self.required[kind]:
-            if not any(code in place for place in places) and code not in faulty:
+        for place, code in self.required[kind]:
+            if code not in places[place] and code not in [reason.field for reason in reasons]:
                 reasons.append(Reason("REQUIRED", code))
         person = places[PERSON]
         if has_contact and person:
             for code, others in self.beside:
-                if code not in person and code not in faulty and any(other in person for other in others):
+                lacking = code not in person and any(other in person for other in others)
+                if lacking and code not in [reason.field for reason in reasons]:
                     reasons.append(Reason("REQUIRED", code))
+
+
+def _later(_cell: str) -> None:
+    raise Later
 
 
 def _read(item: FieldPolicy, party: Party, context: Context) -> Read:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from crmctl.customers.formats.texts import Fault, plain
@@ -27,7 +28,8 @@ _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 _DAY_ZERO = date(1899, 12, 30)  # serial 1 is 1900-01-01, and 1900-02-29, which never was, counts
 _SERIALS = range(10_000, 80_000)  # 1927 to 2119
-_MEMORY = 100_000
+_MEMORY = 20_000  # days
+_from_iso = date.fromisoformat
 
 
 def day_reader(order: str, first: date | None, last: date | None) -> Callable[[str], str]:
@@ -36,64 +38,85 @@ def day_reader(order: str, first: date | None, last: date | None) -> Callable[[s
     `order` (ask, month_first, day_first) says how 3/5/2026 is read. Raises Fault DATE_INVALID, DATE_AMBIGUOUS, or
     DATE_OUT_OF_RANGE outside `first`–`last`.
     """
-    lowest, highest = first or date.min, last or date.max
+    lowest, highest = _bounds(first, last)
 
     def read(cell: str) -> str:
         if len(cell) == 10 and cell[4] == "-" == cell[7]:
             try:
-                day = date.fromisoformat(cell)
+                _from_iso(cell)
             except ValueError:
-                day = _slowly(cell, order)[0]
+                cell = _slowly(cell, order)[0].isoformat()
         else:
-            day = _slowly(cell, order)[0]
-        if not lowest <= day <= highest:
+            cell = _slowly(cell, order)[0].isoformat()
+        if not lowest <= cell <= highest:
             raise Fault("DATE_OUT_OF_RANGE")
-        return day.isoformat()
+        return cell
 
     return read
+
+
+def _bounds(first: date | None, last: date | None) -> tuple[str, str]:
+    return (first or date.min).isoformat(), (last or date.max).isoformat()
 
 
 def moment_reader(order: str, zone: str, first: date | None, last: date | None) -> Callable[[str], str]:
     """Return a function from cell to UTC stamp; a time without offset is the company's, a day without time its start.
 
-    Raises as `day_reader` does.
+    Raises as `day_reader` does. Days and hours are remembered: most moments are put together from memory.
     """
     here = ZoneInfo(zone)
-    lowest, highest = first or date.min, last or date.max
-    first_text, last_text = lowest.isoformat(), highest.isoformat()
-    offsets: dict[str, timedelta | None] = {}
-
-    def offset(day: str) -> timedelta | None:
-        """Return what the zone is ahead of UTC all that day; None when it changes in it."""
-        if len(offsets) > _MEMORY:
-            offsets.clear()
-        midnight = datetime.fromisoformat(day)
-        ahead = midnight.replace(tzinfo=here).utcoffset()
-        later = (midnight + timedelta(days=1)).replace(tzinfo=here).utcoffset()
-        offsets[day] = ahead if ahead == later else None
-        return offsets[day]
+    lowest, highest = _bounds(first, last)
+    days: dict[str, _Day | None] = {}
 
     def read(cell: str) -> str:
-        if len(cell) == 19 and cell[4] == "-" == cell[7] and cell[10] in " T" and cell[13] == ":" == cell[16]:
-            try:
-                moment = datetime.fromisoformat(cell)
-                key = cell[:10]
-                ahead = offsets[key] if key in offsets else offset(key)
-            except (ValueError, OverflowError):
-                raise Fault("DATE_INVALID") from None
-            if ahead is not None and first_text <= key <= last_text:
-                return (moment - ahead).isoformat() + "Z"
-        day, clock, zoned = _slowly(cell, order)
-        if not lowest <= day <= highest:
+        if cell[13:] in _REST and cell[10] in " T":
+            text = cell[:10]
+            day = days[text] if text in days else _remember(text, days, here)
+            if day is not None and lowest <= text <= highest:
+                hour = day[1].get(cell[11:13])
+                if hour is not None:
+                    return day[0][hour[0]] + hour[1] + cell[13:] + "Z"
+        found, clock, zoned = _slowly(cell, order)
+        if not lowest <= found.isoformat() <= highest:
             raise Fault("DATE_OUT_OF_RANGE")
-        return _utc(datetime.combine(day, clock, zoned or here))
+        return _utc(datetime.combine(found, clock, zoned or here))
 
     return read
 
 
+# The day before, the day, the day after, each with its T; and for each hour which of them UTC has, and its hour there.
+_Day = tuple[tuple[str, str, str], dict[str, tuple[int, str]]]
+_REST = frozenset(f":{minute:02}:{second:02}" for minute in range(60) for second in range(60))
+
+
+@cache
+def _hours(ahead: int) -> dict[str, tuple[int, str]]:
+    """Return the hours of a day in a zone `ahead` hours before UTC: the UTC day (0 the one before) and hour."""
+    return {f"{hour:02}": ((hour - ahead) // 24 + 1, f"{(hour - ahead) % 24:02}") for hour in range(24)}
+
+
+def _remember(text: str, days: dict[str, _Day | None], here: ZoneInfo) -> _Day | None:
+    """Note how hours of a day become UTC; None when the zone changes on it or is no whole hours ahead."""
+    if len(days) > _MEMORY:
+        days.clear()
+    days[text] = None
+    if len(text) == 10 and text[4] == "-" == text[7]:
+        try:
+            day = _from_iso(text)
+            around = tuple(f"{(day + timedelta(days=step)).isoformat()}T" for step in (-1, 0, 1))
+            midnight = datetime.combine(day, time(), here)
+            offsets = {(midnight + timedelta(hours=hour)).utcoffset() for hour in range(25)}
+        except (ValueError, OverflowError):
+            return None
+        ahead = offsets.pop()
+        if not offsets and ahead is not None and not ahead % timedelta(hours=1):
+            days[text] = (around[0], around[1], around[2]), _hours(ahead // timedelta(hours=1))
+    return days[text]
+
+
 def _utc(moment: datetime) -> str:
     try:
-        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
     except OverflowError:
         raise Fault("DATE_INVALID") from None
 

@@ -16,7 +16,10 @@ _LARGEST = 10**17  # minor units; fits 64 bits with room to add up
 
 
 class Unit(NamedTuple):
-    """What a unit in a header or cell means: whole currency units each, and the currency if it names one."""
+    """What a unit in a header or cell means: whole currency units each, and the currency if it names one.
+
+    `factor` 0 is a sign without a size: ￥50 in a column of 万元 is 50 万元, 50元 there is 50 yuan.
+    """
 
     factor: int
     currency: str | None
@@ -37,7 +40,7 @@ def unit_table(
     table: dict[str, Unit] = {}
     for code, names in currencies:
         for name in (code, *names):
-            table[spelling(name)] = Unit(1, code)
+            table[spelling(name)] = Unit(int(any(letter.isalpha() for letter in name)), code)
     for names, factor, currency in units:
         for name in names:
             table[spelling(name)] = Unit(factor, currency)
@@ -60,24 +63,36 @@ def money_reader(
     assert unit.currency is not None
     home = unit.currency
     scale = 10 ** decimals[home]
-    cents, factor, two = scale * unit.factor, unit.factor, decimals[home] == 2
     lowest = -_LARGEST if least is None else least * scale
     highest = _LARGEST if most is None else most * scale
 
     def read(cell: str) -> Amount:
-        whole, _dot, part = cell.partition(".")
-        if whole.isdecimal() and cell.isascii() and len(whole) < 16 and (not part or two and len(part) == 2):
-            if not part:
-                amount = Amount(int(whole) * cents, home, False)
-            elif part.isdecimal():
-                amount = Amount(int(whole + part) * factor, home, False)
-            else:
-                raise Fault("AMOUNT_INVALID")
-        else:
-            amount = _slowly(cell, table, decimals, unit)
+        amount = _slowly(cell, table, decimals, unit)
         if not lowest <= amount.minor <= highest:
             raise Fault("AMOUNT_OUT_OF_RANGE")
         return amount
+
+    return read
+
+
+def quick_money(decimals: int, factor: int, least: int | None, most: int | None) -> Callable[[str], int | None]:
+    """Return a function from a bare number in range (540055.99) to minor units; None says nothing."""
+    scale = 10**decimals
+    cents, two = scale * factor, decimals == 2
+    lowest = 0 if least is None else least * scale
+    highest = _LARGEST if most is None else most * scale
+
+    def read(cell: str) -> int | None:
+        whole, _dot, part = cell.partition(".")
+        if not (whole.isdecimal() and cell.isascii()) or len(whole) > 15:
+            return None
+        if not part:
+            minor = int(whole) * cents
+        elif two and len(part) == 2 and part.isdecimal():
+            minor = int(whole + part) * factor
+        else:
+            return None
+        return minor if lowest <= minor <= highest else None
 
     return read
 
@@ -112,11 +127,5 @@ def _own_unit(before: str, after: str, table: Mapping[str, Unit]) -> Unit:
         if currency and found.currency and found.currency != currency:
             raise Fault("CURRENCY_CONFLICT")
         currency = currency or found.currency
-        if found.factor > 1 or sign not in _bare_signs(table):
-            factor = max(factor, found.factor)
+        factor = max(factor, found.factor)
     return Unit(factor, currency)
-
-
-def _bare_signs(table: Mapping[str, Unit]) -> frozenset[str]:
-    """Signs that name a currency and no size: ￥50 in a column of 万元 stays 50 万元; 50元 there is 50 yuan."""
-    return frozenset(sign for sign in table if not any(letter.isalpha() for letter in sign))
