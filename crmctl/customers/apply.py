@@ -7,7 +7,6 @@ Data keys are committed in the key store first. A crash between the two leaves k
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
@@ -26,27 +25,33 @@ from crmctl.runs.tables import reservation
 from crmctl.store import bulk, counters, engine
 
 
-@dataclass(frozen=True)
-class Reserved:
-    """Numbers taken for a chunk: of its new customers, and of its changes."""
+def reserve(run: Run, batch_id: int, ordinal: int, customers: int) -> int:
+    """Take customer numbers in a short transaction of its own, note whose they are, return the first.
 
-    first_customer: int
-    first_change: int
-
-
-def reserve(run: Run, batch_id: int, chunk: int, customers: int, changes: int) -> Reserved:
-    """Take the numbers a chunk needs in a short transaction of its own, and note whose they are."""
+    They are taken for the whole of a chunk, most of which may turn out to be known: what is left serves the next one,
+    and the last are given back, so that numbers are as dense as the customers.
+    """
     with engine.write(run.engine) as conn:
-        first_change = counters.take(conn, "change", changes) if changes else 0
-        first = 0
-        if customers:
-            first = counters.take(conn, "customer", customers)
-            conn.execute(
-                insert(reservation).values(
-                    run_id=run.run_id, chunk=chunk, batch_id=batch_id, first_customer=first, customers=customers
-                )
+        first = counters.take(conn, "customer", customers)
+        conn.execute(
+            insert(reservation).values(
+                run_id=run.run_id, chunk=ordinal, batch_id=batch_id, first_customer=first, customers=customers
             )
-    return Reserved(first, first_change)
+        )
+    return first
+
+
+def release(run: Run, batch_id: int, unused: range) -> None:
+    """Give unused numbers back, where nobody has taken later ones, and forget what was reserved for the batch."""
+    with engine.write(run.engine) as conn:
+        if unused:
+            columns = counters.counter.c
+            conn.execute(
+                update(counters.counter)
+                .where(columns.name == "customer", columns.next_value == unused.stop)
+                .values(next_value=unused.start)
+            )
+        conn.execute(delete(reservation).where(reservation.c.batch_id == batch_id))
 
 
 def apply(run: Run, batch_id: int, built: Built) -> None:
@@ -97,7 +102,26 @@ def _progress(conn: Connection, run: Run, batch_id: int, built: Built) -> None:
     add = {name: columns[name] + built.counts[name] for name in COUNTS}
     values = {"cursor": built.last_row, "chunks": columns.chunks + 1, **add}
     conn.execute(update(tables.batch).where(columns.batch_id == batch_id).values(**values))
-    conn.execute(delete(reservation).where(reservation.c.run_id == run.run_id, reservation.c.chunk == built.chunk))
+    if built.next_customer:
+        _shorten(conn, run, built.next_customer)
+
+
+def _shorten(conn: Connection, run: Run, first_unused: int) -> None:
+    """Take the numbers just written out of the run's reservations: their keys are nobody's orphans."""
+    columns = reservation.c
+    used_up = columns.first_customer + columns.customers <= first_unused
+    conn.execute(delete(reservation).where(columns.run_id == run.run_id, used_up))
+    conn.execute(
+        update(reservation)
+        .where(
+            columns.run_id == run.run_id,
+            columns.first_customer < first_unused,
+        )
+        .values(
+            customers=columns.customers - (first_unused - columns.first_customer),
+            first_customer=first_unused,
+        )
+    )
 
 
 def _entry(run: Run, batch_id: int, built: Built) -> Mapping[str, object]:

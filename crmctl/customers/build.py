@@ -9,12 +9,13 @@ import marshal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
 
 from crmctl.audit.changes import After, Before, Changes, clear_hash, clear_json, fields_json
-from crmctl.customers import merge
+from crmctl.customers import merge, record
 from crmctl.customers.columns import customer_row
 from crmctl.customers.decide import ADD_CONTACT, CREATE, DUPLICATE, MERGE, REJECT, Decision
 from crmctl.customers.model import UNIQUE, Key, Rejected
@@ -93,6 +94,7 @@ class Built:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     reasons: dict[str, int] = field(default_factory=dict)
     touched: tuple[int, ...] = ()
+    next_customer: int = 0  # the first number after those it creates, 0 if it creates none
     changes: int = 0
     changes_root: str = ""
     sections: dict[str, list[Values] | bytes] = field(default_factory=dict)
@@ -176,7 +178,8 @@ class Builder:
         sealed_hash = sha256(sealed).digest()
         stored = customer_row(clear, sealed, sealed_hash)
         work.customers[number] = stored
-        work.changes.create((number, "customer", number), EVERYTHING, After(clear_hash(clear), sealed_hash))
+        after = After(sha256(record.dumps(clear)).digest(), sealed_hash)  # clear_hash, without looking for nulls
+        work.changes.create((number, "customer", number), EVERYTHING, after)
         state = State(key, stored, [], 0)
         if row.contact is not None:
             self._new_contact(row.contact, state, work)
@@ -209,7 +212,8 @@ class Builder:
         work.contacts[customer, contact] = stored
         if self.recipe.remembers:
             state.contacts = [*state.contacts, stored]
-        work.changes.create((customer, "contact", contact), EVERYTHING, After(clear_hash(clear), sealed_hash))
+        after = After(sha256(record.dumps(clear)).digest(), sealed_hash)
+        work.changes.create((customer, "contact", contact), EVERYTHING, after)
 
     def _add_contact(self, row: Packed, decision: Decision, state: State, work: _Work) -> None:
         assert row.contact is not None
@@ -298,12 +302,13 @@ class _Work:
         built, rows = self.built, self.changes.rows
         older = {*self.changed_customers, *(place[0] for place in (*self.contacts, *self.changed_contacts))}
         built.touched = tuple(sorted(older - self.customers.keys()))
+        built.next_customer = max(self.customers, default=-1) + 1
         built.changes, built.changes_root = len(rows), self.changes.summary().root if rows else ""
         built.sections = {
             "keys": self.keys,
             "customers": list(self.customers.values()),
             "contacts": list(self.contacts.values()),
-            "identities": sorted(self.added),
+            "identities": sorted(self.added, key=itemgetter(0)),  # neighbours on a page are written together
             "rejected": sorted(self.rejected),
             "changes": rows,
             "changed_customers": list(self.changed_customers.values()),

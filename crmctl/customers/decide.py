@@ -16,9 +16,6 @@ from typing import NamedTuple
 CREATE, ADD_CONTACT, MERGE, DUPLICATE, REJECT = range(5)
 MODES = ("create", "update", "upsert")
 
-# Customers decided in this chunk have no number yet: they are PROVISIONAL + 0, 1, 2 … until the chunk's are taken.
-PROVISIONAL = 1 << 60
-
 IDENTITY_CONFLICT = "IDENTITY_CONFLICT"
 NO_MATCH = "NO_MATCH"
 SHARED_KEY = "SHARED_KEY"
@@ -63,18 +60,6 @@ class Known:
     touched: dict[int, set[bytes]] = field(default_factory=dict)
     asked: set[tuple[bytes, int]] = field(default_factory=set)
 
-    def renumber(self, first: int) -> None:
-        """Replace provisional customers by their numbers, which begin at `first`."""
-        shift = first - PROVISIONAL
-        for held in self.holders.values():
-            for i, customer in enumerate(held):
-                if customer >= PROVISIONAL:
-                    held[i] = customer + shift
-                elif customer <= -PROVISIONAL:
-                    held[i] = customer - shift
-        self.names = {(ident, c + shift if c >= PROVISIONAL else c) for ident, c in self.names}
-        self.touched = {c + shift if c >= PROVISIONAL else c: held for c, held in self.touched.items()}
-
 
 class Decided(NamedTuple):
     """Decisions for the rows up to where deciding had to stop, and what is missing to go on.
@@ -89,13 +74,13 @@ class Decided(NamedTuple):
     stopped: bool
 
 
-def decide(rows: Sequence[Candidate], facts: Known, waiting: Known, chunk: Known, mode: str) -> Decided:
+def decide(rows: Sequence[Candidate], facts: Known, waiting: Known, chunk: Known, mode: str, first: int = 1) -> Decided:
     """Return what happens to each row in `mode`; `chunk` is filled with what the rows add.
 
-    `facts` come from the database, `waiting` from a chunk decided but not yet written. Numbers of new customers are
-    provisional.
+    `facts` come from the database, `waiting` from a chunk decided but not yet written. New customers are numbered
+    from `first` on.
     """
-    work = _Decider(facts, waiting, chunk, mode)
+    work = _Decider(facts, waiting, chunk, mode, first)
     decisions: list[Decision] = []
     for row in rows:
         if mode != "create" and work.depends_on_unwritten(row):
@@ -119,8 +104,8 @@ def pairs(rows: Sequence[Candidate], facts: Known) -> set[tuple[bytes, int]]:
 
 
 class _Decider:
-    def __init__(self, facts: Known, waiting: Known, chunk: Known, mode: str) -> None:
-        self.facts, self.waiting, self.chunk, self.mode = facts, waiting, chunk, mode
+    def __init__(self, facts: Known, waiting: Known, chunk: Known, mode: str, first: int) -> None:
+        self.facts, self.waiting, self.chunk, self.mode, self.first = facts, waiting, chunk, mode, first
         self.created = 0
         self.missing: set[tuple[bytes, int]] = set()
 
@@ -132,7 +117,7 @@ class _Decider:
             return self._matched(row, match)
         if self.mode == "update":
             return Decision(REJECT, code=NO_MATCH)
-        customer = PROVISIONAL + self.created
+        customer = self.first + self.created
         self.created += 1
         self._remember(row, customer)
         if self.mode != "create":
@@ -196,7 +181,7 @@ class _Decider:
         pair = (name, customer)
         if pair in self.chunk.names or pair in self.waiting.names or pair in self.facts.names:
             return True
-        if customer < PROVISIONAL and pair not in self.facts.asked:
+        if customer < self.first and pair not in self.facts.asked:
             self.missing.add(pair)
         return False
 

@@ -10,20 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from crmctl.customers.apply import Reserved
 from crmctl.customers.build import COUNTS, Built, Order, Stored
-from crmctl.customers.decide import (
-    ADD_CONTACT,
-    CREATE,
-    MERGE,
-    PROVISIONAL,
-    Candidate,
-    Decided,
-    Decision,
-    Known,
-    decide,
-    pairs,
-)
+from crmctl.customers.decide import ADD_CONTACT, CREATE, MERGE, Candidate, Decided, Known, decide, pairs
 from crmctl.customers.pipeline import Line, Prepared
 from crmctl.runs import limits
 
@@ -37,9 +25,15 @@ class Ground(Protocol):
 
     def stored(self, merged: set[int], extended: set[int]) -> Stored: ...
 
-    def reserve(self, chunk: int, customers: int, changes: int) -> Reserved: ...
+    def numbers(self, at_most: int) -> int: ...
+
+    def use(self, customers: int) -> None: ...
+
+    def changes(self, at_most: int) -> int: ...
 
     def apply(self, built: Built) -> None: ...
+
+    def finish(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -91,6 +85,7 @@ class Import:
                 self._block(prepared)
                 prepared = self.line.next()
             self._write_waiting()
+            self.ground.finish()
         finally:
             gc.enable()
         return self.totals
@@ -99,48 +94,52 @@ class Import:
         start, final = 0, False
         while not final:
             rows = prepared.candidates[start:] if start else prepared.candidates
-            chunk_known, decided = self._decide(rows)
+            chunk_known, decided, first = self._decide(rows)
             if decided.stopped and not decided.decisions:
                 self._write_waiting()  # the first row depends on what is not written yet
                 continue
             final = not decided.stopped
-            order = self._order(prepared, start, final, decided, chunk_known)
+            order = self._order(prepared, start, final, decided, first)
             self.line.submit(order)
             self._write_waiting()
             self._take(chunk_known)
             start += len(decided.decisions)
             self.after = prepared.last_row if final else prepared.candidates[start].number - 1
 
-    def _decide(self, rows: list[Candidate]) -> tuple[Known, Decided]:
+    def _decide(self, rows: list[Candidate]) -> tuple[Known, Decided, int]:
         facts = self.ground.holders(rows)
+        first = self.ground.numbers(len(rows))
         doubtful = pairs(rows, facts)
         if doubtful:
             facts.names |= self.ground.names(doubtful)
             facts.asked |= doubtful
         while True:
             chunk = Known()
-            decided = decide(rows, facts, self.waiting_known, chunk, self.mode)
+            decided = decide(rows, facts, self.waiting_known, chunk, self.mode, first)
             if not decided.missing:
-                return chunk, decided
+                return chunk, decided, first
             facts.names |= self.ground.names(decided.missing)
             facts.asked |= decided.missing
 
-    def _order(self, prepared: Prepared, start: int, final: bool, decided: Decided, known: Known) -> Order:
+    def _order(self, prepared: Prepared, start: int, final: bool, decided: Decided, first: int) -> Order:
         decisions = decided.decisions
         busy = sum(decision.operation in (CREATE, ADD_CONTACT, MERGE) for decision in decisions)
-        reserved = self.ground.reserve(self.chunk, decided.created, 2 * busy)
-        created = range(reserved.first_customer, reserved.first_customer + decided.created)
-        if created:
-            known.renumber(created.start)
-            shift = created.start - PROVISIONAL
-            decisions = [_numbered(decision, shift) for decision in decisions]
-        new = (created, self.waiting_created)
+        self.ground.use(decided.created)
+        self.created = range(first, first + decided.created)
+        new = (self.created, self.waiting_created)
         merged = {d.customer_id for d in decisions if d.operation == MERGE and not _in(d.customer_id, new)}
         extended = {d.customer_id for d in decisions if d.operation == ADD_CONTACT and not _in(d.customer_id, new)}
-        stored = self.ground.stored(merged, extended)
-        order = Order(prepared.block, self.chunk, start, final, self.after, decisions, reserved.first_change, stored)
+        order = Order(
+            block=prepared.block,
+            chunk=self.chunk,
+            start=start,
+            final=final,
+            after=self.after,
+            decisions=decisions,
+            first_change=self.ground.changes(2 * busy) if busy else 0,
+            stored=self.ground.stored(merged, extended),
+        )
         self.chunk += 1
-        self.created = created
         return order
 
     def _take(self, known: Known) -> None:
@@ -156,14 +155,6 @@ class Import:
             self.totals.add(self.waiting)
             self.tell(self.waiting.counts["read"])
         self.waiting, self.waiting_known, self.waiting_created = None, Known(), range(0)
-
-
-def _numbered(decision: Decision, shift: int) -> Decision:
-    if decision.customer_id < PROVISIONAL and not decision.others:
-        return decision
-    number = decision.customer_id + shift if decision.customer_id >= PROVISIONAL else decision.customer_id
-    others = tuple(other + shift if other >= PROVISIONAL else other for other in decision.others)
-    return decision._replace(customer_id=number, others=others)
 
 
 def _in(number: int, ranges: tuple[range, ...]) -> bool:

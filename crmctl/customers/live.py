@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crmctl.customers import apply, facts
-from crmctl.customers.apply import Reserved
 from crmctl.customers.build import Built, Stored
 from crmctl.customers.decide import Candidate, Known
 from crmctl.runs.run import Run
-from crmctl.store import engine
+from crmctl.store import counters, engine
 
 
 class Live:
@@ -17,6 +16,8 @@ class Live:
 
     def __init__(self, run: Run, batch_id: int, epochs: Sequence[int]) -> None:
         self.run, self.batch_id, self.epochs = run, batch_id, epochs
+        self.free = range(0)
+        self.reserved = 0
 
     def holders(self, rows: Sequence[Candidate]) -> Known:
         """Return who holds the keys of `rows`."""
@@ -38,13 +39,34 @@ class Live:
             counts = facts.contact_counts(conn, extended)
         return Stored(self.run.keys.fetch("customer", merged | extended), customers, contacts, counts)
 
-    def reserve(self, chunk: int, customers: int, changes: int) -> Reserved:
-        """Take the numbers a chunk needs."""
-        return apply.reserve(self.run, self.batch_id, chunk, customers, changes)
+    def numbers(self, at_most: int) -> int:
+        """Return the first of at least `at_most` free numbers in a row, reserved for this batch."""
+        if len(self.free) < at_most:
+            wanted = at_most - len(self.free)
+            self.reserved += 1
+            first = apply.reserve(self.run, self.batch_id, self.reserved, wanted)
+            if first == self.free.stop:
+                self.free = range(self.free.start, first + wanted)
+            else:  # somebody else took numbers meanwhile: the rest of ours stays a gap
+                self.free = range(first, first + wanted)
+                return self.numbers(at_most)
+        return self.free.start
+
+    def use(self, customers: int) -> None:
+        """Note that the next `customers` numbers are given."""
+        self.free = self.free[customers:]
+
+    def changes(self, at_most: int) -> int:
+        """Take numbers for changes; return the first."""
+        return counters.take(self.run.engine, "change", at_most)
 
     def apply(self, built: Built) -> None:
         """Write a chunk."""
         apply.apply(self.run, self.batch_id, built)
 
+    def finish(self) -> None:
+        """Give back the numbers that were not needed."""
+        apply.release(self.run, self.batch_id, self.free)
+
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to close; numbers of an interrupted batch are settled by `batch resume`."""

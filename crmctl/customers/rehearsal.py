@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Engine, create_engine
 
 from crmctl.customers import facts, tables
-from crmctl.customers.apply import Reserved
 from crmctl.customers.build import Built, Stored
 from crmctl.customers.columns import CONTACT, CUSTOMER, IDENTITY
 from crmctl.customers.decide import Candidate, Known
@@ -20,7 +19,7 @@ from crmctl.runs.run import Run
 from crmctl.store import bulk, sqlite
 from crmctl.store.metadata import metadata
 
-FIRST_CUSTOMER = 1 << 56  # beyond any real number, below the provisional ones
+FIRST_CUSTOMER = 1 << 56  # beyond any real number
 
 
 class Rehearsal:
@@ -69,12 +68,19 @@ class Rehearsal:
         fresh = {n: wrapper.unwrap(self.keys[n]) for n in merged | extended if n in self.keys}
         return Stored({**real.keys, **fresh}, customers, contacts, counts)
 
-    def reserve(self, chunk: int, customers: int, changes: int) -> Reserved:
-        """Give numbers that nobody keeps."""
-        del chunk, changes
-        first = self.next_customer
+    def numbers(self, at_most: int) -> int:
+        """Return a number that nobody keeps."""
+        del at_most
+        return self.next_customer
+
+    def use(self, customers: int) -> None:
+        """Note that the next `customers` numbers are given."""
         self.next_customer += customers
-        return Reserved(first, 1)
+
+    def changes(self, at_most: int) -> int:
+        """Return a number that nobody keeps."""
+        del at_most
+        return 1
 
     def apply(self, built: Built) -> None:
         """Remember a chunk as if it were written."""
@@ -94,6 +100,9 @@ class Rehearsal:
                     bulk.replace_rows(conn, table, columns, rows)
             if dropped:
                 bulk.delete_rows(conn, tables.identity, IDENTITY[:4], dropped)
+
+    def finish(self) -> None:
+        """Nothing was taken."""
 
     def close(self) -> None:
         """Drop what was remembered."""
