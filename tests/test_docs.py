@@ -17,7 +17,7 @@ from crmctl.cli.table import COMMANDS
 from crmctl.setup import init
 
 UPDATE = os.environ.get("UPDATE_DOCS") == "1"
-README = ROOT / "README.md"
+TOURS = {"README.md": "en", "docs/zh/快速开始.md": "zh"}  # page → language of what the program says on it
 HOW = "UPDATE_DOCS=1 pytest tests/test_docs.py writes it; then read the diff"
 WORKING = ("README.md", "SECURITY.md", "CHANGELOG.md", "LICENSE")
 WIDEST = 120
@@ -145,6 +145,7 @@ _CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILIN
 _VARYING = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", "MOMENT"),
     (r"in [\d.]+ s \([\d,]+ rows/s\)", "in SOME s"),
+    (r"[\d.]+ 秒（每秒 [\d,]+ 行）", "SOME 秒"),
     (r"\b[0-9a-f]{12,64}\b", "HASH"),
 )
 
@@ -155,9 +156,11 @@ def _settled(text: str) -> str:
     return text
 
 
-def test_the_tour_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the README's tour, command by command, and compare what it shows; /srv stands for the folder."""
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", TOURS)
+def test_the_tour_is_real(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a page's tour, command by command, and compare what it shows; /srv stands for the folder."""
+    page = ROOT / name
+    text = page.read_text(encoding="utf-8")
     tour = _TOUR.search(text)
     assert tour is not None
     shutil.copytree(ROOT / "crmctl" / "setup" / "sample", tmp_path / "crmctl" / "setup" / "sample")
@@ -167,7 +170,7 @@ def test_the_tour_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         shown = []
         for line in block.group().splitlines():
             if line.startswith("$ "):
-                result = golden.call(shlex.split(line)[2:], cwd=tmp_path)
+                result = golden.call(shlex.split(line)[2:], cwd=tmp_path, env={"CRMCTL_LANG": TOURS[name]})
                 said = (result.stdout + result.stderr).replace(str(tmp_path), "/srv")
                 status = [f"[exit {result.exit_code}]"] if result.exit_code else []
                 shown += [line, *(text.rstrip() for text in said.splitlines()), *status]
@@ -175,6 +178,6 @@ def test_the_tour_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     now = _CONSOLE.sub(run, tour.group())
     if UPDATE and _settled(now) != _settled(tour.group()):
-        README.write_text(text.replace(tour.group(), now), encoding="utf-8")
+        page.write_text(text.replace(tour.group(), now), encoding="utf-8")
     else:
         assert _settled(tour.group()) == _settled(now), f"the tour shows something else by now: {HOW}"
