@@ -23,7 +23,10 @@ CRON_STATUS = N_(
     "rejected and the rest is committed; 11 that another run held the lock; 14 that the log is valid and its newest "
     "entries are not signed yet. An exit status that you do not know is a failure."
 )
-CRON_AGAIN = N_("A run that starts late or twice is correct: the second one finds nothing to do and exits 0.")
+CRON_AGAIN = N_(
+    "A run that starts late or twice is correct: the second one changes nothing. An import says so with exit 0, or "
+    "with 3 while the file still has rows to reject."
+)
 POLICIES = N_(
     "The rules are YAML files in the workspace's policies folder. Each file names its kind, version, owner and the "
     "clause of the written policy that it carries out. Numbers that the company decides live in company.yaml; a rule "

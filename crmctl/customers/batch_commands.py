@@ -117,7 +117,7 @@ def show_command(call: Invocation, batch: int) -> int | None:
 
 
 SHOWN = {
-    "batch": N_("Number"),
+    "batch": N_("No."),
     "state": N_("State"),
     "mode": N_("Mode"),
     "source": N_("Source"),

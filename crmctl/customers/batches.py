@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -134,6 +136,30 @@ def rejected_rows(conn: Connection, batch_id: int, sealer: Sealer, key: DataKey)
         if len(rows) < 1000:
             return
         after = rows[-1]["row_number"]
+
+
+def spool_file(run: Run, batch_id: int) -> Path:
+    """Return where the sealed standard input of a batch lies until the batch ends."""
+    return run.workspace.spool / f"batch-{batch_id}.sealed"
+
+
+def forget_leftovers(run: Run) -> None:
+    """Remove keys and spools of batches that never came to be or are finished: a killed import may leave them.
+
+    The caller holds the import's lock, so nothing of it is in use.
+    """
+    with engine.read(run.engine) as conn:
+        rows = conn.execute(select(tables.batch.c.batch_id, tables.batch.c.state)).all()
+    known = {number for number, _state in rows}
+    unfinished = {number for number, state in rows if state in UNFINISHED}
+    run.keys.remove("batch", [number for number in run.keys.owner_ids("batch") if number not in known])
+    for path in run.workspace.spool.iterdir():
+        match = _SPOOL.match(path.name)
+        if match and (path.name.startswith(".") or int(match.group(1)) not in unfinished):
+            path.unlink(missing_ok=True)
+
+
+_SPOOL = re.compile(r"\.?batch-([0-9]+)\.")
 
 
 def remove_orphan_keys(run: Run, batch_id: int) -> int:

@@ -7,6 +7,7 @@ that `resume` finishes from its cursor.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +30,7 @@ from crmctl.customers.reading import Place, Reading, outside_lists, stamp_of
 from crmctl.customers.records import settings_of
 from crmctl.customers.rehearsal import Rehearsal
 from crmctl.customers.source import SourceInfo, SourceOptions
-from crmctl.errors import InvalidInput, Refused
+from crmctl.errors import InvalidInput, LimitExceeded, Refused
 from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.limits import Limits
@@ -80,12 +81,14 @@ def start(run: Run, request: Request, tell: Tell) -> Outcome:
     began = time.monotonic()
     if run.dry_run:
         return _rehearse(run, request, tell, began)
+    batches.forget_leftovers(run)
     with contextlib.ExitStack() as stack:
         batch_id = counters.take(run.engine, "batch", 1)
         key = run.keys.wrapper.new_keys("batch", [batch_id])[0]
         run.keys.add(run.keys.wrapper.wrap([key]))
         stack.callback(_forget_batch, run, batch_id)  # until the batch itself is committed
-        place = _place(run, request.file, key, batch_id)
+        spool = batches.spool_file(run, batch_id)
+        place = _place(request.file, key, Sealer(run.workspace.instance), spool)
         reading = _inspect(run, request, place)
         _refuse_unfinished(run, reading.info.sha256)
         run = runs.begin(run)
@@ -100,6 +103,7 @@ def resume(
 ) -> Outcome:
     """Finish an interrupted batch from its cursor. Raises Refused when it is finished or the bytes differ."""
     began = time.monotonic()
+    batches.forget_leftovers(run)
     with engine.read(run.engine) as conn:
         batch = batches.find(conn, batch_id)
     if batch.state not in batches.UNFINISHED:
@@ -109,11 +113,20 @@ def resume(
             code="BATCH_FINISHED",
         )
     key = run.keys.key("batch", batch_id)
-    info = batches.open_info(Sealer(run.workspace.instance), key, batch.sealed)
+    sealer = Sealer(run.workspace.instance)
+    info = batches.open_info(sealer, key, batch.sealed)
     request = _request_of(batch, info, file, max_changes, rejects)
-    place = _place(run, request.file, key, batch_id, spooled=not file and bool(info["spooled"]))
+    spooled = not file and bool(info["spooled"])
+    place = _place(
+        request.file,
+        key,
+        sealer,
+        _again(run, batch_id) if not spooled else batches.spool_file(run, batch_id),
+        spooled=spooled,
+    )
     reading = replace(_inspect(run, request, place), at=batch.started_at)
     if reading.info.sha256 != batch.source_sha256:
+        _again(run, batch_id).unlink(missing_ok=True)
         raise Refused(
             _("batch {batch}: these are other bytes than it began with").format(batch=batch_id),
             hint=_("give the same file, or import this one as a batch of its own"),
@@ -133,9 +146,9 @@ def resume(
 def _rehearse(run: Run, request: Request, tell: Tell, began: float) -> Outcome:
     key = run.keys.wrapper.new_keys("batch", [1 << 40])[0]
     with contextlib.ExitStack() as stack:
-        place = _place(run, request.file, key, 0)
-        if place.spool_key is not None:
-            stack.callback(place.path.unlink, missing_ok=True)
+        spool = run.workspace.spool / f"rehearsal-{os.getpid()}.sealed"
+        stack.callback(spool.unlink, missing_ok=True)
+        place = _place(request.file, key, Sealer(run.workspace.instance), spool)
         reading = _inspect(run, request, place)
         _refuse_unfinished(run, reading.info.sha256)
         begun = _Begun(1 << 40, key, reading, request, reading.info.header_number, 0, _next_customer(run), Totals())
@@ -153,16 +166,20 @@ def _inspect(run: Run, request: Request, place: Place) -> Reading:
     return Reading(place, info, request.options, settings, outside_lists(run.policies), run.zone, run.at)
 
 
-def _place(run: Run, file: str, key: DataKey, batch_id: int, *, spooled: bool = False) -> Place:
+def _place(file: str, key: DataKey, sealer: Sealer, spool: Path, *, spooled: bool = False) -> Place:
+    """Return where the bytes are; standard input is sealed into `spool` first, unless it was before."""
     if file != "-" and not spooled:
         return Place(Path(file).absolute())
-    path = run.workspace.spool / f"batch-{batch_id}.sealed"
-    sealer = Sealer(run.workspace.instance)
     if not spooled:
-        path.unlink(missing_ok=True)
+        spool.unlink(missing_ok=True)
         stream: BinaryIO = sys.stdin.buffer
-        write_spool(path, stream, key, sealer)
-    return Place(path, key, sealer)
+        write_spool(spool, stream, key, sealer)
+    return Place(spool, key, sealer)
+
+
+def _again(run: Run, batch_id: int) -> Path:
+    """Return where standard input given to `batch resume` is sealed: the first spool is kept until all is done."""
+    return run.workspace.spool / f"batch-{batch_id}.again.sealed"
 
 
 def _refuse_unfinished(run: Run, sha256: str) -> None:
@@ -250,8 +267,8 @@ def _finish(run: Run, begun: _Begun, tell: Tell, began: float) -> Outcome:
             runs.finish(conn, run, "done", status, totals.counts)
             body = run.entry("done", at=clock.now(), batch=begun.batch_id, counts=totals.counts)
             entries.append(conn, body)
-    if begun.reading.place.spool_key is not None:
-        begun.reading.place.path.unlink(missing_ok=True)
+    for spool in (batches.spool_file(run, begun.batch_id), _again(run, begun.batch_id)):
+        spool.unlink(missing_ok=True)
     rejects = None
     if begun.request.rejects is not None and totals.counts["rejected"]:
         quarantine.export(run, begun.batch_id, begun.request.rejects)
@@ -263,16 +280,20 @@ def _finish(run: Run, begun: _Begun, tell: Tell, began: float) -> Outcome:
 def _interrupted(run: Run, batch_id: int) -> Iterator[None]:
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(Exception), engine.write(run.engine) as conn:
             batches.set_state(conn, batch_id, "interrupted")
+        if isinstance(error, LimitExceeded):
+            error.hint = _("if that is meant: crmctl batch resume {batch} --max-changes N (it is logged)").format(
+                batch=batch_id
+            )
         raise
 
 
 def _forget_batch(run: Run, batch_id: int) -> None:
     """Remove the key and the spool of a batch that never came to be."""
     run.keys.remove("batch", [batch_id])
-    (run.workspace.spool / f"batch-{batch_id}.sealed").unlink(missing_ok=True)
+    batches.spool_file(run, batch_id).unlink(missing_ok=True)
 
 
 def _import(run: Run, begun: _Begun, tell: Tell) -> Totals:

@@ -16,6 +16,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
 
+from crmctl.cli.process import harden
 from crmctl.customers.build import Builder, Built, Order, Recipe
 from crmctl.customers.decide import Candidate
 from crmctl.customers.model import Rejected, Row
@@ -193,6 +194,7 @@ def _died() -> CrmctlError:
 
 def _work(pipe: Connection) -> None:
     """Prepare a block ahead, build what is ordered, until the pipe ends."""
+    harden()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides; closing the pipe ends this one
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.disable()  # rows by the ten thousand and no cycles: collecting would only walk them, again and again

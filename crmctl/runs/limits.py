@@ -35,7 +35,7 @@ def check(changed: int, allowed: int | None, policy: str) -> None:
     """Raise LimitExceeded when `changed` existing records are more than `allowed`."""
     if allowed is not None and changed > allowed:
         raise LimitExceeded(
-            _("policy {policy}: {changed} existing records would change, the limit is {allowed}").format(
+            _("policy {policy}: at least {changed} existing records would change, the limit is {allowed}").format(
                 policy=policy, changed=changed, allowed=allowed
             ),
             hint=_("if that is meant, repeat with --max-changes {changed} (it is logged)").format(changed=changed),

@@ -11,10 +11,11 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -96,6 +97,11 @@ def company_zone(policies: PolicySet) -> str:
     return cast("CompanySettings", policies.settings("company")).timezone
 
 
+def today(policies: PolicySet, at: datetime) -> date:
+    """Return the company's calendar day at a moment: undertakings and access are judged by it (ACC-05)."""
+    return at.astimezone(ZoneInfo(company_zone(policies))).date()
+
+
 def access_of(policies: PolicySet) -> AccessSettings:
     """Return the settings of access.yaml."""
     return cast("AccessSettings", policies.settings("access"))
@@ -146,7 +152,7 @@ def with_password(url: str, secret: Path | None) -> str:
 
 def _permit(run: Run) -> None:
     try:
-        permissions.require(run.actor, access_of(run.policies), run.act, on=run.at.date())
+        permissions.require(run.actor, access_of(run.policies), run.act, on=today(run.policies, run.at))
     except PermissionMissing:
         with engine.write(run.engine) as conn:
             entries.append(conn, run.entry("denied"))

@@ -54,7 +54,7 @@ def _opened(call: Invocation, act: str) -> Iterator[tuple[Engine, Actor, str]]:
     policies = policy.load(place.policies)
     access = cast("AccessSettings", policies.settings("access"))
     who = actor.current(access, mode=str(place.get("mode")), service_uid=place.get("service_uid"))
-    permissions.require(who, access, act)
+    permissions.require(who, access, act, on=runs.today(policies, clock.now()))
     base = engine.open_engine(runs.database_url(place), timeout=place.timeout, workspace=place.root)
     try:
         yield base, who, policies.hash

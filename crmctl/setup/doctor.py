@@ -170,13 +170,14 @@ def _same_count(patient: _Patient, store: KeyStore) -> None:
 
 
 def _people(patient: _Patient) -> None:
+    from crmctl.runs import run as runs
     from crmctl.security import actor, permissions
 
     if patient.policies is None:
         return
     access: AccessSettings = patient.policies.settings("access")  # type: ignore[assignment]
     who = actor.current(access, mode=str(patient.place.get("mode")), service_uid=patient.place.get("service_uid"))
-    permissions.require(who, access, "doctor")
+    permissions.require(who, access, "doctor", on=runs.today(patient.policies, patient.at))
     roles = ", ".join(sorted(who.roles))
     patient.note(FINE, "people", _("you are {person} ({roles})").format(person=who.person, roles=roles))
     if access.alone:

@@ -195,7 +195,8 @@ def _config(building: Path, request: Request, instance: str, keys: str, folder: 
 def _database(building: Path, request: Request, instance: str, at: datetime) -> None:
     place = request.database or f"sqlite:///{building / 'data' / 'crmctl.db'}"
     secret = request.password_file or os.environ.get("CRMCTL_DATABASE_PASSWORD_FILE", "")
-    base = engine.open_engine(runs.with_password(place, Path(secret) if secret else None), workspace=building)
+    secret_file = Path(request.folder.absolute(), secret) if secret else None  # relative to the workspace, as later
+    base = engine.open_engine(runs.with_password(place, secret_file), workspace=building)
     try:
         migrate.upgrade(base)
         with engine.write(base) as conn:
