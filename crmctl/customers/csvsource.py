@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
-from crmctl.customers.encoding import BLOCK, Encoding, undecodable
+from crmctl.customers.encoding import Encoding, undecodable
 from crmctl.customers.headerindex import HeaderIndex
 from crmctl.customers.headerrow import LOOK_AT, HeaderRow, Record, find_header
 from crmctl.customers.policy import FileLimits
@@ -20,7 +21,27 @@ DELIMITERS = (",", ";", "\t", "|")
 _NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "bar": "|"}
 _SAMPLE = 30  # records
 _SAMPLE_CHARACTERS = 1 << 18
+_BLOCK = 512
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _NARROW = 6  # from this width on, as many delimiters in a cell as in a line tell a torn quote
+
+
+class Cut(NamedTuple):
+    """A file and everything by which it is cut into records."""
+
+    handle: BinaryIO
+    encoding: Encoding
+    dialect: Dialect
+    limits: FileLimits
+    name: str
+
+
+class _Reader(Protocol):
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
 
 
 class Dialect(NamedTuple):
@@ -45,24 +66,14 @@ def named_delimiter(wanted: str) -> str:
 def _text(handle: BinaryIO, encoding: Encoding) -> Iterator[io.TextIOWrapper]:
     """Yield the decoded stream; line ends are left as they are. The handle stays open."""
     handle.seek(encoding.skip)
-    stream = io.TextIOWrapper(cast("Any", _Unclosed(handle)), encoding.codec, "strict", newline="")
-    yield stream
-
-
-class _Unclosed(io.BufferedIOBase):
-    """A binary stream that a text layer may drop without closing what is below."""
-
-    def __init__(self, handle: BinaryIO) -> None:
-        self._handle = handle
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1) -> bytes:
-        return self._handle.read(-1 if size is None else size)
-
-    def read1(self, size: int = -1) -> bytes:
-        return self._handle.read(min(size, BLOCK) if size > 0 else BLOCK)
+    buffer = handle if hasattr(handle, "read1") else io.BufferedReader(cast("io.RawIOBase", handle))
+    stream = io.TextIOWrapper(cast("Any", buffer), encoding.codec, "strict", newline="")
+    try:
+        yield stream
+    finally:
+        stream.detach()
+        if isinstance(buffer, io.BufferedReader) and buffer is not handle:
+            buffer.detach()
 
 
 def find_dialect(
@@ -114,36 +125,67 @@ def _records(text: str, delimiter: str) -> list[Record]:
     return found
 
 
-def records(
-    handle: BinaryIO, encoding: Encoding, dialect: Dialect, limits: FileLimits, name: str
-) -> Iterator[tuple[int, list[str], int, int]]:
-    """Yield every record, blank ones too: number, cells, the lines it begins and ends in. Numbers begin at 1.
+def blocks(cut: Cut) -> Iterator[tuple[list[list[str]], int, int]]:
+    """Yield all records in blocks, blank ones too: cells, and the lines before and at the end of the block.
 
     Raises InvalidInput for what is not CSV: a quote that is never closed, text behind a closing quote, a cell or a
     record beyond the limits, bytes that the encoding does not know.
     """
-    with _text(handle, encoding) as stream:
+    skipped = cut.dialect.skip_lines
+    try:
+        with _reader(cut) as reader:
+            before = 0
+            while block := list(islice(reader, _BLOCK)):
+                yield block, before + skipped, reader.line_num + skipped
+                before = reader.line_num
+    except csv.Error:
+        raise _where(cut) from None
+    except UnicodeDecodeError:
+        raise undecodable(cut.handle, cut.encoding, cut.name) from None
+
+
+@contextmanager
+def _reader(cut: Cut) -> Iterator[_Reader]:
+    with _text(cut.handle, cut.encoding) as stream:
         lines: Iterator[str] = stream
-        if encoding.codec.startswith(("utf-16", "utf-32")):
-            lines = _without_nul(stream, name)
-        for _line in range(dialect.skip_lines):
+        if cut.encoding.codec.startswith(("utf-16", "utf-32")):
+            lines = _without_nul(stream, cut.name)
+        for _line in range(cut.dialect.skip_lines):
             next(lines, None)
-        reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
-        number, line = 0, 0
-        before = csv.field_size_limit(limits.field)  # a global of the csv module
+        before = csv.field_size_limit(cut.limits.field)  # a global of the csv module
         try:
-            for cells in reader:
-                number += 1
-                first, line = line + 1, reader.line_num
-                if line != first and sum(map(len, cells)) > limits.record:
-                    raise _too_long(name, first + dialect.skip_lines)
-                yield number, cells, first + dialect.skip_lines, line + dialect.skip_lines
-        except csv.Error as error:
-            raise _not_csv(str(error), line + 1 + dialect.skip_lines, limits, name) from None
-        except UnicodeDecodeError:
-            raise undecodable(handle, encoding, name) from None
+            yield cast("_Reader", csv.reader(lines, delimiter=cut.dialect.delimiter, strict=True))
         finally:
             csv.field_size_limit(before)
+
+
+def _where(cut: Cut) -> InvalidInput:
+    """Read again, record by record, to where it is not CSV; return the error that says it."""
+    line, problem = 0, ""
+    with _reader(cut) as reader:
+        try:
+            for _cells in reader:
+                line = reader.line_num
+        except csv.Error as error:
+            problem = str(error)
+    return _not_csv(problem, line + 1 + cut.dialect.skip_lines, cut.limits, cut.name)
+
+
+def check_block(block: Sequence[list[str]], before: int, skip: int, width: int, cut: Cut) -> None:
+    """Refuse records of several lines that are too long, or that a torn quote made (see `torn`).
+
+    `before` is the line before the block, `skip` the number of its records that belong to the header and above.
+    """
+    line = before
+    for position, cells in enumerate(block):
+        ends = sum(len(_LINE_END.findall(cell)) for cell in cells)
+        first, line = line + 1, line + 1 + ends
+        if not ends or position < skip:
+            continue
+        if sum(map(len, cells)) > cut.limits.record:
+            raise _too_long(cut.name, first)
+        if torn(cells, width, cut.dialect.delimiter):
+            raise torn_error(first, line, cut.name)
 
 
 def _without_nul(lines: Iterator[str], name: str) -> Iterator[str]:

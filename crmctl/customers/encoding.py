@@ -122,24 +122,27 @@ def _codec(wanted: str) -> str:
 
 
 def _refuse_mixture(handle: BinaryIO, weight: Bytes, name: str) -> None:
-    """Refuse a file whose lines are partly UTF-8, partly not: read as GB18030 they would become garbage silently."""
-    mixed, first, other = 0, 0, 0
+    """Refuse a file whose lines are partly UTF-8, partly not: read as GB18030 they would become garbage silently.
+
+    By chance a line of GB18030 is UTF-8 too, but then hardly ever Chinese.
+    """
+    mixed = first = number = 0
     handle.seek(0)
-    for number, line in enumerate(handle, start=1):
+    for number, line in enumerate(handle, start=1):  # noqa: B007 - the last number counts the lines
         if line.isascii():
             continue
         try:
-            text = line.decode("utf-8")
+            text = line.decode()
         except UnicodeDecodeError:
-            other = other or number
             continue
-        if any("\u4e00" <= sign <= "\u9fff" for sign in text):  # by chance GB18030 lines are UTF-8 too, but not Chinese
+        if any("\u4e00" <= sign <= "\u9fff" for sign in text):
             mixed += 1
             first = first or number
-    if other and mixed > number // 10_000:
+    if mixed > number // 10_000:
+        assert weight.not_utf8 is not None
         raise InvalidInput(
             _("{name}: two encodings in one file: line {one} is UTF-8, line {other} is not").format(
-                name=name, one=first, other=other
+                name=name, one=first, other=line_of(handle, weight.not_utf8)
             ),
             hint=_("save it again in one encoding; --encoding gb18030 reads it as GB18030 all the same"),
             code="ENCODING_MIXED",

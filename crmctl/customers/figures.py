@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from crmctl.customers.formats.texts import Fault
@@ -41,19 +42,21 @@ class Weigher:
         self._filled = 0
         self._unreadable = 0
 
-    def take(self, cell: str) -> None:
-        """Weigh one cell. Exact reading is kept for extremes and for the sample."""
-        if not cell:
-            return
-        try:
-            about = float(cell)
-        except ValueError:
-            self._exactly(cell, None)
-            return
-        self._filled += 1
-        if about < self._low or about > self._high or self._filled % self._step == 0:
-            self._filled -= 1
-            self._exactly(cell, about)
+    def take(self, cells: Iterable[str]) -> None:
+        """Weigh cells. Exact reading is kept for extremes and for the sample."""
+        low, high, filled, step = self._low, self._high, self._filled, self._step
+        for cell in cells:
+            try:
+                about = float(cell)
+            except ValueError:
+                about = None
+            if about is not None and low <= about <= high and (filled + 1) % step:
+                filled += 1
+            elif cell:
+                self._filled = filled
+                self._exactly(cell, about)
+                low, high, filled, step = self._low, self._high, self._filled, self._step
+        self._filled = filled
 
     def _exactly(self, cell: str, about: float | None) -> None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import BinaryIO, NamedTuple
 
 from crmctl.customers import csvsource, workbook
@@ -19,11 +20,12 @@ from crmctl.customers.headerrow import HeaderRow, Record
 from crmctl.customers.headers import ColumnMapping, check_required, letter, map_headers
 from crmctl.customers.policy import CustomersSettings
 from crmctl.customers.readers import Context, Money
-from crmctl.customers.torncells import mark_torn
+from crmctl.customers.torncells import Pieces
 from crmctl.errors import InvalidInput
 from crmctl.i18n import _
 
 BLOCK = 2000
+_SPACES = " \t\r\n\x1a\u3000\xa0\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,7 @@ def inspect(handle: BinaryIO, settings: CustomersSettings, options: SourceOption
             sheet, header = workbook.find_sheet(book, options.sheet, index, frozenset(options.mapping))
             look = _Look(settings, options, index, _header(header, name), name)
             for block in book.blocks(sheet):
-                for record in block:
-                    look.take(*record)
+                look.take(block)
             return look.info(_Form(weight.sha256, weight.size, kind, None, None, sheet, book.sheets[sheet]))
     if weight.endless:
         raise InvalidInput(
@@ -121,11 +122,11 @@ def inspect(handle: BinaryIO, settings: CustomersSettings, options: SourceOption
     chosen = frozenset(options.mapping)
     dialect, header = csvsource.find_dialect(handle, encoding, options.delimiter, index, chosen, name)
     look = _Look(settings, options, index, _header(header, name), name)
-    width = look.width
-    for number, cells, first, last in csvsource.records(handle, encoding, dialect, limits, name):
-        if first != last and number > look.header.number and csvsource.torn(cells, width, dialect.delimiter):
-            raise csvsource.torn_error(first, last, name)
-        look.take(number, cells)
+    cut = csvsource.Cut(handle, encoding, dialect, limits, name)
+    for block, before, last in csvsource.blocks(cut):
+        if last - before != len(block):  # some record spans lines
+            csvsource.check_block(block, before, look.header.number - look.seen, look.width, cut)
+        look.take(block)
     return look.info(_Form(weight.sha256, weight.size, kind, encoding, dialect, None, ""))
 
 
@@ -142,23 +143,38 @@ def rows(
 
     Raises InvalidInput when the file is no longer what was inspected.
     """
-    read = 0
     most = min(info.records, options.limit or info.records)
-    pending: list[Record] = []
-    for number, cells in mark_torn(_records(handle, info, settings), info.mapping.width):
-        if number <= info.header_number or _blank(cells):
-            continue
-        if read == most and most < info.records:
+    width, number, read = info.mapping.width, 0, 0
+    pieces = Pieces(width)
+    ready: list[Record] = []
+    for some in _blocks(handle, info, settings):
+        usual = start_after <= number >= info.header_number and read + len(some) <= most and not pieces.waiting
+        if usual and _begun(some) and {*map(len, some)} == {width}:
+            ready += zip(range(number + 1, number + 1 + len(some)), some, strict=True)
+            number, read, some = number + len(some), read + len(some), []
+        for cells in some:
+            number += 1
+            if number <= info.header_number or _blank(cells):
+                continue
+            read += 1
+            if read > most:
+                break
+            if len(cells) < width:
+                ready += pieces.take((number, cells))
+                continue
+            if pieces.waiting:
+                ready += pieces.free()
+            if number > start_after:
+                ready.append((number, cells))
+        while len(ready) >= block:
+            yield _after(ready[:block], start_after)
+            del ready[:block]
+        if read > most:
             break
-        read += 1
-        if number > start_after:
-            pending.append((number, cells))
-            if len(pending) == block:
-                yield pending
-                pending = []
-    if pending:
-        yield pending
-    if read != most:
+    ready += pieces.free()
+    if last := _after(ready, start_after):
+        yield last
+    if read < most or read > info.records:
         raise InvalidInput(
             _("{name}: the file changed while it was read").format(name=info.name),
             hint=_("import a file that nobody writes to"),
@@ -166,17 +182,21 @@ def rows(
         )
 
 
-def _records(handle: BinaryIO, info: SourceInfo, settings: CustomersSettings) -> Iterator[Record]:
+def _after(records: list[Record], number: int) -> list[Record]:
+    if not records or records[0][0] > number:
+        return records
+    return [record for record in records if record[0] > number]
+
+
+def _blocks(handle: BinaryIO, info: SourceInfo, settings: CustomersSettings) -> Iterator[list[list[str]]]:
     if info.sheet is None:
         assert info.encoding is not None and info.dialect is not None
-        for number, cells, _first, _last in csvsource.records(
-            handle, info.encoding, info.dialect, settings.limits, info.name
-        ):
-            yield number, cells
+        cut = csvsource.Cut(handle, info.encoding, info.dialect, settings.limits, info.name)
+        for block, _before, _last in csvsource.blocks(cut):
+            yield block
         return
     with workbook.Workbook(handle, info.size, settings.limits, info.name) as book:
-        for block in book.blocks(info.sheet):
-            yield from block
+        yield from book.blocks(info.sheet)
 
 
 def _wide_mark(handle: BinaryIO) -> bool:
@@ -192,8 +212,13 @@ def _header(header: HeaderRow | None, name: str) -> HeaderRow:
     return header
 
 
+def _begun(block: list[list[str]]) -> bool:
+    """Return whether each record has something in its first cell: then none is blank."""
+    return all(block) and all(map(str.strip, map(itemgetter(0), block)))
+
+
 def _blank(cells: list[str]) -> bool:
-    return not any(cells) or not "".join(cells).strip(" \t\r\n\x1a\u3000\xa0\ufeff")
+    return not cells or (not cells[0].strip(_SPACES) and not "".join(cells).strip(_SPACES))
 
 
 class _Form(NamedTuple):
@@ -214,7 +239,7 @@ class _Look:
     ) -> None:
         self.settings, self.options, self.index, self.header, self.name = settings, options, index, header, name
         self.width = len(header.cells)
-        self.records, self.blank, self.last = 0, 0, 0
+        self.seen, self.records, self.blank, self.last = 0, 0, 0, 0
         if self.width > settings.limits.columns:
             raise InvalidInput(
                 _("{name}: {count} columns; the policy allows {most}").format(
@@ -241,15 +266,16 @@ class _Look:
             unnamed=unnamed, unit=self.header.unit,
         )  # fmt: skip
 
-    def take(self, number: int, cells: list[str]) -> None:
-        """Look at one record."""
-        if number <= self.header.number:
-            return
-        if _blank(cells):
-            self.blank += 1
-            return
-        self.records += 1
-        self.last = number
+    def take(self, block: list[list[str]]) -> None:
+        """Look at the next records."""
+        above = max(0, self.header.number - self.seen)
+        below = block[above:] if above else block
+        filled = below if _begun(below) else [cells for cells in below if not _blank(cells)]
+        self.blank += len(below) - len(filled)
+        self.records += len(filled)
+        if filled:
+            self.last = self.seen + max(i for i, cells in enumerate(block, start=1) if cells is filled[-1])
+        self.seen += len(block)
         if self.records > self.settings.limits.rows:
             raise InvalidInput(
                 _("{name}: more than {most} rows").format(name=self.name, most=self.settings.limits.rows),
@@ -257,11 +283,10 @@ class _Look:
                 code="ROWS_TOO_MANY",
             )
         for i in self.unnamed:
-            if i < len(cells) and cells[i].strip():
+            if any(i < len(cells) and cells[i].strip() for cells in filled):
                 self.filled.add(i)
         for weigher in self.weighers:
-            if weigher.index < len(cells):
-                weigher.take(cells[weigher.index])
+            weigher.take(cells[weigher.index] for cells in filled if weigher.index < len(cells))
 
     def info(self, form: _Form) -> SourceInfo:
         """Return everything; raises InvalidInput when there are no rows, or values under no header."""

@@ -72,12 +72,12 @@ class Workbook:
         self.child.wait()
 
     def preview(self, sheet: int) -> list[Record]:
-        """Return the first records of a sheet."""
+        """Return the first records of a sheet, with their numbers."""
         self._ask({"preview": sheet})
-        return [record for block in self._blocks() for record in block]
+        return list(enumerate((cells for block in self._blocks() for cells in block), start=1))
 
-    def blocks(self, sheet: int) -> Iterator[list[Record]]:
-        """Yield all records of a sheet in blocks: number as the spreadsheet shows it, and cells as text."""
+    def blocks(self, sheet: int) -> Iterator[list[list[str]]]:
+        """Yield all records of a sheet in blocks, blank ones too: cells as text."""
         self._ask({"rows": sheet})
         yield from self._blocks()
 
@@ -100,12 +100,12 @@ class Workbook:
         except BrokenPipeError:
             raise self._died() from None
 
-    def _blocks(self) -> Iterator[list[Record]]:
+    def _blocks(self) -> Iterator[list[list[str]]]:
         while True:
             answer = self._receive()
             if isinstance(answer, dict):
                 return
-            yield [(number, cells) for number, cells in answer]
+            yield answer
 
     def _receive(self) -> Any:  # noqa: ANN401 - JSON
         assert self.child.stdout is not None

@@ -1,7 +1,7 @@
 """Reads a workbook in a process of its own, with little memory and no rights it does not need. Run by path.
 
 Frames on both pipes: 4 bytes of length (big-endian), then JSON, or for the first frame in the workbook itself. Asked
-{"preview": i} and {"rows": i}, it answers with blocks [[record number, [cells]], …] and then {"end": true}; in the end
+{"preview": i} and {"rows": i}, it answers with blocks of records [[cell, …], …] and then {"end": true}; in the end
 or when something is wrong {"error": code}. Values become text here: what a person would read in the cell.
 """
 
@@ -93,7 +93,7 @@ def answer_rows(workbook: CalamineWorkbook, index: int, most: int, cells: int, o
     for number, values in enumerate(sheet.iter_rows(), start=1):
         if most and number > most:
             break
-        block.append((number, left + [text(value) for value in values]))
+        block.append(left + [text(value) for value in values])
         if len(block) == BLOCK:
             send(out, block)
             out.flush()

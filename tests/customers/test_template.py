@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -92,15 +93,18 @@ def test_notes_say_how_in_the_readers_language(settings: CustomersSettings) -> N
 
 
 def test_allowed_values_can_be_chosen(settings: CustomersSettings) -> None:
-    import zipfile
-
-    data = template(settings, "government", "zh", "xlsx")
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with zipfile.ZipFile(io.BytesIO(template(settings, "government", "zh", "xlsx"))) as archive:
         sheet = archive.read("xl/worksheets/sheet1.xml").decode()
-    assert '"政府客户"' in sheet
+    assert '"政府客户"' in sheet and "北京市,天津市" in sheet
     assert sheet.count("<dataValidation ") == 4  # type, region, industry, source
-    listed = sheets(data)["Allowed values"]
-    assert [value for value in listed[0] if value == "北京市"] == ["北京市"]
+
+
+def test_long_lists_stand_on_a_sheet_of_their_own(settings: CustomersSettings) -> None:
+    tier = settings.by_code["tier"].model_copy(update={"template": True})
+    changed = settings.model_copy(update={"fields": (*settings.fields, tier)})
+    long = CodeItem(code="x", labels={"zh": "很长" * 90, "en": "x"})
+    pages = sheets(template(changed, None, "zh", "xlsx", {"tiers": [long, *TIERS["tiers"], long]}))
+    assert [line[-1] for line in pages["Allowed values"]] == ["很长" * 90, "核心客户", "很长" * 90]
 
 
 def test_lists_of_other_policies(settings: CustomersSettings) -> None:
