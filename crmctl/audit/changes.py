@@ -134,10 +134,11 @@ class Changes:
     in the chunk's own transaction; `audit verify` counts on it. 3 µs a change, leaf included.
     """
 
-    __slots__ = ("_chunk", "_next", "_run", "_salts", "_used", "rows")
+    __slots__ = ("_chunk", "_leaves", "_next", "_run", "_salts", "_used", "rows")
 
     def __init__(self, run: int, chunk: int, first_change: int) -> None:
         self.rows: list[Row] = []
+        self._leaves: list[bytes] = []
         self._run, self._chunk, self._next = run, chunk, first_change
         self._salts, self._used = b"", 0
 
@@ -155,7 +156,12 @@ class Changes:
 
     def summary(self) -> Summary:
         """Return number and root of the leaves, for the chunk's entry."""
-        return Summary(len(self.rows), tree.root(row[17] for row in self.rows).hex())
+        return Summary(len(self._leaves), tree.root(self._leaves).hex())
+
+    def take(self) -> list[Row]:
+        """Return the rows since the last call and let go of them: a chunk's rows need not all be in memory at once."""
+        rows, self.rows = self.rows, []
+        return rows
 
     def _salt(self) -> bytes:
         start = self._used
@@ -191,6 +197,7 @@ class Changes:
         )  # fmt: skip
         leaf = sha256(b"\x00" + salt + text.encode()).digest()
         self.rows.append(
-            (customer, change, self._run, self._chunk, len(self.rows), obj, object_id, operation, version, fields,
+            (customer, change, self._run, self._chunk, len(self._leaves), obj, object_id, operation, version, fields,
              was_clear, was_sealed, salt, clear_before, clear_after, sealed_before, sealed_after, leaf)
         )  # fmt: skip
+        self._leaves.append(leaf)

@@ -56,7 +56,7 @@ def release(run: Run, batch_id: int, unused: range) -> None:
 
 def apply(run: Run, batch_id: int, built: Built) -> None:
     """Write a built chunk. Raises Locked when another run took an identity meanwhile: nothing of it is kept."""
-    keys = built.rows("keys")
+    keys = [row for piece in built.pieces("keys") for row in piece]
     if keys:
         run.keys.add(keys)
     del keys
@@ -75,16 +75,13 @@ def apply(run: Run, batch_id: int, built: Built) -> None:
 
 def _rows(conn: Connection, built: Built) -> None:
     for section, table, columns in INSERTED:
-        rows = built.rows(section)
-        if rows:
-            bulk.insert_rows(conn, table, columns, rows)
+        for piece in built.pieces(section):
+            bulk.insert_rows(conn, table, columns, piece)
     for section, table, columns, keys in CHANGED:
-        rows = built.rows(section)
-        if rows:
-            bulk.update_rows(conn, table, columns[:keys], columns[keys:], rows)
-    dropped = built.rows("dropped_identities")
-    if dropped:
-        bulk.delete_rows(conn, tables.identity, IDENTITY[:4], dropped)
+        for piece in built.pieces(section):
+            bulk.update_rows(conn, table, columns[:keys], columns[keys:], piece)
+    for piece in built.pieces("dropped_identities"):
+        bulk.delete_rows(conn, tables.identity, IDENTITY[:4], piece)
 
 
 INSERTED = (

@@ -92,7 +92,9 @@ class InProcess:
     def _prepare(self, block: list[Any]) -> Prepared:
         convert, pack = self.convert, self.packer.pack
         candidates, rows, rejected, numbers = [], [], [], []
-        for entry in block:
+        block.reverse()
+        while block:
+            entry = block.pop()  # the reader still holds the list: what is packed is let go of
             item = entry if isinstance(entry, Rejected) else convert(*entry)
             numbers.append(item.number)
             if isinstance(item, Rejected):
@@ -214,6 +216,6 @@ def _serve(line: InProcess, pipe: Connection) -> None:
         while not final:
             order = pipe.recv()
             line.submit(order)
-            pipe.send(line.collect().packed())
+            pipe.send(line.collect())
             final = order.final
         pipe.send(ahead)

@@ -19,6 +19,13 @@ from crmctl.runs.run import Run
 from crmctl.store import bulk, sqlite
 from crmctl.store.metadata import metadata
 
+SECTIONS = (
+    ("customers", tables.customer, CUSTOMER),
+    ("contacts", tables.contact, CONTACT),
+    ("identities", tables.identity, IDENTITY),
+    ("changed_customers", tables.customer, CUSTOMER),
+    ("changed_contacts", tables.contact, CONTACT),
+)
 FIRST_CUSTOMER = 1 << 56  # beyond any real number
 
 
@@ -84,22 +91,15 @@ class Rehearsal:
 
     def apply(self, built: Built) -> None:
         """Remember a chunk as if it were written."""
-        self.keys.update((row[1], row) for row in built.rows("keys"))
-        dropped = built.rows("dropped_identities")
-        self.dropped.update(dropped)
+        for piece in built.pieces("keys"):
+            self.keys.update((row[1], row) for row in piece)
         with self.scratch.begin() as conn:
-            for section, table, columns in (
-                ("customers", tables.customer, CUSTOMER),
-                ("contacts", tables.contact, CONTACT),
-                ("identities", tables.identity, IDENTITY),
-                ("changed_customers", tables.customer, CUSTOMER),
-                ("changed_contacts", tables.contact, CONTACT),
-            ):
-                rows = built.rows(section)
-                if rows:
-                    bulk.replace_rows(conn, table, columns, rows)
-            if dropped:
-                bulk.delete_rows(conn, tables.identity, IDENTITY[:4], dropped)
+            for section, table, columns in SECTIONS:
+                for piece in built.pieces(section):
+                    bulk.replace_rows(conn, table, columns, piece)
+            for piece in built.pieces("dropped_identities"):
+                self.dropped.update(piece)
+                bulk.delete_rows(conn, tables.identity, IDENTITY[:4], piece)
 
     def finish(self) -> None:
         """Nothing was taken."""
