@@ -55,13 +55,16 @@ def started(
     folder: Path | None,
     *words: object,
     program: Sequence[object] = PROGRAM,
-    stdin: bytes | None = None,
+    stdin: bytes | int | None = None,
     **more: Any,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command in workspace `folder`, in a process group of its own; nothing of it outlives the block."""
+    """Start a command in workspace `folder`, in a process group of its own; nothing of it outlives the block.
+
+    `stdin` are bytes to feed it, or what subprocess takes; nothing by default.
+    """
     line = [str(word) for word in (*program, *(("-w", folder) if folder else ()), *words)]
     settings: dict[str, Any] = {
-        "stdin": subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        "stdin": {bytes: subprocess.PIPE, int: stdin}.get(type(stdin), subprocess.DEVNULL),
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
         "cwd": folder.parent if folder else None,
@@ -69,7 +72,7 @@ def started(
     }
     process = subprocess.Popen(line, **(settings | more))
     try:
-        if stdin is not None:
+        if isinstance(stdin, bytes):
             assert process.stdin is not None
             process.stdin.write(stdin)
             process.stdin.close()

@@ -68,8 +68,10 @@ class Round:
 def test_killed_at_random_moments(
     make: Any, kind: str, processes: int, files: Path, references: Any, full: bool
 ) -> None:
-    kills, rows, chunk = (25, 50_000, 1_000) if full else (3, 3_200, 100)
-    given = commands.generated(files, rows if processes == 2 else 2_500)
+    """Two thousand rows are read and sealed in one process, from three thousand on in two."""
+    sizes = {1: (25, 2_500, 50), 2: (50, 50_000, 1_000)} if full else {1: (3, 2_500, 100), 2: (3, 3_200, 100)}
+    kills, rows, chunk = sizes[processes]
+    given = commands.generated(files, rows)
     reference = references(given)
     whole = reference["seconds"]
     chance = random.Random(SEED + processes)

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import resource
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import commands
 import oracle
 import pytest
 from commands import crmctl, ended, started, until
-from sqlalchemy import make_url
-
-from crmctl import workspace
-from crmctl.store.sqlite import driver
-
-
-@contextlib.contextmanager
-def direct(folder: Path) -> Iterator[Any]:
-    """Yield a connection to a workspace's database as sqlite3 or psql give it, committing at once."""
-    place = workspace.find(folder)
-    if place.database_url.startswith("sqlite"):
-        raw = driver().connect(str(folder / "data" / "crmctl.db"), isolation_level=None, timeout=30)
-    else:
-        import psycopg
-
-        url = make_url(place.database_url)
-        raw = psycopg.connect(host=url.query["host"], user=url.username, dbname=url.database, autocommit=True)
-    try:
-        yield raw
-    finally:
-        raw.close()
-
+from storage import direct
 
 SQLITE_TRIGGER = """CREATE TRIGGER fault BEFORE INSERT ON change WHEN NEW.chunk = {chunk} AND NEW.position = 7
 BEGIN SELECT RAISE(ABORT, 'refused'); END"""
@@ -115,10 +91,11 @@ def test_a_server_that_drops_the_connection(make: Any, large: commands.Given) ->
     assert oracle.complaints(folder) == []
 
 
-SLOW_COMMIT = """CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN IF NEW.chunks = 2 THEN PERFORM pg_sleep(6); END IF; RETURN NULL; END $$;
+SLOW_COMMIT = """CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
+BEGIN IF NEW.chunks = 2 THEN PERFORM pg_advisory_xact_lock(4711); END IF; RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON batch DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW EXECUTE FUNCTION dawdle()"""
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 def test_a_commit_that_outlives_its_killed_client(make: Any, small: commands.Given) -> None:
@@ -126,13 +103,16 @@ def test_a_commit_that_outlives_its_killed_client(make: Any, small: commands.Giv
     folder = make("postgresql")
     with direct(folder) as raw:
         raw.execute(SLOW_COMMIT)
+        raw.execute("SELECT pg_advisory_lock(4711)")
         with started(folder, "customer", "import", small.path, "--chunk", 100) as process:
-            running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'"
-            assert until(lambda: raw.execute(running).fetchone()[0])
+            assert until(lambda: raw.execute(f"{WAITING} AND query = 'COMMIT'").fetchone()[0])
             process.kill()
             ended(process)
-        done = crmctl(folder, "batch", "resume", 1, "-o", "json")
-        assert until(lambda: not raw.execute(running).fetchone()[0])
+        with started(folder, "batch", "resume", 1, "-o", "json") as process:
+            assert until(lambda: raw.execute(WAITING).fetchone()[0] == 2 or process.poll() is not None)
+            raw.execute("SELECT pg_advisory_unlock(4711)")
+            done = ended(process)
 
-    assert (done.status, done.counts) == (3, small.counts), done.err
+    assert (done.status, done.err) == (3, b"")
+    assert done.counts == small.counts
     assert oracle.complaints(folder) == []
