@@ -248,6 +248,13 @@ class _Look:
                 hint=_("check the separator, or take columns out"),
                 code="COLUMNS_TOO_MANY",
             )
+        filled = sum(bool(cell.strip()) for cell in header.cells)
+        if header.known < 2 and header.known * 2 < filled:
+            raise InvalidInput(  # without naming cells, which may be somebody's data
+                _("{name}: no row of column headers is recognised in its first rows").format(name=name),
+                hint=_("put the headers into the first row, or name them with --mapping FILE"),
+                code="HEADER_MISSING",
+            )
         # Mapped now, so that an unknown column is told before a million records are read.
         self.mapping = self._map(frozenset())
         check_required(self.mapping, settings, options.type)

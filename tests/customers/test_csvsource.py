@@ -115,7 +115,7 @@ def test_a_cut_character_at_the_end(read: Read, cut: int) -> None:
         ("客户名称,星座\n张三,狮子\n".encode(), "COLUMN_UNKNOWN"),
         ("客户名称,\n张三,狮子\n".encode(), "COLUMN_UNKNOWN"),
         (b"name,name\na,b\n", "HEADER_TWICE"),
-        (b"1,2,3\n4,5,6\n", "COLUMN_UNKNOWN"),
+        (b"1,2,3\n4,5,6\n", "HEADER_MISSING"),
         ((",".join(["name", *(f"x{i}" for i in range(300))]) + "\na\n").encode(), "COLUMNS_TOO_MANY"),
         (b"name\n" + b"x" * 20_000 + b"\n", "CSV_TORN"),
         (b"name\n" + b"x" * 3_000_000, "RECORD_TOO_LONG"),
@@ -227,7 +227,12 @@ def test_an_unknown_type_is_refused(read: Read) -> None:
 
 
 def test_no_message_holds_a_cell(read: Read) -> None:
-    for data in ('姓名,手机\n"张三疯,1\n', "姓名,手机\n张三疯,1\x00\n", "姓名\n张三疯\n".encode() + b"\xff\n"):
+    for data in (
+        "张三疯,13812345678,a@b.cn\n李四,13912345678,c@d.cn\n",
+        '姓名,手机\n"张三疯,1\n',
+        "姓名,手机\n张三疯,1\x00\n",
+        "姓名\n张三疯\n".encode() + b"\xff\n",
+    ):
         assert "张三疯" not in str(vars(refused(read, data)))
 
 
