@@ -111,7 +111,7 @@ class Built:
             yield marshal.loads(piece)  # noqa: S302 - our own bytes, from a child of the same interpreter
 
 
-@dataclass
+@dataclass(slots=True)
 class State:
     """A customer touched in this chunk or the one before: what a later row of the file must see."""
 
@@ -190,7 +190,7 @@ class Builder:
         if row.contact is not None:
             self._new_contact(row.contact, state, work)
         if row.organisation or recipe.remembers:
-            self.now[number] = state
+            self._remember(state)
         epoch = recipe.epoch
         work.added.update(
             [(mark[1:], mark[0], epoch, 0 if unique else number, number) for mark, unique, _contact in row.marks]
@@ -225,11 +225,18 @@ class Builder:
         assert row.contact is not None
         customer, epoch = state.key.owner_id, self.recipe.epoch
         self._new_contact(row.contact, state, work)
-        self.now[customer] = state
+        self._remember(state)
         for mark, unique, of_contact in row.marks:
             if of_contact and mark not in decision.held:
                 work.added.add((mark[1:], mark[0], epoch, 0 if unique else customer, customer))
         work.built.counts["updated"] += 1
+
+    def _remember(self, state: State) -> None:
+        """Keep what a later row of the file may need; ciphers take a kilobyte each and are quickly made again."""
+        key = state.key
+        bare = DataKey(key.owner_kind, key.owner_id, key.generation, key.secret)
+        stored = state.row if self.recipe.remembers else ()
+        self.now[key.owner_id] = State(bare, stored, state.contacts, state.contact_count)
 
     def _identity(self, key: Key, customer: int) -> Values:
         mark = self.ident(effective_kind(key.kind, key.of_contact), key.value)
@@ -267,7 +274,7 @@ class Builder:
             {self._identity(key, customer) for key in merged.keys_added},
             {self._identity(key, customer) for key in merged.keys_dropped},
         )
-        self.now[customer] = state
+        self._remember(state)
         work.built.counts["updated" if merged.changed else "unchanged"] += 1
 
 
