@@ -40,7 +40,7 @@ from crmctl.security.sealing import DataKey, Sealer
 from crmctl.security.spool import write_spool
 from crmctl.store import counters, engine
 
-CHUNK = 20_000
+CHUNK = 10_000  # 20,000 write a few per cent faster and take both processes over 200 MB
 WORTH_A_PROCESS = 3_000  # rows: starting a second process costs about half a second
 
 Tell = Callable[[int], None]
