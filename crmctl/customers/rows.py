@@ -10,16 +10,19 @@ from crmctl.customers.formats.texts import Fault
 from crmctl.customers.headers import ColumnMapping
 from crmctl.customers.joining import Amounts, Joins, Places
 from crmctl.customers.model import Reason, Rejected, Row
-from crmctl.customers.placing import CLEAR, OWN, PERSON, KeyPlan, Step, key_plan, place_of
+from crmctl.customers.placing import ATTRIBUTES, CLEAR, OWN, PERSON, KeyPlan, Step, key_plan, place_of
 from crmctl.customers.policy import CustomersSettings, FieldPolicy, Party
 from crmctl.customers.reaching import FORMATS, ReachColumn
 from crmctl.customers.readers import Context, Later, Read, field_reader, sealed_text
 from crmctl.customers.torncells import TornCells
 from crmctl.customers.typesigns import TypeSigns
+from crmctl.customers.usual import usual_rows
 from crmctl.policy.model import CodeItem
 
 Outcome = Row | Rejected
 RowFunction = Callable[[int, list[str]], Outcome]
+# What a row has been found to have: reasons against it, flags, blank fields.
+Told = tuple[list[Reason], list[str], list[str]]
 _new = tuple.__new__
 
 
@@ -37,11 +40,11 @@ def compile_rows(
     `zone` is the company's, `at` the moment the import began (a resumed one keeps it), `type_code` the type of rows
     that name none, `outside` the lists of codes of other policies by name (tiers, tags, org_units).
     """
-    return _Rows(settings, mapping, Context(settings, zone, at, outside or {}), type_code).row
+    return usual_rows(Rows(settings, mapping, Context(settings, zone, at, outside or {}), type_code))
 
 
-class _Rows:
-    """The compiled columns of one file."""
+class Rows:
+    """The columns of one file, and what its rows are."""
 
     def __init__(
         self, settings: CustomersSettings, mapping: ColumnMapping, context: Context, type_code: str | None
@@ -95,14 +98,29 @@ class _Rows:
             if code == "type" or item.join:
                 continue
             read: Read | None
+            place = place_of(item, party)
             if item.format == "money":
+                place = CLEAR if place_of(item, "organisation") == CLEAR else ATTRIBUTES  # whoever the row is
                 read = None if self.mapping.has("currency") else self.amounts.quick_reader(column.index)
             elif code in reach:
                 read = reach[code].quick_reader() if alone or item.format == "email" else None
             else:
-                read = _read(item, party, self.context)
-            steps.append((column.index, code, read or _later, place_of(item, party)))
+                read = self.reader(item, party == "organisation")
+            steps.append((column.index, code, read or _later, place))
         return steps
+
+    def reader(self, item: FieldPolicy, organisation: bool) -> Read:
+        """Return the reader of a field as its place wants it: sealed fields are text."""
+        read = field_reader(item, self.context)
+        place = place_of(item, "organisation" if organisation else "person")
+        if place not in (OWN, PERSON) or item.format not in ("integer", "choices"):
+            return read
+
+        def text(cell: str) -> str | None:
+            value = read(cell)
+            return None if value is None else sealed_text(value)
+
+        return text
 
     def _written(self) -> set[str]:
         """Return every field that a row of this file may fill."""
@@ -148,7 +166,7 @@ class _Rows:
             self.joins.take(cells, places, organisation, reasons, blank)
         answers_itself = self.names_party and self._name_party(places, organisation)
         if late:
-            self._late(late, cells, places, organisation, reasons, flags, blank)
+            self._late(late, cells, places, organisation, (reasons, flags, blank))
         for code, currency in self.amounts.clear:
             if code in places[CLEAR]:
                 places[CLEAR].setdefault("currency", currency)
@@ -206,16 +224,12 @@ class _Rows:
             own.setdefault("contact_person", other)
         return False
 
-    def _late(
-        self, late: list[int], cells: list[str], places: Places, organisation: bool, reasons: list[Reason],
-        flags: list[str], blank: list[str],
-    ) -> None:  # fmt: skip
+    def _late(self, late: list[int], cells: list[str], places: Places, organisation: bool, told: Told) -> None:
         """Read the cells that need the row's currency or country, or are spelled unusually."""
+        reasons, flags, blank = told
         region = None
         if self.has_country:
-            region = next((place["country"] for place in places if "country" in place), None)
-            if region is not None and (len(region) != 2 or not region.isascii()):
-                region = ELSEWHERE
+            region = self.region_of(next((place["country"] for place in places if "country" in place), None))
         for index, (code, _money, _clear) in self.amounts.columns.items():
             if index in late:
                 try:
@@ -228,6 +242,12 @@ class _Rows:
                     column.take(cells[column.index], region, places, organisation, flags, blank)
                 except Fault as fault:
                     reasons.append(Reason(fault.code, column.code))
+
+    def region_of(self, country: str | None) -> str | None:
+        """Return whose phone numbers a row has; None says the home country's."""
+        if country is None or country == self.settings.phone_region:
+            return None
+        return country if len(country) == 2 and country.isascii() else ELSEWHERE
 
     def _check(self, kind: str, has_contact: bool, places: Places, reasons: list[Reason]) -> None:
         """Add what is missing: without it there is no record, or a contact person would have no name."""
@@ -244,19 +264,6 @@ class _Rows:
 
 def _later(_cell: str) -> None:
     raise Later
-
-
-def _read(item: FieldPolicy, party: Party, context: Context) -> Read:
-    """Return the reader of a field as its place wants it: sealed fields are text."""
-    read = field_reader(item, context)
-    if place_of(item, party) not in (OWN, PERSON) or item.format not in ("integer", "choices"):
-        return read
-
-    def text(cell: str) -> str | None:
-        value = read(cell)
-        return None if value is None else sealed_text(value)
-
-    return text
 
 
 def fit(cells: list[str], width: int) -> list[str] | str:

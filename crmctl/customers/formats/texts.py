@@ -15,6 +15,8 @@ _FULL_WIDTH = {
     **{0xFF21 + i: 0x41 + i for i in range(26)},
     **{0xFF41 + i: 0x61 + i for i in range(26)},
 }
+_SIGNS = re.compile(r"[\W_]+")  # all but letters and digits
+_NO_SIGNS = {code: None for code in range(128) if not chr(code).isalnum()}
 _ZERO_WIDTH_JOINER = "\u200d"  # holds an emoji together
 
 
@@ -82,10 +84,11 @@ def folded(text: str) -> str:
 
     companyName, company_name and "Company Name" are one.
     """
-    if not text.isascii():
-        text = normalize("NFKC", text)
-    text = text.casefold()
-    return text if text.isalnum() else "".join(sign for sign in text if sign.isalnum())
+    if text.isascii():
+        text = text.lower()
+        return text if text.isalnum() else text.translate(_NO_SIGNS)
+    text = normalize("NFKC", text).casefold()
+    return text if text.isalnum() else _SIGNS.sub("", text)
 
 
 def organisation_key(name: str) -> str:
