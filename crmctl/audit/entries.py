@@ -225,6 +225,15 @@ def append(conn: Connection, body: Mapping[str, Any]) -> Appended:
     return Appended(seq, leaf)
 
 
+def settle(conn: Connection) -> None:
+    """Wait until no other transaction holds the end of the log.
+
+    A server finishes a COMMIT it has been sent although the client is dead. Every transaction with rows holds the head
+    until its commit is through; after this, what a killed run wrote is there or never will be.
+    """
+    conn.execute(_LOCKED_HEAD).first()
+
+
 def _locked_head(conn: Connection) -> tuple[Frontier, bytes]:
     """Return the frontier and the newest leaf, locked; the very first time, make the head."""
     head = conn.execute(_LOCKED_HEAD).first()

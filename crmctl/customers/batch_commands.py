@@ -20,6 +20,7 @@ STATES = {
     "interrupted": N_("interrupted"),
     "done": N_("done"),
 }
+ROW_STATES = {"open": N_("to be corrected"), "fixed": N_("corrected"), "dismissed": N_("dismissed")}
 COUNT_COLUMNS = (
     Column("read", N_("Read"), right=True),
     Column("created", N_("Created"), right=True),
@@ -167,10 +168,10 @@ def rejects_command(call: Invocation, batch: int, export: Path | None, limit: in
         columns = (
             Column("row", N_("Row"), right=True),
             Column("code", N_("Code")),
-            Column("field", N_("Field")),
+            Column("field", N_("Field"), show=quarantine.field_label(run)),
             Column("reason", N_("Reason")),
             Column("suggestion", N_("What to do")),
-            Column("state", N_("State")),
+            Column("state", N_("State"), show=lambda value: _(ROW_STATES.get(value, value))),
             Column("candidates", N_("Candidates")),
         )
         call.emit({"run_id": run.run_id, "batch": batch}, Table(columns, rows, "rejects"))

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, Select, delete, insert, select, update
 
+from crmctl.audit import entries
 from crmctl.customers import tables
 from crmctl.customers.build import COUNTS, REJECTED_SEALED
 from crmctl.errors import Refused
@@ -148,6 +149,8 @@ def forget_leftovers(run: Run) -> None:
 
     The caller holds the import's lock, so nothing of it is in use.
     """
+    with engine.write(run.engine) as conn:
+        entries.settle(conn)
     with engine.read(run.engine) as conn:
         rows = conn.execute(select(tables.batch.c.batch_id, tables.batch.c.state)).all()
     known = {number for number, _state in rows}

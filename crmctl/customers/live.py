@@ -61,7 +61,9 @@ class Live:
         return counters.take(self.run.engine, "change", at_most)
 
     def apply(self, built: Built) -> None:
-        """Write a chunk."""
+        """Write a chunk, if the import's lock is still ours."""
+        if self.run.held is not None:
+            self.run.held.check()
         apply.apply(self.run, self.batch_id, built)
 
     def finish(self) -> None:

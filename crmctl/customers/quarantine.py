@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,7 @@ from crmctl import clock, files
 from crmctl.audit import entries
 from crmctl.customers import batches, tables
 from crmctl.customers.reasons import reason_text, suggestion_text
+from crmctl.i18n import lang
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.sealing import DataKey, Place, Sealer, pad
@@ -97,6 +98,12 @@ def reasons(run: Run, batch_id: int, limit: int) -> list[tuple[Any, ...]]:
         if len(found) >= limit:
             break
     return found[:limit]
+
+
+def field_label(run: Run) -> Callable[[str], str]:
+    """Return the function from a field's code to what people call it."""
+    fields: Any = run.policies.settings("customers").by_code  # type: ignore[attr-defined]
+    return lambda code: fields[code].label(lang()) if code in fields else code
 
 
 def export(run: Run, batch_id: int, path: Path) -> Written:

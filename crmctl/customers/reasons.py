@@ -15,9 +15,9 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "FEWER_CELLS": (N_("fewer cells than the header"), N_("complete the row")),
     "REQUIRED": (N_("{field} is missing"), N_("fill it in")),
     "TYPE_UNKNOWN": (N_("unknown customer type"), N_("use a type of policies/customers.yaml, or add the synonym")),
-    "MOBILE_INVALID": (N_("{field} is not a mobile number"), N_("11 digits; letters O and l are not 0 and 1")),
-    "PHONE_INVALID": (N_("{field} is not a telephone number"), N_("with area code, as in 010-12345678")),
-    "EMAIL_INVALID": (N_("{field} is not an e-mail address"), N_("as in name@example.cn")),
+    "MOBILE_INVALID": (N_("{field} is not a valid mobile number"), N_("11 digits; letters O and l are not 0 and 1")),
+    "PHONE_INVALID": (N_("{field} is not a valid telephone number"), N_("with area code, as in 010-12345678")),
+    "EMAIL_INVALID": (N_("{field} is not a valid e-mail address"), N_("as in name@example.cn")),
     "AMOUNT_INVALID": (N_("{field} is not an amount"), N_("digits only, as in 12500.00")),
     "DATE_INVALID": (N_("{field} is not a date that exists"), N_("as in 2026-03-05")),
     "CODE_DAMAGED": (

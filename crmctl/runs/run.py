@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from crmctl.security.access import AccessSettings
     from crmctl.security.actor import Actor
     from crmctl.security.keystore import KeyStore
+    from crmctl.security.locks import Held
     from crmctl.workspace import Workspace
 
 HOST = platform.node()[:64]
@@ -58,6 +59,7 @@ class Run:
     as_of: datetime
     dry_run: bool = False
     run_id: int | None = None
+    held: Held | None = None
     cleanup: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
     @cached_property
@@ -125,10 +127,10 @@ def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Ite
         stack.callback(base.dispose)
         migrate.require_head(base)
         who = actors.current(access_of(policies), mode=str(place.get("mode")), service_uid=place.get("service_uid"))
-        run = Run(command, act, who, place, policies, base, now, as_of, bool(call.dry_run), None, stack)
+        run = Run(command, act, who, place, policies, base, now, as_of, bool(call.dry_run), cleanup=stack)
         _permit(run)
         if lock and not run.dry_run:
-            stack.enter_context(_hold(run, lock))
+            run = replace(run, held=stack.enter_context(_hold(run, lock)))
         yield run
 
 
@@ -159,7 +161,7 @@ def _permit(run: Run) -> None:
         raise
 
 
-def _hold(run: Run, name: str) -> contextlib.AbstractContextManager[Any]:
+def _hold(run: Run, name: str) -> contextlib.AbstractContextManager[Held]:
     from crmctl.security import locks
 
     return locks.hold(
@@ -168,6 +170,7 @@ def _hold(run: Run, name: str) -> contextlib.AbstractContextManager[Any]:
         engine=run.engine if run.engine.dialect.name == "postgresql" else None,
         holder=f"{run.actor.person} (pid {os.getpid()}, {run.command}, {clock.local(run.at, run.zone)})",
         timeout=run.workspace.timeout,
+        instance=run.workspace.instance,
     )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = "locks"
 _MOST_TEXT = 400
+_MOST_SERVER_TEXT = 63  # bytes: NAMEDATALEN of PostgreSQL, less one
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}\Z")
 _pair = struct.Struct(">ii").unpack
 _descriptors: set[int] = set()
@@ -46,14 +47,14 @@ def hold(
 ) -> Iterator[Held]:
     """Hold the lock `name` inside the block, waiting up to `timeout` seconds for it.
 
-    With a PostgreSQL `engine` the lock is the database's, keyed by `instance` and name, on a connection of its own, and
-    `describe` says who has it; else it is a file in WORKSPACE/locks, and `holder` (person, pid, since) is what others
-    are told. Raises Locked naming the holder.
+    With a PostgreSQL `engine` the lock is the database's, keyed by `instance` and name, on a connection of its own;
+    else it is a file in WORKSPACE/locks. `holder` (person, pid, since) is what others are told, unless `describe` says
+    it better. Raises Locked naming the holder.
     """
     if not _NAME.match(name):
         raise ValueError(f"not a lock name: {name!r}")
     if engine is not None and engine.dialect.name == "postgresql":
-        taken = _advisory(name, engine, timeout, instance, describe)
+        taken = _advisory(name, engine, timeout, instance, holder, describe)
     else:
         taken = _file(name, workspace, holder, timeout)
     with taken as held:
@@ -132,7 +133,7 @@ def _same_file(descriptor: int, path: Path) -> bool:
 
 @contextlib.contextmanager
 def _advisory(
-    name: str, engine: Engine, timeout: float, instance: bytes, describe: Callable[[], str] | None
+    name: str, engine: Engine, timeout: float, instance: bytes, holder: str, describe: Callable[[], str] | None
 ) -> Iterator[Held]:
     from crmctl.store.failures import translated
 
@@ -145,7 +146,8 @@ def _advisory(
             _descriptors.add(descriptor)
             stack.callback(_descriptors.discard, descriptor)
             if not _patiently(lambda: _try_server(conn, key), timeout):
-                raise _locked(name, describe() if describe is not None else "")
+                raise _locked(name, describe() if describe is not None else _server_holder(conn, key))
+            _tell_server(conn, holder)
         yield Held(lambda: _server_answers(conn))
 
 
@@ -163,6 +165,22 @@ def _socket(conn: Connection) -> int:
 
 def _try_server(conn: Connection, key: tuple[int, int]) -> bool:
     return bool(conn.exec_driver_sql("SELECT pg_try_advisory_lock(%s, %s)", key).scalar_one())
+
+
+def _tell_server(conn: Connection, holder: str) -> None:
+    """Note on the lock's own connection who holds it; it is gone with the connection, as the lock is."""
+    text = holder.encode()[:_MOST_SERVER_TEXT].decode(errors="ignore")
+    conn.exec_driver_sql("SELECT set_config('application_name', %s, false)", (text,))
+
+
+def _server_holder(conn: Connection, key: tuple[int, int]) -> str:
+    holder = (
+        "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+        " WHERE l.locktype = 'advisory' AND l.granted"
+        " AND l.classid = (%s::bigint & 4294967295)::oid AND l.objid = (%s::bigint & 4294967295)::oid"
+        " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return str(conn.exec_driver_sql(holder, key).scalar() or "")
 
 
 def _server_answers(conn: Connection) -> bool:
