@@ -12,7 +12,7 @@ from typing import Any
 
 from crmctl.customers.drafting import Draft, Memory
 from crmctl.customers.formats.emails import quick_email
-from crmctl.customers.formats.phones import MOBILE_PREFIXES, quick_mobile
+from crmctl.customers.formats.phones import MOBILE_PREFIXES, quick_abroad, quick_mobile
 from crmctl.customers.formats.texts import plain
 from crmctl.customers.placing import CLEAR, place_of
 from crmctl.customers.policy import FieldPolicy
@@ -192,8 +192,14 @@ def _write_mobile(draft: Draft, i: int, item: FieldPolicy, context: Context) -> 
     dud = frozenset(text for cell in context.placeholders(item) if (text := quick_mobile(cell)))
 
     def spelled(cell: str) -> str | None:
-        """Return a mobile in another spelling; None says nothing."""
-        found = quick_mobile(cell) or quick_mobile(plain(cell))
+        """Return a mobile in another spelling, or a number of another country; None says nothing."""
+        found = quick_mobile(cell)
+        if found is None:
+            text = plain(cell)
+            found = quick_mobile(text)
+            if found is None:
+                abroad = quick_abroad(text)
+                return abroad.number if abroad else None
         return None if found in dud else found
 
     draft.write(

@@ -6,7 +6,9 @@ The normal form is E.164 (`+8613812345678`), with `;ext=801` behind it where the
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
 
 from crmctl.customers.formats.texts import Fault, plain
 
@@ -55,6 +57,90 @@ def quick_mobile(text: str) -> str | None:
     return None
 
 
+def quick_abroad(text: str) -> Phone | None:
+    """Return a valid number of another country that is written with its code (+44 7427509107); None says nothing.
+
+    What phonenumbers makes of it, at a tenth of the time: its patterns, without its search for what is written.
+    """
+    digits = text.translate(_SEPARATORS)
+    if digits[:1] != "+" or not 8 <= len(digits) <= 16 or not (digits.isascii() and digits[1:].isdecimal()):
+        return None
+    for size in (2, 3, 4):
+        plan = _plan(digits[1:size])
+        if plan is not None:
+            national = digits[size:]
+            if national[:1] == "0" or plan.before(national):
+                return None  # a prefix that is perhaps no part of the number
+            kind = plan.kind(national)
+            return None if kind is None else Phone(digits, kind, True)
+    return None
+
+
+class _Plan(NamedTuple):
+    """How numbers of a country code look: what may stand before them in that country, and which are (mobile) numbers.
+
+    `kind` says whether a national number is a mobile, None when it is not valid.
+    """
+
+    before: Callable[[str], object]
+    kind: Callable[[str], bool | None]
+
+
+@cache
+def _plan(code: str) -> _Plan | None:
+    """Return the numbering plan of a country code; None when there is no such code, or it is China's own."""
+    import phonenumbers
+
+    regions = phonenumbers.region_codes_for_country_code(int(code)) if code[0] != "0" and code != "86" else ()
+    if not regions or "001" in regions:
+        return None
+    tests = [_tests(region) for region in regions]
+    main = phonenumbers.PhoneMetadata.metadata_for_region(regions[0])
+    before = main.national_prefix_for_parsing if main else None
+
+    def kind(national: str) -> bool | None:
+        for begins, matches in tests:
+            if begins is not None and not begins(national):
+                continue
+            found = matches(national)
+            if found is not None or begins is not None or len(tests) == 1:
+                return found
+        return None
+
+    return _Plan(re.compile(before).match if before else lambda _national: None, kind)
+
+
+def _tests(region: str) -> tuple[Callable[[str], object] | None, Callable[[str], bool | None]]:
+    """Return the test of the digits that tell a region from others with its code, and that of its numbers."""
+    import phonenumbers
+
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    assert plan is not None
+    general = _matcher(plan.general_desc)
+    others = (
+        plan.premium_rate, plan.toll_free, plan.shared_cost, plan.voip, plan.personal_number, plan.pager, plan.uan,
+        plan.voicemail, plan.fixed_line,
+    )  # fmt: skip
+    known = [matcher for desc in others if (matcher := _matcher(desc))]
+    mobile = _matcher(plan.mobile)
+
+    def kind(national: str) -> bool | None:
+        if general is None or not general(national):
+            return None
+        if any(matcher(national) for matcher in known):
+            return False
+        return True if mobile is not None and mobile(national) else None
+
+    return re.compile(plan.leading_digits).match if plan.leading_digits else None, kind
+
+
+def _matcher(desc: Any) -> Callable[[str], object] | None:
+    if desc is None or desc.national_number_pattern is None:
+        return None
+    pattern, lengths = re.compile(desc.national_number_pattern).fullmatch, frozenset(desc.possible_length)
+    return lambda national: (not lengths or len(national) in lengths) and pattern(national)
+
+
 def read_mobiles(cell: str, region: str = HOME) -> list[Phone]:
     """Return the mobile numbers of a cell; `region` is the country of numbers without one.
 
@@ -73,6 +159,9 @@ def _read(cell: str, region: str, mobile: bool, code: str) -> list[Phone]:
     found = quick_mobile(text) if region == HOME else None
     if found:
         return [Phone(found, True, True)]
+    abroad = quick_abroad(text)
+    if abroad is not None:
+        return [abroad]
     if _DAMAGED.fullmatch(text):
         raise Fault("CODE_DAMAGED")
     try:
