@@ -77,7 +77,7 @@ def needles(cells: list[str]) -> set[bytes]:
     return found
 
 
-SAMPLED = [row(0), row(1), row(2), broken(7), broken(57), row(800), row(ENOUGH - 1)]
+SAMPLED = [row(70_000), broken(70_001), row(0), row(1), row(2), broken(7), broken(57), row(800), row(ENOUGH - 1)]
 NEEDLES = set().union(*(needles(cells) for cells in SAMPLED)) | {
     form for prefix in ("金丝雀", "笼中密语", "饲鸟员") for form in needles(["", "", prefix, *[""] * 8])
 } | {b"kanarie", b"-caged"}  # fmt: skip
@@ -183,7 +183,7 @@ def test_no_planted_value_is_anywhere(
     assert list((folder / "reports").iterdir())
     said += [done.out, done.err]
 
-    assert oracle.states(folder) == {1: "done", 2: "done", 3: "done", 4: "interrupted"}
+    assert list(oracle.states(folder).values()) == ["done", "done", "done", "interrupted"]
     assert [hits(text) for text in said if hits(text)] == []
     assert [hits(data) for data in seen] == []
     places = [folder, Path(f"{folder}.keys"), temporary]
@@ -219,9 +219,8 @@ def failures(say: Any, tmp_path: Path) -> None:
 
 def other(tmp_path: Path) -> Path:
     path = tmp_path / "source" / "others.csv"
-    path.write_text(
-        "\r\n".join([",".join(HEADER), *(",".join(broken(number)) for number in range(70_000, 70_020))]), "utf-8"
-    )
+    cells = [list(HEADER), row(70_000), *(broken(number) for number in range(70_001, 70_020))]
+    path.write_text("\r\n".join(map(",".join, cells)), "utf-8")
     return path
 
 

@@ -62,14 +62,14 @@ def invalid_policy(folder: Path, given: commands.Given) -> Done:
 def not_permitted(folder: Path, given: commands.Given) -> Done:
     access = folder / "policies" / "access.yaml"
     text = access.read_text("utf-8").replace("roles: [admin]", "roles: [agent]")
-    second = '    "somebody else":\n      uids: [64999]\n      roles: [admin]\n'
+    second = '    "someone":\n      uids: [64999]\n      roles: [admin]\n'
     access.write_text(text.replace("  people:\n", "  people:\n" + second), "utf-8")
     return crmctl(folder, "customer", "import", given.path, "-o", "json")
 
 
 def limit(folder: Path, given: commands.Given) -> Done:
     _filled(folder, given)
-    rows = given.path.read_text("utf-8").replace("individual", "individual")
+    rows = given.path.read_text("utf-8")
     changed = folder.with_name("changed.csv")
     changed.write_text(rows.replace("zhanhui", "dianhua").replace("@", "@new."), "utf-8")
     return crmctl(folder, "customer", "import", changed, "--mode", "upsert", "--max-changes", 0, "-o", "json")
@@ -93,8 +93,9 @@ def busy(folder: Path, _given: commands.Given) -> Done:
 
 
 def locked(folder: Path, given: commands.Given) -> Done:
+    lock = folder / "locks" / "customer.import.lock"
     with started(folder, "customer", "import", "-", stdin=subprocess.PIPE) as first:
-        assert until(lambda: b"customer import" in (folder / "locks" / "customer.import.lock").read_bytes())
+        assert until(lambda: lock.is_file() and b"customer import" in lock.read_bytes())
         second = crmctl(folder, "customer", "import", given.path, "--lock-timeout", 0.3, "-o", "json")
         assert first.poll() is None
     return second

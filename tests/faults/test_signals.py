@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from typing import Any
 import commands
 import oracle
 import pytest
-from commands import alone, crmctl, ended, members, started, strike, until
+from commands import alone, crmctl, ended, inside, members, started, strike, until
 
 STATUS = {signal.SIGINT: (130, "INTERRUPTED"), signal.SIGTERM: (143, "TERMINATED")}
 
@@ -26,7 +25,7 @@ def chunks(folder: Path) -> int:
 def resumed(folder: Path, given: commands.Given) -> None:
     """Finish the batch and look at everything."""
     assert oracle.states(folder) == {1: "interrupted"}
-    done = crmctl(folder, "batch", "resume", 1, "-o", "json")
+    done = inside(folder, "batch", "resume", 1, "-o", "json")
     assert (done.status, done.counts) == (3, given.counts), done.err
     assert oracle.complaints(folder) == []
 
@@ -145,9 +144,9 @@ def test_unfinished_bytes_are_not_begun_twice(make: Any, small: commands.Given, 
     assert strike(point, folder, "customer", "import", small.path, "--chunk", 100).status == 143
 
     for words in ((copy,), (copy, "--dry-run"), ("-",)):
-        stdin = copy.read_bytes() if words == ("-",) else None
-        done = crmctl(folder, "customer", "import", *words, "--mode", mode, "-o", "json", stdin=stdin)
+        line = ("customer", "import", *words, "--mode", mode, "-o", "json")
+        done = crmctl(folder, *line, stdin=copy.read_bytes()) if words == ("-",) else inside(folder, *line)
         assert (done.status, done.failure["details"]) == (1, {"batch": 1})
         assert "crmctl batch resume 1" in done.failure["hint"]
-    assert json.loads(crmctl(folder, "batch", "list", "-o", "json").out)["batches"][0]["batch"] == 1
+    assert inside(folder, "batch", "list", "-o", "json").document["batches"][0]["batch"] == 1
     resumed(folder, small)

@@ -8,7 +8,7 @@ from typing import Any
 import commands
 import oracle
 import pytest
-from commands import crmctl, ended, started, until
+from commands import crmctl, ended, inside, started, until
 from storage import direct
 
 SQLITE_TRIGGER = """CREATE TRIGGER fault BEFORE INSERT ON change WHEN NEW.chunk = {chunk} AND NEW.position = 7
@@ -37,7 +37,7 @@ def test_a_database_that_refuses_a_row(
         assert oracle.chunks(run) == [2]
     with direct(folder) as raw:
         raw.execute(REMOVE[kind])
-    done = crmctl(folder, "batch", "resume", 1, "-o", "json")
+    done = inside(folder, "batch", "resume", 1, "-o", "json")
     assert (done.status, done.counts) == (3, given.counts), done.err
     assert oracle.complaints(folder) == []
 
@@ -55,7 +55,7 @@ def test_a_full_disk(make: Any, size: str, chunk: int, request: pytest.FixtureRe
 
     assert (done.status, done.failure["code"], done.out) == (74, "STORAGE_FAILED", b""), done.err
     assert set(oracle.states(folder).values()) <= {"interrupted", "running"}
-    done = crmctl(folder, "batch", "resume", 1, "-o", "json")
+    done = inside(folder, "batch", "resume", 1, "-o", "json")
     assert (done.status, done.counts) == (3, given.counts), done.err
     assert oracle.complaints(folder) == []
 
@@ -86,7 +86,7 @@ def test_a_server_that_drops_the_connection(make: Any, large: commands.Given) ->
         )
         done = ended(process)
     assert (done.status, done.out) == (74, b""), done.err
-    done = crmctl(folder, "batch", "resume", 1, "-o", "json")
+    done = inside(folder, "batch", "resume", 1, "-o", "json")
     assert (done.status, done.counts) == (3, large.counts), done.err
     assert oracle.complaints(folder) == []
 
