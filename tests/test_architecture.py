@@ -20,7 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "alembic").rglob("*.py"))
 
 MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS = 400, 60, 7
 
-BASE = {"errors", "clock", "files", "i18n", "locate", "log", "workspace"}
+BASE = {"errors", "clock", "files", "i18n", "locate", "log", "process", "workspace"}
 FOUNDATIONS = {"cli", "policy", "store", "security", "audit", "runs", "worktime"}
 
 # Which room may use which other (base modules are everybody's). A new line here is a decision about the house.

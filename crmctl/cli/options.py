@@ -26,11 +26,11 @@ from crmctl.cli.helptext import SETTINGS, Context, write_examples
 from crmctl.cli.invocation import DEFAULT_TIMEOUT, Invocation
 from crmctl.cli.lazy import OwnHelp, write_options
 from crmctl.cli.personal import PersonalValue, personal_option, resolve_personal
-from crmctl.cli.process import guarded, harden
 from crmctl.cli.screen import is_terminal
 from crmctl.cli.shared import FORMATS, OWNED, WORKSPACE_VARIABLE, given, headers_option, shared_options
 from crmctl.errors import EXIT_CODES, UsageProblem
 from crmctl.i18n import _, lang
+from crmctl.process import guarded, harden
 
 __all__ = ["Invocation", "PersonalValue", "command", "personal_option"]
 

@@ -115,11 +115,14 @@ def write_template(call: Invocation, type_text: str, out: Path | None) -> None:
     """Write the empty sheet. Raises UsageProblem when a workbook would go to a terminal."""
     from crmctl import policy, workspace
     from crmctl.cli.screen import is_terminal
+    from crmctl.customers.reading import outside_lists
     from crmctl.customers.template import template
 
     policies = policy.load(workspace.called(call).policies)
     settings: Any = policies.settings("customers")
-    data = template(settings, code_of(policies, "type", type_text) or None, lang(), call.output)
+    data = template(
+        settings, code_of(policies, "type", type_text) or None, lang(), call.output, outside_lists(policies)
+    )
     if out is not None:
         with files.atomic_output(out) as stream:
             stream.write(data)

@@ -16,13 +16,13 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
 
-from crmctl.cli.process import harden
 from crmctl.customers.build import Builder, Built, Order, Recipe
 from crmctl.customers.decide import Candidate
 from crmctl.customers.model import Rejected, Row
 from crmctl.customers.packing import Packed, Packer, ident_function
 from crmctl.errors import CrmctlError, StorageFailed
 from crmctl.i18n import _
+from crmctl.process import harden
 from crmctl.security.identity import BlindIndex
 
 
