@@ -15,7 +15,7 @@ from crmctl.i18n import _, lang
 
 if TYPE_CHECKING:
     from crmctl.cli.invocation import Invocation
-    from crmctl.customers.intake import Request
+    from crmctl.customers.origin import Request
     from crmctl.policy import PolicySet
     from crmctl.runs.run import Run
 
@@ -56,7 +56,7 @@ def _names(policies: PolicySet, field: str) -> dict[str, str]:
 def import_request(run: Run, file: str, given: Mapping[str, Any]) -> Request:
     """Return what `customer import` was asked for. Raises InvalidInput for an unknown type or a bad mapping file."""
     from crmctl.customers.headers import load_mapping
-    from crmctl.customers.intake import Request
+    from crmctl.customers.origin import Request
     from crmctl.customers.source import SourceOptions
 
     if given["rejects"] is not None and given["rejects"].exists():

@@ -8,57 +8,37 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from sqlalchemy import select
 
 from crmctl import clock
 from crmctl.audit import entries
-from crmctl.customers import batches, facts, merge, quarantine, record, source
+from crmctl.customers import batches, facts, merge, quarantine, record
 from crmctl.customers.build import COUNTS, Recipe
-from crmctl.customers.formats.money import Unit
 from crmctl.customers.importing import Import, Totals
 from crmctl.customers.live import Live
+from crmctl.customers.origin import Request, inspected, place_of, request_of, second_spool, unit_text
 from crmctl.customers.outcome import Outcome
 from crmctl.customers.pipeline import InProcess, Line, SecondProcess, Task
-from crmctl.customers.reading import Place, Reading, outside_lists, stamp_of
-from crmctl.customers.records import settings_of
+from crmctl.customers.reading import Reading
 from crmctl.customers.rehearsal import Rehearsal
-from crmctl.customers.source import SourceInfo, SourceOptions
-from crmctl.errors import InvalidInput, LimitExceeded, Refused
+from crmctl.customers.source import SourceInfo
+from crmctl.errors import LimitExceeded, Refused
 from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.limits import Limits
 from crmctl.runs.run import Run
 from crmctl.security.identity import BlindIndex
 from crmctl.security.sealing import DataKey, Sealer
-from crmctl.security.spool import write_spool
 from crmctl.store import counters, engine
 
-CHUNK = 10_000  # 20,000 write a few per cent faster and take both processes over 200 MB
 WORTH_A_PROCESS = 3_000  # rows: starting a second process costs about half a second
 
 Tell = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What an import was asked for. `file` "-" is standard input; `options` is how to read it."""
-
-    file: str
-    mode: str = "create"
-    clear_blanks: bool = False
-    source: str = "default"
-    options: SourceOptions = field(default_factory=SourceOptions)
-    chunk: int = CHUNK
-    rejects: Path | None = None
-    max_changes: int | None = None
-    second_process: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -88,8 +68,8 @@ def start(run: Run, request: Request, tell: Tell) -> Outcome:
         run.keys.add(run.keys.wrapper.wrap([key]))
         stack.callback(_forget_batch, run, batch_id)  # until the batch itself is committed
         spool = batches.spool_file(run, batch_id)
-        place = _place(request.file, key, Sealer(run.workspace.instance), spool)
-        reading = _inspect(run, request, place)
+        place = place_of(request.file, key, Sealer(run.workspace.instance), spool)
+        reading = inspected(run, request, place)
         _refuse_unfinished(run, reading.info.sha256)
         run = runs.begin(run)
         stack.pop_all()
@@ -115,18 +95,18 @@ def resume(
     key = run.keys.key("batch", batch_id)
     sealer = Sealer(run.workspace.instance)
     info = batches.open_info(sealer, key, batch.sealed)
-    request = _request_of(batch, info, file, max_changes, rejects)
+    request = request_of(batch, info, file, max_changes, rejects)
     spooled = not file and bool(info["spooled"])
-    place = _place(
+    place = place_of(
         request.file,
         key,
         sealer,
-        _again(run, batch_id) if not spooled else batches.spool_file(run, batch_id),
+        second_spool(run, batch_id) if not spooled else batches.spool_file(run, batch_id),
         spooled=spooled,
     )
-    reading = replace(_inspect(run, request, place), at=batch.started_at)
+    reading = replace(inspected(run, request, place), at=batch.started_at)
     if reading.info.sha256 != batch.source_sha256:
-        _again(run, batch_id).unlink(missing_ok=True)
+        second_spool(run, batch_id).unlink(missing_ok=True)
         raise Refused(
             _("batch {batch}: these are other bytes than it began with").format(batch=batch_id),
             hint=_("give the same file, or import this one as a batch of its own"),
@@ -148,38 +128,12 @@ def _rehearse(run: Run, request: Request, tell: Tell, began: float) -> Outcome:
     with contextlib.ExitStack() as stack:
         spool = run.workspace.spool / f"rehearsal-{os.getpid()}.sealed"
         stack.callback(spool.unlink, missing_ok=True)
-        place = _place(request.file, key, Sealer(run.workspace.instance), spool)
-        reading = _inspect(run, request, place)
+        place = place_of(request.file, key, Sealer(run.workspace.instance), spool)
+        reading = inspected(run, request, place)
         _refuse_unfinished(run, reading.info.sha256)
         begun = _Begun(1 << 40, key, reading, request, reading.info.header_number, 0, _next_customer(run), Totals())
         totals = _import(run, begun, tell)
     return _outcome(run, begun, totals, began, None)
-
-
-def _inspect(run: Run, request: Request, place: Place) -> Reading:
-    settings = settings_of(run)
-    with place.open() as handle:
-        if place.spool_key is None:
-            place = replace(place, stamp=stamp_of(handle))
-        name = _("standard input") if request.file == "-" else request.file
-        info = source.inspect(handle, settings, request.options, name=name)
-    return Reading(place, info, request.options, settings, outside_lists(run.policies), run.zone, run.at)
-
-
-def _place(file: str, key: DataKey, sealer: Sealer, spool: Path, *, spooled: bool = False) -> Place:
-    """Return where the bytes are; standard input is sealed into `spool` first, unless it was before."""
-    if file != "-" and not spooled:
-        return Place(Path(file).absolute())
-    if not spooled:
-        spool.unlink(missing_ok=True)
-        stream: BinaryIO = sys.stdin.buffer
-        write_spool(spool, stream, key, sealer)
-    return Place(spool, key, sealer)
-
-
-def _again(run: Run, batch_id: int) -> Path:
-    """Return where standard input given to `batch resume` is sealed: the first spool is kept until all is done."""
-    return run.workspace.spool / f"batch-{batch_id}.again.sealed"
 
 
 def _refuse_unfinished(run: Run, sha256: str) -> None:
@@ -233,30 +187,6 @@ def _open_batch(run: Run, request: Request, reading: Reading, batch_id: int, key
     return newcomers
 
 
-def _request_of(
-    batch: batches.Batch, info: Mapping[str, Any], file: str, max_changes: int | None, rejects: Path | None
-) -> Request:
-    stored = batch.options
-    named = {name: stored[name] for name in SourceOptions.__dataclass_fields__ if name in stored}
-    path = file or info["path"] or "-"
-    if not file and not info["spooled"] and not Path(path).is_file():
-        raise InvalidInput(
-            _("batch {batch}: its file is no longer where it was").format(batch=batch.batch_id),
-            hint=_("name it: crmctl batch resume {batch} FILE").format(batch=batch.batch_id),
-            code="FILE_MISSING",
-        )
-    return Request(
-        file=path,
-        mode=batch.mode,
-        clear_blanks=stored["clear_blanks"],
-        source=batch.source,
-        options=SourceOptions(**{**named, "mapping": info["mapping"]}),
-        chunk=stored["chunk"],
-        rejects=rejects,
-        max_changes=max_changes,
-    )
-
-
 def _finish(run: Run, begun: _Begun, tell: Tell, began: float) -> Outcome:
     with runs.recorded_failure(run), _interrupted(run, begun.batch_id):
         totals = _import(run, begun, tell)
@@ -267,7 +197,7 @@ def _finish(run: Run, begun: _Begun, tell: Tell, began: float) -> Outcome:
             runs.finish(conn, run, "done", status, totals.counts)
             body = run.entry("done", at=clock.now(), batch=begun.batch_id, counts=totals.counts)
             entries.append(conn, body)
-    for spool in (batches.spool_file(run, begun.batch_id), _again(run, begun.batch_id)):
+    for spool in (batches.spool_file(run, begun.batch_id), second_spool(run, begun.batch_id)):
         spool.unlink(missing_ok=True)
     rejects = None
     if begun.request.rejects is not None and totals.counts["rejected"]:
@@ -362,13 +292,9 @@ def check_sums(totals: Totals) -> None:
         raise AssertionError(f"read {counts['read']} rows but accounted for {parts}")
 
 
-def _unit_text(unit: Unit | None) -> str:
-    return "" if unit is None else f"×{unit.factor:,} {unit.currency or ''}".strip()
-
-
 def _outcome(run: Run, begun: _Begun, totals: Totals, began: float, rejects: str | None) -> Outcome:
     info = begun.reading.info
-    columns = [(column.header, column.field or column.why, _unit_text(column.unit)) for column in info.mapping.columns]
+    columns = [(column.header, column.field or column.why, unit_text(column.unit)) for column in info.mapping.columns]
     return Outcome(
         run_id=run.run_id,
         batch=None if run.dry_run else begun.batch_id,
