@@ -32,10 +32,12 @@ lint:
 full: lint
 	$(PYTHON) -m pytest -n $(WORKERS) tests --full $(ARGS)
 	$(PYTHON) -m benchmarks.import_customers
+	$(PYTHON) -m benchmarks.startup
 
 bench:
 	@sh .ci/venv dev,postgres
 	$(PYTHON) -m benchmarks.import_customers $(ARGS)
+	$(PYTHON) -m benchmarks.startup
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo demo.keys benchmarks/out

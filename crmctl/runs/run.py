@@ -22,7 +22,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from crmctl import clock, workspace
 from crmctl.audit import entries
-from crmctl.errors import CrmctlError, Interrupted, LimitExceeded, PermissionMissing, Refused
+from crmctl.errors import CrmctlError, Interrupted, KeyMissing, LimitExceeded, PermissionMissing, Refused
+from crmctl.i18n import _
 from crmctl.runs import tables
 from crmctl.security import actor as actors
 from crmctl.security import permissions
@@ -128,6 +129,7 @@ def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Ite
         migrate.require_head(base)
         who = actors.current(access_of(policies), mode=str(place.get("mode")), service_uid=place.get("service_uid"))
         run = Run(command, act, who, place, policies, base, now, as_of, bool(call.dry_run), cleanup=stack)
+        _same_installation(run)
         _permit(run)
         if lock and not run.dry_run:
             run = replace(run, held=stack.enter_context(_hold(run, lock)))
@@ -150,6 +152,20 @@ def with_password(url: str, secret: Path | None) -> str:
 
     password = read_secret(secret).decode().strip()
     return make_url(url).set(password=password).render_as_string(hide_password=False)
+
+
+def _same_installation(run: Run) -> None:
+    """Raise KeyMissing when the database is another workspace's: nothing of it would open here."""
+    with engine.read(run.engine) as conn:
+        instance = conn.execute(select(tables.installation.c.instance)).scalar_one_or_none()
+    if instance != run.workspace.get("instance"):
+        raise KeyMissing(
+            _("the database belongs to another workspace ({theirs}, this is {ours})").format(
+                theirs=str(instance)[:8], ours=str(run.workspace.get("instance"))[:8]
+            ),
+            hint=_("correct `database` in crmctl.yaml"),
+            code="INSTANCE_WRONG",
+        )
 
 
 def _permit(run: Run) -> None:
