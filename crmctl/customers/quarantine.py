@@ -16,6 +16,7 @@ from sqlalchemy import insert, select
 from crmctl import clock, files
 from crmctl.audit import entries
 from crmctl.customers import batches, tables
+from crmctl.customers.formats.texts import inert
 from crmctl.customers.reasons import reason_text, suggestion_text
 from crmctl.i18n import lang
 from crmctl.runs import run as runs
@@ -24,7 +25,6 @@ from crmctl.security.sealing import DataKey, Place, Sealer, pad
 from crmctl.store import counters, engine
 
 COPY_SEALED = Place("copy_register", "sealed")
-FORMULA = tuple("=+-@\t\r\0＝＋－＠")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def write_rows(
 
     def put(cells: Sequence[str], start: str = "") -> None:
         buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\r\n").writerow([_inert(cell) for cell in cells])
+        csv.writer(buffer, lineterminator="\r\n").writerow([inert(cell) for cell in cells])
         data = (start + buffer.getvalue()).encode("utf-8")
         digest.update(data)
         stream.write(data)
@@ -153,10 +153,6 @@ def _fitted(cells: list[str], width: int) -> list[str]:
     if len(cells) <= width:
         return [*cells, *[""] * (width - len(cells))]
     return [*cells[: width - 1], ",".join(cells[width - 1 :])]
-
-
-def _inert(cell: str) -> str:
-    return "'" + cell if cell.startswith(FORMULA) else cell
 
 
 def _register(run: Run, batch_id: int, digest: str, rows: int, path: Path, key: DataKey, sealer: Sealer) -> None:

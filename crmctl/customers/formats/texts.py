@@ -9,6 +9,7 @@ from unicodedata import category, is_normalized, normalize
 # value that begins with quotes and then such a character gets one more, so that export and import cancel out.
 FORMULA = "=+-@\t\r＝＋－＠"
 _NEUTRALISED = re.compile(f"'+[{re.escape(FORMULA)}]")
+_LIVE = re.compile(f"'*[{re.escape(FORMULA)}]")
 # Full-width letters and digits, as Chinese input methods type them. Punctuation stays: firms are registered with （）.
 _FULL_WIDTH = {
     **{0xFF10 + i: 0x30 + i for i in range(10)},
@@ -31,6 +32,11 @@ class Fault(ValueError):
 def unquoted(cell: str) -> str:
     """Return `cell` without the one `'` that neutralised a formula character."""
     return cell[1:] if cell[:1] == "'" and _NEUTRALISED.match(cell) else cell
+
+
+def inert(cell: str) -> str:
+    """Return `cell` so that no spreadsheet runs it; `unquoted` gives it back exactly."""
+    return "'" + cell if _LIVE.match(cell) else cell
 
 
 def plain(cell: str) -> str:
