@@ -159,7 +159,7 @@ def _open_batch(run: Run, request: Request, reading: Reading, batch_id: int, key
     newcomers = _next_customer(run)
     spooled = reading.place.spool_key is not None
     sealed = {
-        "name": reading.info.name,
+        "name": "-" if spooled else reading.info.name,
         "path": "" if spooled else str(reading.place.path),
         "header": list(reading.info.header),
         "mapping": dict(request.options.mapping),

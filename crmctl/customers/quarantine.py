@@ -18,7 +18,7 @@ from crmctl.audit import entries
 from crmctl.customers import batches, tables
 from crmctl.customers.formats.texts import inert
 from crmctl.customers.reasons import reason_text, suggestion_text
-from crmctl.i18n import lang
+from crmctl.i18n import _, lang
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.sealing import DataKey, Place, Sealer, pad
@@ -54,7 +54,8 @@ def summary(run: Run, batch_id: int) -> Summary:
     info = batches.open_info(Sealer(run.workspace.instance), key, batch.sealed)
     counts = reason_counts(run, batch_id)
     ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    return Summary(batch, info["name"], info["header"], ordered, key)
+    name = _("standard input") if info["name"] == "-" else info["name"]
+    return Summary(batch, name, info["header"], ordered, key)
 
 
 def reason_counts(run: Run, batch_id: int) -> dict[str, int]:

@@ -35,7 +35,7 @@ _POLICY = (
     Column("name", N_("Name")),
     Column("version", N_("Version"), right=True),
     Column("mode", N_("Mode")),
-    Column("owner", N_("Owner")),
+    Column("owner", N_("Responsible post")),
     Column("scope", N_("Scope"), show=lambda scope: _scope_text(scope)),
     Column("effective_from", N_("From")),
     Column("effective_until", N_("Until")),
