@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import postgres
 import pytest
 
@@ -27,6 +28,11 @@ _OURS = ("CRMCTL_", "PG", "XDG_", "LC_", "LANG", "COLUMNS", "LINES", "NO_COLOR",
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="demands of scale at full scale, not a twentieth")
+
+
+# How long an example takes says something about the machine, nothing about the program.
+hypothesis.settings.register_profile("crmctl", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("crmctl")
 
 
 @pytest.fixture(scope="session")
