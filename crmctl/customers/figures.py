@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from crmctl.customers.headers import Column
 from crmctl.customers.readers import Money
 
 _SAMPLE = 8192
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII).fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,12 @@ class Weigher:
     def take(self, cells: Iterable[str]) -> None:
         """Weigh cells. Exact reading is kept for extremes and for the sample."""
         low, high, filled, step = self._low, self._high, self._filled, self._step
+        about: float | None
         for cell in cells:
             try:
                 about = float(cell)
             except ValueError:
-                about = None
+                about = float(cell.replace(",", "")) if _THOUSANDS(cell) else None
             if about is not None and low <= about <= high and (filled + 1) % step:
                 filled += 1
             elif cell:

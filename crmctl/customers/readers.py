@@ -199,16 +199,17 @@ class Money:
 
         self.currency = self.unit.currency or self.home
         self.usual = self._reader(self.currency)
+        limits = field.range
+        self.bare = quick_money(self.decimals[self.currency], self.unit.factor, limits.least, limits.most)
 
     def quick(self) -> Read:
         """Return a reader of bare numbers, for rows that name no currency; it raises Later for all others."""
-        limits = self.field.range
-        quick = quick_money(self.decimals[self.currency], self.unit.factor, limits.least, limits.most)
+        bare = self.bare
 
         def read(cell: str) -> int | None:
             if not cell:
                 return None
-            minor = quick(cell)
+            minor = bare(cell)
             if minor is None:
                 raise Later
             return minor
@@ -219,6 +220,8 @@ class Money:
         """Return the amount; raises Fault, CURRENCY_CONFLICT when cell, header and row name different currencies."""
         if not cell:
             return None
+        if row_currency is None and (minor := self.bare(cell)) is not None:
+            return Amount(minor, self.currency, False)
         named = self.unit.currency
         if named and row_currency and named != row_currency:
             raise Fault("CURRENCY_CONFLICT")

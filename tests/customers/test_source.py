@@ -116,3 +116,11 @@ def test_pieces_of_a_broken_record() -> None:
     assert marked([5, 3, 5, 3, 5], 5) == [False] * 5
     assert marked([3, 3, 3, 5], 5) == [False] * 4
     assert marked([2] * 30, 5) == [False] * 30
+
+
+def test_amounts_with_commas_are_weighed_like_others(read: Read) -> None:
+    cells = [f'"{i:,}.50"' if i % 2 else f"{i}.50" for i in range(1000, 21_000)]
+    cells += ['"1,2"', "面议", '"12,345"']
+    figures = read("姓名,年合作额\n" + "".join(f"张三,{cell}\n" for cell in cells)).info.figures[0]
+    assert (figures.least, figures.greatest) == (100_050, 2_099_950)
+    assert (figures.filled, figures.unreadable) == (20_001, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from operator import mul
 
 from crmctl.customers.formats.texts import Fault, plain
 
@@ -42,7 +43,7 @@ def read_uscc(cell: str) -> str:
 
 
 def _uscc_check(text: str) -> bool:
-    total = sum(_USCC_VALUES[sign] * weight for sign, weight in zip(text, _USCC_WEIGHTS, strict=False))
+    total = sum(map(mul, map(_USCC_VALUES.__getitem__, text[:17]), _USCC_WEIGHTS))
     return _USCC_SIGNS[-total % 31] == text[17]
 
 
@@ -70,7 +71,7 @@ def read_id_card(cell: str) -> str:
 
 
 def _id_check(text: str) -> str:
-    total = sum(int(sign) * weight for sign, weight in zip(text[:17], _ID_WEIGHTS, strict=True))
+    total = sum(map(mul, map(int, text[:17]), _ID_WEIGHTS))
     return _ID_CHECK[total % 11]
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+
 import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import MOBILE_SPELLINGS, spelled
 
-from crmctl.customers.formats.phones import ELSEWHERE, MOBILE_PREFIXES, quick_mobile, read_mobiles, read_phones
+from crmctl.customers.formats.phones import (
+    ELSEWHERE,
+    MOBILE_PREFIXES,
+    quick_abroad,
+    quick_mobile,
+    read_mobiles,
+    read_phones,
+)
 from crmctl.customers.formats.texts import Fault
 
 MOBILE = phonenumbers.PhoneNumberType.MOBILE
@@ -137,3 +147,39 @@ def test_reading_never_fails_otherwise(text: str) -> None:
                 assert problem.code in ("MOBILE_INVALID", "PHONE_INVALID", "CODE_DAMAGED")
             else:
                 assert found
+
+
+def _numbers_of_all_countries() -> Iterator[str]:
+    """Yield an example of every kind of number of every region, and what is nearly one."""
+    dice = random.Random(3)  # noqa: S311 - the same numbers every time
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        for kind in range(11):
+            example = phonenumbers.example_number_for_type(region, kind)
+            if example is None:
+                continue
+            text = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+            code = len(str(example.country_code)) + 1
+            at = dice.randrange(code, len(text))
+            yield from (text, text[:-1], text + "1", f"{text[:code]} 0{text[code:]}", f"{text[:code]} {text[code:]}")
+            yield text[:at] + dice.choice("0123456789") + text[at + 1 :]
+
+
+def test_numbers_of_other_countries_are_what_the_library_says() -> None:
+    answered = 0
+    for text in _numbers_of_all_countries():
+        found = quick_abroad(text)
+        if found is None:
+            continue  # the library is asked itself
+        number = phonenumbers.parse(text, "CN")
+        assert phonenumbers.is_valid_number(number), text
+        assert found.number == phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        assert (found.mobile, found.valid) == (phonenumbers.number_type(number) == MOBILE, True), text
+        answered += 1
+    assert answered > 2000
+
+
+@pytest.mark.parametrize(
+    "text", ["13812345678", "+8613812345678", "+0123456789", "+1 713", "+999123456789", "+٤٤7427509107"]
+)
+def test_what_is_no_number_of_another_country(text: str) -> None:
+    assert quick_abroad(text) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,3 +78,9 @@ def test_neutralising_and_reading_cancel_out(value: str) -> None:
 def test_forms_are_stable(text: str) -> None:
     for form in (plain, wording, notes, folded):
         assert form(form(text)) == form(text)
+
+
+def test_folding_keeps_letters_and_digits_of_every_script() -> None:
+    for sign in map(chr, [*range(0xD800), *range(0xE000, 0x30000)]):
+        found = normalize("NFKC", f"A{sign}_ b").casefold()
+        assert folded(f"A{sign}_ b") == "".join(letter for letter in found if letter.isalnum())
