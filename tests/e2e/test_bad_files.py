@@ -84,7 +84,6 @@ BAD: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 # What the line names where it is not the file as a whole.
 WHERE = {
-    "blank lines": ",,",
     "a required column missing": "name",
     "an unknown column": "shoe size",
     "two headers of one field": "mobile",

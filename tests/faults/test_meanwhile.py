@@ -8,7 +8,7 @@ from typing import Any
 
 import commands
 import oracle
-from commands import crmctl, ended, started, until
+from commands import crmctl, ended, inside, started, until
 
 MASKED = re.compile(r"\*")
 PLAIN = re.compile(r"\d{11}|[\w.]+@[\w.]+\.\w+")
@@ -20,6 +20,12 @@ def known(folder: Path) -> tuple[str, str]:
         if clear["type"] == "individual" and sealed.get("mobile", "").startswith("+86"):
             return sealed["mobile"], sealed["name"]
     raise AssertionError("nobody with a mobile")
+
+
+def progress(folder: Path) -> int:
+    """Return how many chunks of the second batch are committed."""
+    with oracle.opened(folder) as run:
+        return oracle.chunks(run)[1]
 
 
 def test_list_find_and_count_answer_while_an_import_runs(make: Any, kind: str, files: Path, small: Any) -> None:
@@ -37,6 +43,9 @@ def test_list_find_and_count_answer_while_an_import_runs(make: Any, kind: str, f
             crmctl(folder, "customer", "list", "--count", "-o", "json", *limit),
         ]
         assert process.poll() is None, "over before anybody looked"
+        committed = progress(folder)
+        assert until(lambda: progress(folder) > committed), "it does not go on"
+        process.terminate()
         done = ended(process)
 
     assert [answer.status for answer in found] == [0, 0, 0], [answer.err for answer in found]
@@ -48,5 +57,5 @@ def test_list_find_and_count_answer_while_an_import_runs(make: Any, kind: str, f
         assert not PLAIN.search(shown.replace(" ", ""))
         assert name not in shown
     assert found[2].document["count"] >= small.counts["created"]
-    assert (done.status, done.document["read"]) == (3, given.counts["read"])
-    assert oracle.complaints(folder) == []
+    assert done.status == 143, done.err
+    assert inside(folder, "audit", "verify", "--changes", "--rows").status == 14
