@@ -12,6 +12,7 @@ import commands
 import oracle
 import pytest
 from commands import alone, crmctl, ended, inside, members, started, strike, until
+from storage import direct
 
 STATUS = {signal.SIGINT: (130, "INTERRUPTED"), signal.SIGTERM: (143, "TERMINATED")}
 
@@ -73,6 +74,27 @@ def test_ctrl_c_while_the_sealing_process_starts(make: Any, large: commands.Give
     assert (done.status, done.out) == (130, b"")
     assert len(done.err.splitlines()) == 1, done.err
     resumed(folder, large)
+
+
+@pytest.mark.parametrize("number", STATUS)
+def test_a_signal_while_the_server_is_asked(make: Any, small: commands.Given, number: signal.Signals) -> None:
+    """A statement waits in the server for what somebody else has: the connection is busy when the signal comes."""
+    folder = make("postgresql")
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with direct(folder) as raw, direct(folder) as other:
+        raw.execute("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.chunks = 2 THEN"
+                    " PERFORM pg_advisory_xact_lock(4711); END IF; RETURN NEW; END $$")  # fmt: skip
+        raw.execute("CREATE TRIGGER slow BEFORE UPDATE ON batch FOR EACH ROW EXECUTE FUNCTION wait()")
+        other.execute("SELECT pg_advisory_lock(4711)")
+        with started(folder, "customer", "import", small.path, "--chunk", 100) as process:
+            assert until(lambda: raw.execute(waiting).fetchone()[0])
+            process.send_signal(number)
+            assert until(lambda: not raw.execute(waiting).fetchone()[0] or process.poll() is not None, 20)
+            other.execute("SELECT pg_advisory_unlock(4711)")
+            done = ended(process)
+    assert (done.status, done.out) == (STATUS[number][0], b"")
+    assert len(done.err.splitlines()) == 1, done.err
+    resumed(folder, small)
 
 
 def _line(pid: int) -> str:
