@@ -54,6 +54,7 @@ class Rows:
         self.context = context
         self.given_type = type_code
         self.width = mapping.width
+        self.readers: dict[tuple[str, bool], Read] = {}
         self.type_column = mapping.fields.get("type")
         self.read_type = field_reader(settings.by_code["type"], context)
         self.has_country = mapping.has("country")
@@ -111,16 +112,12 @@ class Rows:
 
     def reader(self, item: FieldPolicy, organisation: bool) -> Read:
         """Return the reader of a field as its place wants it: sealed fields are text."""
-        read = field_reader(item, self.context)
         place = place_of(item, "organisation" if organisation else "person")
-        if place not in (OWN, PERSON) or item.format not in ("integer", "choices"):
-            return read
-
-        def text(cell: str) -> str | None:
-            value = read(cell)
-            return None if value is None else sealed_text(value)
-
-        return text
+        sealed = place in (OWN, PERSON) and item.format in ("integer", "choices")
+        if (item.code, sealed) not in self.readers:
+            read = field_reader(item, self.context)
+            self.readers[item.code, sealed] = _as_text(read) if sealed else read
+        return self.readers[item.code, sealed]
 
     def _written(self) -> set[str]:
         """Return every field that a row of this file may fill."""
@@ -264,6 +261,14 @@ class Rows:
 
 def _later(_cell: str) -> None:
     raise Later
+
+
+def _as_text(read: Read) -> Read:
+    def text(cell: str) -> str | None:
+        value = read(cell)
+        return None if value is None else sealed_text(value)
+
+    return text
 
 
 def fit(cells: list[str], width: int) -> list[str] | str:

@@ -18,7 +18,7 @@ from crmctl.customers.model import Key, Rejected, Row
 from crmctl.customers.placing import place_of
 from crmctl.customers.policy import FieldPolicy
 from crmctl.customers.reaching import FORMATS
-from crmctl.customers.readers import Money
+from crmctl.customers.readers import Money, Read
 from crmctl.customers.usualcells import PLACES, UNTIDY
 from crmctl.security.identity import IDENTITY_KINDS
 
@@ -40,7 +40,8 @@ _SEVERAL = tuple(IDENTITY_KINDS[kind] for kind in ("mobile", "landline", "email"
 def usual_rows(rows: Rows) -> Make:
     """Return the function from record number and cells to their outcome, quick for the usual ones."""
     general, width = rows.row, rows.width
-    makes = {kind: _Writer(rows, kind).make() for kind in rows.settings.type_by_code}
+    memories: dict[tuple[str, bool], Memory] = {}
+    makes = Memory(lambda kind: _Writer(rows, kind, memories).make(), len(rows.settings.types))  # of types that occur
 
     def make_of(cell: str) -> Make | None:
         """Return what makes rows of the type that a cell names; None when it takes more than the cell to know."""
@@ -48,7 +49,8 @@ def usual_rows(rows: Rows) -> Make:
             kind = rows.read_type(cell) or rows.given_type
         except Fault:
             return general
-        return makes[str(kind)] if kind else None
+        make: Make | None = makes[kind] if kind else None
+        return make
 
     column = rows.type_column
     index = -1 if column is None else column.index
@@ -73,8 +75,9 @@ def _quoted(cells: tuple[str, ...]) -> bool:
 class _Writer:
     """Writes the function for the rows of one type."""
 
-    def __init__(self, rows: Rows, kind: str) -> None:
+    def __init__(self, rows: Rows, kind: str, memories: dict[tuple[str, bool], Memory]) -> None:
         self.rows = rows
+        self.memories = memories
         self.kind = kind
         self.organisation = rows.parties[kind]
         self.draft = Draft(
@@ -123,6 +126,10 @@ class _Writer:
         )
         return self.draft.compiled("make")
 
+    def _remember(self, name: str, read: Read, most: int) -> Memory:
+        """Return the memory that all types of a party share."""
+        return self.memories.setdefault((name, self.organisation), Memory(read, most))
+
     def _place(self, item: FieldPolicy) -> int:
         return place_of(item, "organisation" if self.organisation else "person")
 
@@ -136,7 +143,7 @@ class _Writer:
             if item.format in (*_TEXTS, "notes"):
                 usualcells.write_text(self.draft, i, item, place, read, context)
             else:
-                usualcells.write_read(self.draft, i, item, place, read)
+                usualcells.write_read(self.draft, i, item, place, read, self._remember)
 
     def _parties(self) -> None:
         """Joined columns, and 客户名称, whomever it names; what takes more than that is left to the general way."""

@@ -19,6 +19,8 @@ from crmctl.customers.policy import FieldPolicy
 from crmctl.customers.reaching import ReachColumn
 from crmctl.customers.readers import Context, Money, Read
 
+# From a name, a reader and a size to the memory of that name: types share them, a file's days are remembered once.
+Remember = Callable[[str, Read, int], Memory]
 PLACES = ("clear", "attributes", "own", "person")
 # Characters that text keeps as they are, but for spaces at the ends: ASCII, Latin letters, the usual Chinese ones, and
 # the punctuation that names and addresses are written with. NFC leaves them alone beside each other, too.
@@ -55,7 +57,7 @@ def write_text(draft: Draft, i: int, item: FieldPolicy, place: int, read: Read, 
     )
 
 
-def write_read(draft: Draft, i: int, item: FieldPolicy, place: int, read: Read) -> None:
+def write_read(draft: Draft, i: int, item: FieldPolicy, place: int, read: Read, remember: Remember) -> None:
     """Any other format: codes and days come back again and again, so their readers are asked once."""
     most = {"choice": _CODES, "choices": _CODES, "date": _DAYS}.get(item.format)
     value = f"read{i}(c{i})" if most is None else f"read{i}[c{i}]"
@@ -69,11 +71,14 @@ def write_read(draft: Draft, i: int, item: FieldPolicy, place: int, read: Read) 
             else:
                 v = days{i}[c{i}]
             """,
-            **{f"hours{i}": Memory(_hour_reader(read), _DAYS), f"days{i}": Memory(read, _DAYS)},
+            **{
+                f"hours{i}": remember(f"hours{i}", _hour_reader(read), _DAYS),
+                f"days{i}": remember(f"days{i}", read, _DAYS),
+            },
             **{f"read{i}": read, "minutes": _MINUTES},
         )
     else:
-        draft.write(f"v = {value}", **{f"read{i}": read if most is None else Memory(read, most)})
+        draft.write(f"v = {value}", **{f"read{i}": read if most is None else remember(f"read{i}", read, most)})
     draft.write(
         f"""
         if v is None:
