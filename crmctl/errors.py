@@ -160,8 +160,11 @@ class StorageFailed(CrmctlError):
     default_code = "STORAGE_FAILED"
 
 
-class Interrupted(CrmctlError):
-    """SIGINT (130) or SIGTERM (143): the transaction in progress was rolled back."""
+class Interrupted(CrmctlError, KeyboardInterrupt):
+    """SIGINT (130) or SIGTERM (143): the transaction in progress was rolled back.
+
+    It is a KeyboardInterrupt too, because drivers cancel the query they wait for on that alone.
+    """
 
     default_code = "INTERRUPTED"
 
