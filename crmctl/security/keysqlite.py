@@ -78,7 +78,8 @@ class SqliteKeys:
     def insert(self, rows: Sequence[KeyRow], epoch: int) -> None:
         try:
             with self._write() as raw:
-                raw.executemany(f"INSERT INTO data_key ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)  # noqa: S608
+                quick = [(*row[:3], bytearray(row[3]), row[4]) for row in rows]  # the driver binds these much faster
+                raw.executemany(f"INSERT INTO data_key ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", quick)  # noqa: S608
                 counted = raw.execute(
                     "UPDATE master_epoch SET wraps = wraps + ?1 WHERE epoch = ?2 AND wraps + ?1 <= ?3",
                     (len(rows), epoch, WRAPS_PER_EPOCH),
