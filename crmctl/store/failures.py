@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmctl.errors import CrmctlError, DatabaseMissing, IntegrityFailed, Locked, PermissionMissing, StorageFailed
+from crmctl.errors import (
+    CrmctlError,
+    DatabaseMissing,
+    IntegrityFailed,
+    Interrupted,
+    Locked,
+    PermissionMissing,
+    StorageFailed,
+)
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -57,10 +65,23 @@ def translated(url: URL, timeout: float) -> Iterator[None]:
     except CrmctlError:
         raise
     except Exception as error:
+        interrupt = _interrupt_behind(error)
+        if interrupt is not None:
+            raise interrupt from None
         failure = translate(error, url, timeout)
         if failure is None:
             raise
         raise failure from None
+
+
+def _interrupt_behind(error: BaseException) -> Interrupted | None:
+    """Return the signal that a driver was interrupted by, when all it says is that its connection is now unusable."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, Interrupted):
+            return cause
+        cause = cause.__context__
+    return None
 
 
 def translate(error: Exception, url: URL, timeout: float) -> Exception | None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -74,8 +74,9 @@ def started(
     try:
         if isinstance(stdin, bytes):
             assert process.stdin is not None
-            process.stdin.write(stdin)
-            process.stdin.close()
+            with suppress(BrokenPipeError):  # it was struck down before it had read everything
+                process.stdin.write(stdin)
+                process.stdin.close()
             process.stdin = None
         yield process
     finally:

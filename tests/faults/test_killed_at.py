@@ -107,7 +107,7 @@ def test_killed_with_a_second_process_ahead(
 
 
 STDIN = {
-    "the spool is written": ("after:1:crmctl.customers.intake:write_spool", False),
+    "the spool is written": ("after:1:crmctl.customers.origin:write_spool", False),
     "the batch is committed": ("after:1:crmctl.customers.intake:_open_batch", True),
     "chunk 2 is committed": ("after:2:crmctl.customers.apply:apply", True),
 }
