@@ -16,7 +16,10 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII).fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a column of amounts holds, in minor units of `currency`; the median is of a sample when there are many."""
+    """What a column of amounts holds, in minor units of `currency`, of which 10 to the power of `decimals` are one.
+
+    The median is of a sample when there are many. A cell in another currency counts as filled only.
+    """
 
     field: str
     header: str
@@ -27,6 +30,7 @@ class Figures:
     least: int | None
     median: int | None
     greatest: int | None
+    decimals: int
 
 
 class Weigher:
@@ -70,6 +74,8 @@ class Weigher:
         if amount is None:
             return
         self._filled += 1
+        if amount.currency != self._money.currency:
+            return
         if about is not None:
             self._low, self._high = min(self._low, about), max(self._high, about)
         self._least = amount.minor if self._least is None else min(self._least, amount.minor)
@@ -84,8 +90,8 @@ class Weigher:
         """Return what was seen."""
         ordered = sorted(self._sample)
         median = ordered[len(ordered) // 2] if ordered else self._least
-        unit = self._money.unit
+        money = self._money
         return Figures(
-            self._column.field or "", self._column.header, unit.factor, unit.currency or self._money.home,
-            self._filled, self._unreadable, self._least, median, self._greatest,
+            self._column.field or "", self._column.header, money.unit.factor, money.currency,
+            self._filled, self._unreadable, self._least, median, self._greatest, money.decimals[money.currency],
         )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crmctl.cli.render import Column, Table
+from crmctl.customers.formats.money import written
 from crmctl.errors import DONE, REJECTED_ROWS
 from crmctl.i18n import N_, _
 
@@ -96,7 +97,7 @@ MONEY_COLUMNS = (
 def _money_row(figures: dict[str, Any]) -> tuple[Any, ...]:
     """Return a column of amounts in whole units: a 万元 taken for yuan shows here."""
     amounts = (figures[name] for name in ("least", "median", "greatest"))
-    shown = (None if amount is None else f"{amount / 100:,.2f}" for amount in amounts)
+    shown = (None if amount is None else written(amount, figures["decimals"]) for amount in amounts)
     return figures["header"], figures["currency"], figures["filled"], *shown
 
 

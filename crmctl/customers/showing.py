@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmctl import clock
 from crmctl.cli.render import Column
+from crmctl.customers.formats.money import written
 from crmctl.errors import InvalidInput
 from crmctl.i18n import N_, _, lang, pick
 
@@ -111,7 +112,7 @@ def field_lines(run: Run, shown: Shown) -> list[tuple[str, str, str]]:
     """Return (whose, field, value) lines of one customer for people: the customer first, then each contact."""
     label = labels(run.policies)
     lines = [("", _("Customer"), number_text(shown.customer_id))]
-    for values in (shown.clear, shown.personal):
+    for values in (_with_amounts(run, shown.clear), shown.personal):
         lines += [
             ("", heading(run, name), label(name, _text(name, value, run.zone)))
             for name, value in values.items()
@@ -121,6 +122,25 @@ def field_lines(run: Run, shown: Shown) -> list[tuple[str, str, str]]:
         whose = _("contact {number}").format(number=contact["contact_id"])
         lines += [(whose, heading(run, name), str(value)) for name, value in contact.items() if name != "contact_id"]
     return lines
+
+
+def _with_amounts(run: Run, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return clear columns with amounts in whole units of their currency.
+
+    The annual amount's currency is a column of its own; another amount is followed by its currency where that is not
+    the company's.
+    """
+    settings: Any = run.policies.settings("customers")
+    decimals = {item.code: item.decimals for item in settings.currencies}
+    found = dict(values)
+    for name, value in values.items():
+        field = settings.by_code.get(name)
+        if field is None or field.format != "money" or not isinstance(value, int):
+            continue
+        foreign = found.pop(f"{name}_currency", None)
+        currency = (values.get("currency") if name == "annual_amount" else foreign) or settings.currency
+        found[name] = " ".join(filter(None, (written(value, decimals.get(currency, 2)), foreign)))
+    return found
 
 
 def heading(run: Run, name: str) -> str:
@@ -141,8 +161,6 @@ def _local(name: str, value: Any, zone: str) -> Any:  # noqa: ANN401 - any JSON 
 
 def _text(name: str, value: Any, zone: str) -> Any:  # noqa: ANN401 - any JSON primitive
     value = _local(name, value, zone)
-    if name == "annual_amount":
-        return f"{value // 100:,}.{value % 100:02d}"
     if isinstance(value, dict):
         return ", ".join(f"{key}: {item}" for key, item in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -79,6 +79,12 @@ def test_figures_show_a_wrong_unit(read: Read) -> None:
     assert (capital.least, capital.greatest, capital.filled) == (10_000, 10_000, 1)
 
 
+def test_figures_are_in_the_currency_of_the_column(read: Read) -> None:
+    figures = read("姓名,年合作额(日元)\n张三,1200\n李四,3400\n王五,$99999999\n").info.figures[0]
+    assert (figures.currency, figures.decimals) == ("JPY", 0)
+    assert (figures.filled, figures.least, figures.greatest) == (3, 1200, 3400)
+
+
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=60))
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_figures_of_few_amounts_are_exact(read: Read, amounts: list[int]) -> None:

@@ -97,6 +97,13 @@ def quick_money(decimals: int, factor: int, least: int | None, most: int | None)
     return read
 
 
+def written(minor: int, decimals: int) -> str:
+    """Return an amount of minor units in whole ones of a currency with so many decimals: 1,234.50, or 1,235 yen."""
+    sign = "-" if minor < 0 else ""
+    whole, part = divmod(abs(minor), 10**decimals)
+    return f"{sign}{whole:,}" + (f".{part:0{decimals}d}" if decimals else "")
+
+
 def _slowly(cell: str, table: Mapping[str, Unit], decimals: Mapping[str, int], unit: Unit) -> Amount:
     text = spelling(cell)
     match = _NUMBER.search(text)

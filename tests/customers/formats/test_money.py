@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmctl.customers.formats.money import Amount, Unit, money_reader, unit_table
+from crmctl.customers.formats.money import Amount, Unit, money_reader, unit_table, written
 from crmctl.customers.formats.texts import Fault
 
 TABLE = unit_table(
@@ -58,6 +58,14 @@ def test_currencies() -> None:
     assert yuan("500日元") == Amount(500, "JPY", False)
     with pytest.raises(Fault, match="CURRENCY_CONFLICT"):
         yuan("$100元")
+
+
+@pytest.mark.parametrize(
+    ("minor", "decimals", "expected"),
+    [(123450, 2, "1,234.50"), (1234, 0, "1,234"), (1234, 3, "1.234"), (-5, 2, "-0.05"), (-1234567, 0, "-1,234,567")],
+)
+def test_amounts_are_written_in_whole_units(minor: int, decimals: int, expected: str) -> None:
+    assert written(minor, decimals) == expected
 
 
 def test_rounding_is_said_and_half_goes_up() -> None:
