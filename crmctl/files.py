@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from crmctl.errors import InvalidInput, Refused, StorageFailed
-from crmctl.i18n import _
+from crmctl.i18n import _, reason
 
 OWNER_FILE = 0o600
 OWNER_FOLDER = 0o700
@@ -22,7 +22,7 @@ def open_input(path: Path) -> BinaryIO:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
         raise InvalidInput(
-            _("{path}: cannot be read: {reason}").format(path=path, reason=error.strerror),
+            _("{path}: cannot be read: {reason}").format(path=path, reason=reason(error)),
             hint=_("check the name and its permissions"),
             code="FILE_UNREADABLE",
         ) from None
@@ -104,7 +104,7 @@ def sync_folder(path: Path) -> None:
 def storage_failure(path: Path, error: OSError) -> StorageFailed:
     """Return the error that says `path` cannot be written and why."""
     return StorageFailed(
-        _("{path}: cannot be written: {reason}").format(path=path, reason=error.strerror or error),
+        _("{path}: cannot be written: {reason}").format(path=path, reason=reason(error)),
         hint=_("free space or correct the permissions, then run the same command again"),
         code="STORAGE_FAILED",
     )

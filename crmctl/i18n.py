@@ -6,6 +6,7 @@ catalogue for its own messages through gettext's default domain. Codes, JSON key
 
 from __future__ import annotations
 
+import errno
 import gettext as _gettext
 import os
 from collections.abc import Mapping
@@ -27,6 +28,30 @@ def _(message: str) -> str:
     catalogue = _state["catalogue"]
     assert isinstance(catalogue, _gettext.NullTranslations)
     return catalogue.gettext(message)
+
+
+_REASONS: Mapping[int, str] = {
+    errno.EPERM: N_("Operation not permitted"),
+    errno.ENOENT: N_("No such file or directory"),
+    errno.EIO: N_("Input/output error"),
+    errno.EACCES: N_("Permission denied"),
+    errno.EEXIST: N_("File exists"),
+    errno.ENOTDIR: N_("Not a directory"),
+    errno.EISDIR: N_("Is a directory"),
+    errno.EMFILE: N_("Too many open files"),
+    errno.EFBIG: N_("File too large"),
+    errno.ENOSPC: N_("No space left on device"),
+    errno.EROFS: N_("Read-only file system"),
+    errno.ENAMETOOLONG: N_("File name too long"),
+    errno.ELOOP: N_("Too many levels of symbolic links"),
+    errno.EDQUOT: N_("Disk quota exceeded"),
+}
+
+
+def reason(error: OSError) -> str:
+    """Return why the system refused, in the reader's language; the rarer reasons are in the system's own words."""
+    known = _REASONS.get(error.errno or 0)
+    return _(known) if known else error.strerror or type(error).__name__
 
 
 def use(lang: str) -> None:

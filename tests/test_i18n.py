@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gettext
 import importlib.machinery
 import importlib.util
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +17,10 @@ from crmctl.cli.lazy import resolve
 from crmctl.cli.options import paragraphs
 from crmctl.cli.table import COMMANDS, GROUPS
 
+COMMON = (
+    errno.ENOSPC, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EIO,
+    errno.EMFILE, errno.ENAMETOOLONG, errno.EEXIST, errno.ELOOP, errno.EDQUOT, errno.EFBIG,
+)  # fmt: skip
 SCRIPT = Path(__file__).parent.parent / ".ci" / "messages"
 
 
@@ -131,3 +137,30 @@ def test_languages() -> None:
 )
 def test_the_environment_s_language(environ: dict[str, str], lang: str) -> None:
     assert i18n.from_environment(environ) == lang
+
+
+def test_what_the_system_refuses_is_said_in_the_reader_s_language(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as missing:
+        (tmp_path / "missing").read_bytes()
+    i18n.use("zh")
+
+    assert i18n.reason(missing.value) == "没有这个文件或文件夹"
+    for number in COMMON:
+        assert any("\u3400" <= letter <= "\u9fff" for letter in i18n.reason(OSError(number, os.strerror(number))))
+
+
+def test_in_english_the_system_speaks_for_itself() -> None:
+    assert [i18n.reason(OSError(number, "")) for number in COMMON] == [os.strerror(number) for number in COMMON]
+
+
+def test_rarer_refusals_keep_the_system_s_words() -> None:
+    i18n.use("zh")
+
+    assert i18n.reason(OSError(errno.EXDEV, os.strerror(errno.EXDEV))) == os.strerror(errno.EXDEV)
+    assert i18n.reason(OSError("no number")) == "OSError"
+
+
+def test_no_message_takes_the_system_s_words_unasked() -> None:
+    package = Path(i18n.__file__).parent
+    users = [path.name for path in package.rglob("*.py") if ".strerror" in path.read_text("utf-8")]
+    assert users == ["i18n.py"]

@@ -19,7 +19,7 @@ import click
 from crmctl.cli.escape import safe, styled
 from crmctl.cli.screen import is_terminal
 from crmctl.errors import BUG, CrmctlError, Interrupted
-from crmctl.i18n import _
+from crmctl.i18n import _, reason
 from crmctl.log import redact
 
 _STORAGE = {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EFBIG}
@@ -68,7 +68,7 @@ def explain(error: BaseException, caller: Caller) -> Failure:
     if isinstance(error, click.ClickException):
         return Failure(4 if isinstance(error, click.FileError) else 1, "REFUSED", error.format_message())
     if isinstance(error, OSError) and error.errno in _STORAGE:
-        message = _("writing failed: {reason}").format(reason=error.strerror)
+        message = _("writing failed: {reason}").format(reason=reason(error))
         return Failure(74, "STORAGE_FAILED", message, _("free space, then run the same command again"))
     return _bug(error, caller)
 

@@ -67,6 +67,11 @@ class Leaf(OwnHelp):
             values = resolve_personal(call, self, dict(ctx.params))
             return int(ctx.invoke(self.callback, call, **values) or 0)
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return what follows the command's name in its usage line, in the reader's language."""
+        options = f"[{_('OPTIONS')}]"
+        return [options if piece == self.options_metavar else piece for piece in super().collect_usage_pieces(ctx)]
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help page: example, usage, meaning, options, exit codes."""
         write_examples(formatter, self.examples)

@@ -11,7 +11,7 @@ from crmctl import files
 from crmctl.customers import records, showing
 from crmctl.customers.formats.identity import asked_value
 from crmctl.errors import InvalidInput, Refused, UsageProblem
-from crmctl.i18n import _, lang
+from crmctl.i18n import N_, _, lang
 
 if TYPE_CHECKING:
     from crmctl.cli.invocation import Invocation
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from crmctl.runs.run import Run
 
 KINDS = {"mobile": "mobile", "email": "email", "uscc": "uscc", "code": "external_code", "name": "person_name"}
+
+FIELDS = {"type": N_("customer type"), "tier": N_("tier"), "org_unit": N_("org unit"), "status": N_("status")}
 
 
 def code_of(policies: PolicySet, field: str, text: str) -> str:
@@ -32,7 +34,7 @@ def code_of(policies: PolicySet, field: str, text: str) -> str:
     code = known.get(folded(text))
     if code is None:
         raise InvalidInput(
-            _("{text}: no such {field}").format(text=text[:40], field=field),
+            _("{text}: no such {field}").format(text=text[:40], field=_(FIELDS[field])),
             hint=_("one of: {codes}").format(codes=", ".join(dict.fromkeys(known.values()))),
             code="CODE_UNKNOWN",
         )

@@ -209,7 +209,7 @@ def history_command(call: Invocation, number: str, limit: int) -> int | None:
             Column("at", N_("At")),
             Column("person", N_("Who")),
             Column("command", N_("Command")),
-            Column("object", N_("Object")),
+            Column("object", N_("Object"), show=lambda value: _(OBJECTS.get(value, value))),
             Column("number", N_("No."), detail=True),
             Column("operation", N_("Operation"), show=lambda value: _(OPERATIONS.get(value, value))),
             Column("version", N_("Version")),
@@ -235,6 +235,7 @@ def history_command(call: Invocation, number: str, limit: int) -> int | None:
     return None
 
 
+OBJECTS = {"customer": N_("customer"), "contact": N_("contact")}
 OPERATIONS = {"create": N_("created"), "update": N_("changed"), "destroy": N_("destroyed")}
 
 

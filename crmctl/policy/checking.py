@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from crmctl.i18n import _
+from crmctl.i18n import _, reason
 from crmctl.policy.binding import bind
 from crmctl.policy.company import CompanySettings
 from crmctl.policy.crosscheck import crosscheck
@@ -48,7 +48,7 @@ def check(folder: Path, at: datetime | None = None) -> Checked:
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
-        report.add(START, "P100", _("cannot be read: {reason}").format(reason=error.strerror))
+        report.add(START, "P100", _("cannot be read: {reason}").format(reason=reason(error)))
         return Checked(tuple(report.problems), None)
     reports, files = {}, {}
     for name in names:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crmctl.errors import CrmctlError, PolicyInvalid
-from crmctl.i18n import _
+from crmctl.i18n import _, reason
 from crmctl.policy.nodes import Fields, Node
 from crmctl.policy.problems import START, Problem, Report
 from crmctl.policy.reading import MOST_BYTES, read_tree
@@ -23,7 +23,7 @@ def read_bytes(path: Path, report: Report) -> bytes | None:
     except CrmctlError as error:
         report.add(START, "P100", error.message, error.hint)
     except OSError as error:
-        report.add(START, "P100", _("cannot be read: {reason}").format(reason=error.strerror))
+        report.add(START, "P100", _("cannot be read: {reason}").format(reason=reason(error)))
     return None
 
 

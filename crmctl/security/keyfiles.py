@@ -12,7 +12,7 @@ from pathlib import Path
 
 from crmctl.errors import KeyMissing, Refused
 from crmctl.files import make_folder, storage_failure, sync_folder
-from crmctl.i18n import _
+from crmctl.i18n import _, reason
 
 FOLDER_MODE = 0o700
 DATABASE = "keys.db"
@@ -83,7 +83,7 @@ def _unreadable(path: Path, error: OSError) -> KeyMissing:
     if error.errno == errno.ELOOP:  # O_NOFOLLOW met a link
         return _insecure(_("{path}: is a symbolic link").format(path=path), _("name the real place of the key store"))
     return KeyMissing(
-        _("{path}: cannot be read: {reason}").format(path=path, reason=error.strerror),
+        _("{path}: cannot be read: {reason}").format(path=path, reason=reason(error)),
         hint=_("run as the owner of the key store"),
         code="KEYSTORE_UNREADABLE",
     )

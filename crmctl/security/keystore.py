@@ -23,7 +23,7 @@ from crmctl.security.keyfiles import DATABASE, check_folder, new_file, new_folde
 from crmctl.security.keyrows import FORMAT, IndexRow, KeyRows, MasterRow, ReceiptRow, StoreInfo
 from crmctl.security.keywrap import OWNER_KINDS, OWNER_NAMES, KeyRow, KeyWrapper, master_proof
 from crmctl.security.masters import MasterSource
-from crmctl.security.sealing import KEY_BYTES, DataKey
+from crmctl.security.sealing import KEY_BYTES, DataKey, owner_label
 
 Location = Path | str
 Master = MasterSource | Mapping[str, Any] | None
@@ -119,7 +119,7 @@ class KeyStore:
         if found is None:
             raise KeyMissing(
                 _("{location}: holds no key of {kind} {number}").format(
-                    location=self.location, kind=owner_kind, number=owner_id
+                    location=self.location, kind=owner_label(owner_kind), number=owner_id
                 ),
                 hint=_("it was destroyed, or this key store is older than the database: see `crmctl keys status`"),
                 code="KEY_MISSING",

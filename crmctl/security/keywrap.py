@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crmctl.errors import IntegrityFailed, KeyMissing
 from crmctl.i18n import _
-from crmctl.security.sealing import KEY_BYTES, NONCE_BYTES, DataKey, hmac_of_key, lp
+from crmctl.security.sealing import KEY_BYTES, NONCE_BYTES, DataKey, hmac_of_key, lp, owner_label
 
 # Numbers are stored: add, never renumber. What a key can belong to.
 OWNER_KINDS: Mapping[str, int] = {"customer": 1, "batch": 2, "document": 3, "staff": 4, "run": 5}
@@ -135,7 +135,7 @@ def master_proof(master: bytes, instance: bytes, epoch: int) -> bytes:
 
 def _altered(kind: str, number: int) -> IntegrityFailed:
     return IntegrityFailed(
-        _("the key of {kind} {number} was altered in the key store").format(kind=kind, number=number),
+        _("the key of {kind} {number} was altered in the key store").format(kind=owner_label(kind), number=number),
         hint=_("restore the newest copy of the key store"),
         code="KEY_BROKEN",
     )

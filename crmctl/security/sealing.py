@@ -30,7 +30,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crmctl.errors import IntegrityFailed, KeyMissing
-from crmctl.i18n import _
+from crmctl.i18n import N_, _
 
 FORMAT = 0xC1
 AES_256_GCM = 0x01
@@ -101,6 +101,20 @@ class Place:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "canonical", lp(self.table.encode()) + lp(self.column.encode()) + b"\x00\x08")
+
+
+_OWNERS = {
+    "customer": N_("customer"),
+    "batch": N_("import"),
+    "document": N_("document"),
+    "staff": N_("staff member"),
+    "run": N_("run"),
+}
+
+
+def owner_label(kind: str) -> str:
+    """Return what people call the owner of a key, in their language."""
+    return _(_OWNERS.get(kind, kind))
 
 
 class DataKey:
@@ -210,7 +224,7 @@ class Sealer:
 def _broken(key: DataKey, place: Place) -> IntegrityFailed:
     return IntegrityFailed(
         _("{place} of {kind} {number}: the sealed value was altered or does not belong here").format(
-            place=f"{place.table}.{place.column}", kind=key.owner_kind, number=key.owner_id
+            place=f"{place.table}.{place.column}", kind=owner_label(key.owner_kind), number=key.owner_id
         ),
         hint=_("run `crmctl audit verify --rows` to see which rows differ from their log"),
         code="SEAL_BROKEN",
@@ -220,7 +234,10 @@ def _broken(key: DataKey, place: Place) -> IntegrityFailed:
 def _wrong_key(key: DataKey, place: Place) -> KeyMissing:
     return KeyMissing(
         _("{place} of {kind} {number}: another key than generation {generation} sealed this value").format(
-            place=f"{place.table}.{place.column}", kind=key.owner_kind, number=key.owner_id, generation=key.generation
+            place=f"{place.table}.{place.column}",
+            kind=owner_label(key.owner_kind),
+            number=key.owner_id,
+            generation=key.generation,
         ),
         hint=_("check with `crmctl keys status` that the key store belongs to this database"),
         code="KEY_WRONG",

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from crmctl.errors import IntegrityFailed, KeyMissing
 from crmctl.files import atomic_output, open_input
 from crmctl.i18n import _
-from crmctl.security.sealing import NONCE_BYTES, TAG_BYTES, DataKey, Sealer, lp
+from crmctl.security.sealing import NONCE_BYTES, TAG_BYTES, DataKey, Sealer, lp, owner_label
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -134,7 +134,7 @@ class _SpoolReader(io.RawIOBase):
         if generation != self._key.generation or not hmac.compare_digest(commitment, self._key.commitment):
             raise KeyMissing(
                 _("{path}: another key than that of {kind} {number} sealed it").format(
-                    path=self._path, kind=self._key.owner_kind, number=self._key.owner_id
+                    path=self._path, kind=owner_label(self._key.owner_kind), number=self._key.owner_id
                 ),
                 hint=_("check with `crmctl keys status` that the key store belongs to this database"),
                 code="KEY_WRONG",

@@ -51,6 +51,20 @@ def init_command(
     return None
 
 
+SUBJECTS = {
+    "workspace": N_("workspace"),
+    "modes": N_("file modes"),
+    "disk": N_("disk"),
+    "policies": N_("policies"),
+    "undecided": N_("undecided"),
+    "database": N_("database"),
+    "keys": N_("key store"),
+    "people": N_("people"),
+    "audit": N_("audit log"),
+    "batches": N_("imports"),
+}
+
+
 @command(example="crmctl doctor", exits=(0, 1, 4), formats=("table", "json"))
 def doctor_command(call: Invocation) -> int | None:
     """Say what is fine, what warns and what is wrong in this workspace.
@@ -67,7 +81,7 @@ def doctor_command(call: Invocation) -> int | None:
     findings.sort(key=lambda finding: order[finding.level])
     columns = (
         Column("level", N_("State"), show=lambda level: words[level]),
-        Column("subject", N_("Subject")),
+        Column("subject", N_("Subject"), show=lambda subject: _(SUBJECTS[subject])),
         Column("message", N_("Finding")),
         Column("hint", N_("What to do")),
     )

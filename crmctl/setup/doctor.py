@@ -132,13 +132,14 @@ def _database(patient: _Patient) -> None:
 
 def _keys(patient: _Patient) -> None:
     from crmctl.security.keystore import KeyStore
+    from crmctl.security.sealing import owner_label
 
     place = patient.place
     store = KeyStore.open(place.keys, place.instance, master=place.get("master_key"), at=patient.at)
     patient.stack.callback(store.close)
     patient.keys = store
     status = store.status()
-    counts = ", ".join(f"{kind} {number}" for kind, number in sorted(status["keys"].items())) or "0"
+    counts = ", ".join(f"{owner_label(kind)} {number}" for kind, number in sorted(status["keys"].items())) or "0"
     patient.note(FINE, "keys", _("{location}: {counts}").format(location=store.location, counts=counts))
     patient.note(
         WARNS,

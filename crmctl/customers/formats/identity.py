@@ -9,10 +9,22 @@ from crmctl.customers.formats.emails import read_emails
 from crmctl.customers.formats.phones import HOME, Phone, read_mobiles, read_phones
 from crmctl.customers.formats.texts import Fault, organisation_key, person_key, unquoted, wording
 from crmctl.errors import InvalidInput
-from crmctl.i18n import _
+from crmctl.i18n import N_, _
 
 # Further values of a cell are kept in one field, so parted.
 PARTING = "; "
+
+KINDS: Mapping[str, str] = {
+    "mobile": N_("mobile number"),
+    "landline": N_("landline number"),
+    "email": N_("e-mail address"),
+    "uscc": N_("unified social credit code"),
+    "id_card": N_("ID card number"),
+    "external_code": N_("external code"),
+    "external_userid": N_("WeCom ID"),
+    "org_name": N_("name of an organisation"),
+    "person_name": N_("name of a person"),
+}
 
 
 def identity_values(kind: str, stored: str) -> tuple[str, ...]:
@@ -43,7 +55,7 @@ def asked_value(kind: str, text: str, region: str = HOME) -> str:
     found = identity_value(kind, stored) if stored else ""
     if not found:
         raise InvalidInput(
-            _("the value asked for is not a valid {kind}").format(kind=kind),
+            _("the value asked for is not a valid {kind}").format(kind=_(KINDS.get(kind, kind))),
             hint=_("check it for missing or foreign characters"),
             code="VALUE_INVALID",
         )
