@@ -241,10 +241,10 @@ def _pattern(fault: _Fault) -> _Told:
 
 def _refused(fault: _Fault) -> _Told:
     wrong = fault.context.get("error")
-    message, hint = (wrong.message, wrong.hint) if isinstance(wrong, Wrong) else (str(wrong), "")
-    if fault.field:
-        message = _("{field}: {reason}").format(field=fault.field, reason=message)
-    return _Told("P208", message, hint, fault.found.mark if fault.of_key else None)
+    if not isinstance(wrong, Wrong):
+        wrong = Wrong(str(wrong))
+    message = _("{field}: {reason}").format(field=fault.field, reason=wrong.message) if fault.field else wrong.message
+    return _Told(wrong.code, message, wrong.hint, fault.found.mark if fault.of_key or wrong.on_key else None)
 
 
 _TELLERS: tuple[tuple[Sequence[str], Callable[[_Fault], _Told]], ...] = (

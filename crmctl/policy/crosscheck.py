@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from crmctl.i18n import _
 from crmctl.policy.company import CompanySettings
+from crmctl.policy.conditionlint import findings as condition_findings
 from crmctl.policy.header import SCOPES
 from crmctl.policy.kinds import KINDS
 from crmctl.policy.model import Finding, folded, spellings
@@ -138,7 +139,7 @@ def _exceptions(policy: Policy, day: date | None) -> Iterator[Finding]:
 
 
 def _lint(policy: Policy, known: Known) -> Iterator[Finding]:
-    for finding in policy.settings.lint(known):
+    for finding in (*policy.settings.lint(known), *condition_findings(policy.settings, known)):
         yield Finding(("settings", *finding.at), finding.message, finding.hint, finding.code)
 
 

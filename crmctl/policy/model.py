@@ -39,11 +39,16 @@ PATTERN_HINTS: Mapping[str, str] = {
 
 
 class Wrong(ValueError):
-    """Raised in a validator of a settings model: a message in the reader's language, a hint, and where inside it."""
+    """Raised in a validator of a settings model: a message in the reader's language, a hint, and where inside it.
 
-    def __init__(self, message: str, hint: str = "", at: Path = ()) -> None:
+    `code` is the problem's; `on_key` puts the mark on the key instead of its value.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "", at: Path = (), *, code: str = "P208", on_key: bool = False
+    ) -> None:
         super().__init__(message)
-        self.message, self.hint, self.at = message, hint, at
+        self.message, self.hint, self.at, self.code, self.on_key = message, hint, at, code, on_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from crmctl.errors import InvalidInput, ValueUndecided
 from crmctl.i18n import _
 from crmctl.policy.company import MINOR_UNITS, CompanySettings, ValueEntry
+from crmctl.policy.conditions import Condition
 from crmctl.policy.header import Exemption, Limits, Scope
 from crmctl.policy.model import Between, ClauseRef, Labels, Reference, Settings, ValueRef
 from crmctl.policy.nodes import Marks, Path, dotted
@@ -227,6 +228,9 @@ def _walk(
 ) -> Iterator[tuple[Reference, Path, tuple[ClauseRef, ...]]]:
     if isinstance(value, Reference):
         yield value, at, sources
+    elif isinstance(value, Condition):
+        for reference, inside in value.references():
+            yield reference, (*at, *inside), sources
     elif isinstance(value, Settings):
         own = getattr(value, "source", ())
         around = own if isinstance(own, tuple) and own else sources

@@ -1,0 +1,88 @@
+"""What conditions get wrong that only company.yaml shows: values of another unit, too fine, in the wrong order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from crmctl.i18n import _
+from crmctl.policy.conditions import Compare, Condition, Operand
+from crmctl.policy.metrics import Metric, Type
+from crmctl.policy.model import Finding, Settings, ValueRef
+from crmctl.policy.nodes import Path
+from crmctl.policy.policyset import Known
+
+_UNITS: Mapping[Type, tuple[str, ...]] = {
+    "money": ("yuan", "wan_yuan"),
+    "number": ("points", "count", "percent"),
+    "count": ("count",),
+    "days": ("days",),
+    "percent": ("percent",),
+}
+
+
+def findings(settings: Settings, known: Known) -> Iterator[Finding]:
+    """Yield what is wrong with the values that conditions anywhere in the settings refer to."""
+    for condition, at in conditions(settings, ()):
+        for compare in condition.comparisons():
+            yield from _comparison(compare, at, known)
+
+
+def conditions(value: object, at: Path) -> Iterator[tuple[Condition, Path]]:
+    """Yield every condition in settings, with its place."""
+    if isinstance(value, Condition):
+        yield value, at
+    elif isinstance(value, Settings):
+        for name, info in type(value).model_fields.items():
+            yield from conditions(getattr(value, name), (*at, info.alias or name))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from conditions(item, (*at, str(key)))
+    elif isinstance(value, tuple | list):
+        for position, item in enumerate(value):
+            yield from conditions(item, (*at, position))
+
+
+def _comparison(compare: Compare, at: Path, known: Known) -> Iterator[Finding]:
+    metric = compare.left.metric
+    if not metric.numeric:
+        return
+    places = dict(compare.references())
+    numbers = [_number(operand, known) for operand in compare.operands]
+    for operand, number in zip(compare.operands, numbers, strict=True):
+        if isinstance(operand, ValueRef):
+            yield from _value(metric, operand, number, (*at, *places[operand]), known)
+    if compare.operator == "between" and None not in numbers and numbers[0] > numbers[1]:  # type: ignore[operator]
+        yield Finding(
+            (*at, *compare.at),
+            _("the least ({least}) is above the greatest ({most})").format(least=numbers[0], most=numbers[1]),
+            _("nothing would fit; write the smaller number first"),
+        )
+
+
+def _number(operand: Operand, known: Known) -> Decimal | None:
+    return known.figure(operand) if isinstance(operand, int | Decimal | ValueRef) else None
+
+
+def _value(metric: Metric, value: ValueRef, number: Decimal | None, at: Path, known: Known) -> Iterator[Finding]:
+    entry = known.values.get(value.name)
+    if entry is None:
+        return  # told as a reference to nothing
+    wanted = _UNITS[metric.type]
+    if entry.unit is not None and entry.unit not in wanted:
+        message = _("{name} is in {unit}, {metric} is not").format(name=value, unit=entry.unit, metric=metric.name)
+        yield Finding(at, message, _("allowed: {names}").format(names=", ".join(wanted)))
+        return
+    if number is None:
+        return
+    least, most = metric.limits()
+    if not least <= number <= most:
+        message = _("{name} is {number}, out of range for {metric}").format(
+            name=value, number=number, metric=metric.name
+        )
+        yield Finding(at, message, _("from {least} to {most}").format(least=least, most=most))
+    elif number.scaleb(metric.most_places()) % 1:
+        message = _("{name} is {number}: finer than {metric} is counted").format(
+            name=value, number=number, metric=metric.name
+        )
+        yield Finding(at, message, _("round it in company.yaml"))
