@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from crmctl.errors import InvalidInput, ValueUndecided
 from crmctl.i18n import _
 from crmctl.policy.company import MINOR_UNITS, CompanySettings, ValueEntry
-from crmctl.policy.conditions import Condition
+from crmctl.policy.conditions import Bound, Condition, bound, undecided
 from crmctl.policy.header import Exemption, Limits, Scope
 from crmctl.policy.model import Between, ClauseRef, Labels, Reference, Settings, ValueRef
 from crmctl.policy.nodes import Marks, Path, dotted
@@ -167,16 +167,37 @@ class PolicySet:
         entry = self.values[figure.name]
         if not entry.undecided:
             return entry.value
-        waiting = Undecided(figure.name, entry, self._users(figure.name))
-        rules = rule or ", ".join(mention.rule for mention in waiting.mentions)
-        clauses = ", ".join(waiting.clauses) or "-"
-        raise ValueUndecided(
+        raise self.waiting((figure.name,), rule)
+
+    def waiting(self, names: Sequence[str], rule: str = "") -> ValueUndecided:
+        """Return the error that names undecided values, each with the rules that need it and the clauses behind."""
+        details = []
+        for name in names:
+            told = Undecided(name, self.values[name], self._users(name))
+            rules = rule or ", ".join(mention.rule for mention in told.mentions)
+            details.append({"value": name, "rule": rules, "clauses": list(told.clauses)})
+        message = _("; ").join(
             _("${name} is not decided yet; needed by {rule}; clause: {clause}").format(
-                name=figure.name, rule=rules or "-", clause=clauses
-            ),
-            hint=_("set values.{name} in company.yaml").format(name=figure.name),
-            details={"value": figure.name, "rule": rules, "clauses": list(waiting.clauses)},
+                name=each["value"], rule=each["rule"] or "-", clause=", ".join(each["clauses"]) or "-"
+            )
+            for each in details
         )
+        hint = _("set values.{name} in company.yaml").format(name=", ".join(names))
+        return ValueUndecided(message, hint=hint, details=details[0] if len(details) == 1 else {"values": details})
+
+    def figure(self, figure: int | Decimal | ValueRef) -> Decimal | None:
+        """Return the number, looking up `$name` (money in yuan); None while it is undecided or no number."""
+        return Known({}, self.values).figure(figure)
+
+    def bound(self, conditions: Sequence[Condition], decimals: int) -> tuple[Bound, ...]:
+        """Return conditions with their values filled in, money in minor units of so many decimals.
+
+        Raises ValueUndecided naming every value of all of them that is unset, with rules and clauses.
+        """
+        names = [name for condition in conditions for name in undecided(condition, self.figure)]
+        if names:
+            raise self.waiting(tuple(dict.fromkeys(names)))
+        return tuple(bound(condition, self.figure, decimals) for condition in conditions)
 
     def amount(self, figure: int | Decimal | ValueRef, rule: str = "") -> int:
         """Return a sum of money in minor units (分); a bare number is in yuan. Raises ValueUndecided while unset."""

@@ -48,7 +48,7 @@ class Window:
     def words(self) -> str:
         """The window in the reader's language."""
         count, _space, unit = self.text.partition(" ")
-        return _(_WORDS[unit]).format(count=count)
+        return _(_WORDS[unit if unit in UNITS else f"{unit}s"]).format(count=count)
 
 
 def months_before(day: date, months: int) -> date:
@@ -69,4 +69,4 @@ def window(text: str) -> Window | None:
     days = count * {"days": 1, "weeks": 7}.get(unit, 0)
     if months > LONGEST_MONTHS or days > LONGEST_DAYS:
         return None
-    return Window(months, days, f"{count} {unit}")
+    return Window(months, days, f"{count} {unit}" if count > 1 else f"1 {found[2]}")
