@@ -14,22 +14,33 @@ from crmctl.errors import Interrupted
 
 _PR_SET_DUMPABLE = 4
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
+_LAST_WORDS = 2.0  # seconds that a process which was told to end still waits for its turn to record how it ended
+
+_signals: list[int] = []  # those that have come
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _signals.append(number)
     raise Interrupted(number)
+
+
+def patience(seconds: float) -> float:
+    """Return how many seconds to wait for a lock: `seconds`, or a moment once a signal has come."""
+    return min(seconds, _LAST_WORDS) if _signals else seconds
 
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
     """Run the block with SIGINT and SIGTERM raising Interrupted in the main thread; then as before."""
     main_thread = threading.current_thread() is threading.main_thread()
+    _signals.clear()
     before = {number: signal.signal(number, _interrupt) for number in _CAUGHT} if main_thread else {}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _signals.clear()
 
 
 def harden() -> None:

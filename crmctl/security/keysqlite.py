@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from crmctl.errors import IntegrityFailed, KeyMissing, LimitExceeded
 from crmctl.i18n import _
+from crmctl.process import patience
 from crmctl.security.keyfiles import check_private
 from crmctl.security.keyrows import IndexRow, MasterRow, ReceiptRow, StoreInfo
 from crmctl.security.keywrap import WRAPS_PER_EPOCH, KeyRow
@@ -194,7 +195,7 @@ class SqliteKeys:
     def _write(self) -> Iterator[Any]:
         with self._translated():
             raw = self._raw()
-            patiently(lambda: raw.execute("BEGIN IMMEDIATE"), BUSY_SECONDS)
+            patiently(lambda: raw.execute("BEGIN IMMEDIATE"), patience(BUSY_SECONDS))
             try:
                 yield raw
                 raw.execute("COMMIT")

@@ -9,13 +9,14 @@ from typing import Any
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from crmctl.errors import InvalidInput
 from crmctl.i18n import _
+from crmctl.process import patience
 from crmctl.store import sqlite
-from crmctl.store.failures import translated
+from crmctl.store.failures import interrupt_behind, translated
 
 _WRITES = "crmctl_writes"
 
@@ -24,8 +25,8 @@ def open_engine(url: str, *, timeout: float = 30.0, workspace: Path | None = Non
     """Return the engine of the database at `url`; nothing is opened or created yet.
 
     `sqlite:///data/crmctl.db` is a path, taken literally, relative to `workspace`; `postgresql://` means psycopg 3.
-    `timeout` is how many seconds a writer waits for its turn. Do not share an engine with a forked child: dispose it
-    there, or spawn.
+    `timeout` is how many seconds a writer waits for its turn; once a signal has come, only a moment
+    (`process.patience`). Do not share an engine with a forked child: dispose it there, or spawn.
     Raises InvalidInput for a URL of another kind.
     """
     parsed = _parse(url)
@@ -71,7 +72,7 @@ def _sqlite(url: str, timeout: float, workspace: Path | None, read_only: bool) -
     def _begin(connection: Connection) -> None:
         raw = connection.connection.driver_connection
         if connection.get_execution_options().get(_WRITES):
-            sqlite.begin_write(raw, path, timeout)
+            sqlite.begin_write(raw, path, patience(timeout))
         else:
             connection.exec_driver_sql("BEGIN")
 
@@ -97,6 +98,12 @@ def _postgresql(url: URL, timeout: float, read_only: bool) -> Engine:
             raw.execute("SELECT set_config(%s, %s, false)", (name, value))
         raw.commit()
 
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if patience(timeout) < timeout:
+            value = f"{patience(timeout) * 1000:.0f}"
+            connection.exec_driver_sql("SELECT set_config('lock_timeout', %s, true)", (value,))
+
     return _remember(engine, timeout)
 
 
@@ -111,12 +118,24 @@ def timeout_of(engine: Engine) -> float:
 
 
 @contextlib.contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection; thrown away where a signal came in the middle of a command, so that none can roll it back."""
+    with engine.connect() as connection:
+        try:
+            yield connection
+        except DBAPIError as error:
+            if interrupt_behind(error) is not None:
+                connection.invalidate()
+            raise
+
+
+@contextlib.contextmanager
 def write(engine: Engine) -> Iterator[Connection]:
     """Yield a connection inside one writing transaction: committed when the block ends well, else rolled back.
 
     Raises Locked, StorageFailed, IntegrityFailed, DatabaseMissing in place of the drivers' errors.
     """
-    with translated(engine.url, timeout_of(engine)), engine.connect() as connection:
+    with translated(engine.url, timeout_of(engine)), _connected(engine) as connection:
         connection = connection.execution_options(**{_WRITES: True})
         with connection.begin():
             yield connection
@@ -128,7 +147,7 @@ def read(engine: Engine) -> Iterator[Connection]:
 
     Raises as `write` does.
     """
-    with translated(engine.url, timeout_of(engine)), engine.connect() as connection:
+    with translated(engine.url, timeout_of(engine)), _connected(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin():

@@ -65,7 +65,7 @@ def translated(url: URL, timeout: float) -> Iterator[None]:
     except CrmctlError:
         raise
     except Exception as error:
-        interrupt = _interrupt_behind(error)
+        interrupt = interrupt_behind(error)
         if interrupt is not None:
             raise interrupt from None
         failure = translate(error, url, timeout)
@@ -74,7 +74,7 @@ def translated(url: URL, timeout: float) -> Iterator[None]:
         raise failure from None
 
 
-def _interrupt_behind(error: BaseException) -> Interrupted | None:
+def interrupt_behind(error: BaseException) -> Interrupted | None:
     """Return the signal that a driver was interrupted by, when all it says is that its connection is now unusable."""
     cause: BaseException | None = error
     while cause is not None:

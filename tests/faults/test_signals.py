@@ -97,6 +97,29 @@ def test_a_signal_while_the_server_is_asked(make: Any, small: commands.Given, nu
     resumed(folder, small)
 
 
+@pytest.mark.parametrize("number", STATUS)
+def test_a_signal_while_the_database_is_busy(
+    make: Any, kind: str, large: commands.Given, number: signal.Signals
+) -> None:
+    """Whoever waits for an hour does not wait for another one to record that it was interrupted."""
+    folder = make(kind)
+    hold = "BEGIN IMMEDIATE" if kind == "sqlite" else "LOCK TABLE batch IN EXCLUSIVE MODE"
+    words = ("customer", "import", large.path, "--chunk", 20, "--lock-timeout", 3600)
+    with started(folder, *words) as process, direct(folder) as other:
+        assert until(lambda: chunks(folder))
+        if kind == "postgresql":
+            other.execute("BEGIN")
+        other.execute(hold)
+        process.send_signal(number)
+        done = ended(process)
+        other.execute("ROLLBACK")
+    assert (done.status, done.out) == (STATUS[number][0], b"")
+    assert len(done.err.splitlines()) == 1, done.err
+    again = inside(folder, "batch", "resume", 1, "-o", "json")
+    assert (again.status, again.counts) == (3, large.counts), again.err
+    assert oracle.complaints(folder) == []
+
+
 def _line(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text()

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Engine
 
-from crmctl.errors import DatabaseMissing, IntegrityFailed, InvalidInput, Locked, StorageFailed
+from crmctl.errors import DatabaseMissing, IntegrityFailed, Interrupted, InvalidInput, Locked, StorageFailed
 from crmctl.store import bulk, counters, sqlite
 from crmctl.store.counters import counter
 from crmctl.store.engine import journal_report, open_engine, read, write
@@ -296,4 +296,16 @@ def test_reports_of_the_server(postgres_url: str) -> None:
     engine = open_engine(postgres_url)
     report = journal_report(engine)
     assert (report["database"], report["server_encoding"], report["timezone"]) == ("postgresql", "UTF8", "UTC")
+    engine.dispose()
+
+
+def test_a_signal_in_the_middle_of_a_command_is_told_once(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    engine = open_engine(postgres_url)
+    with pytest.raises(Interrupted), write(engine) as conn:
+        conn.connection.driver_connection.pgconn.send_query(b"SELECT 1")  # type: ignore[union-attr]
+        raise Interrupted(2)
+
+    assert caplog.messages == []
+    with read(engine) as conn:
+        assert conn.execute(text("SELECT 1")).scalar_one() == 1
     engine.dispose()
