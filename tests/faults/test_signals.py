@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,29 @@ def worker(process: subprocess.Popen[bytes]) -> int:
     found = [pid for pid in members(process.pid) if "spawn_main" in _line(pid)]
     assert len(found) == 1
     return found[0]
+
+
+def open_to_others(pid: int) -> bool:
+    """Say whether a process may be dumped or debugged: if not, what is private of it in /proc belongs to root."""
+    private = Path(f"/proc/{pid}/environ").stat()
+    return (private.st_uid, private.st_gid) != (0, 0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux hides a process from its owner")
+def test_the_sealing_process_keeps_its_memory_to_itself(make: Any, large: commands.Given) -> None:
+    """Core dumps and debuggers would hand out keys; a started process does not inherit its parent's refusal."""
+    folder = make("sqlite")
+    group = {"group": 54321} if os.geteuid() == 0 else {}  # else a process of root's would look the same either way
+    sleep = (sys.executable, "-c", "import sys; sys.stdin.read()")
+    with started(None, program=sleep, stdin=subprocess.PIPE, **group) as other:
+        assert until(lambda: open_to_others(other.pid))
+    with started(folder, "customer", "import", large.path, "--chunk", 20, **group) as process:
+        assert until(lambda: chunks(folder))
+        pids = (process.pid, worker(process))
+        assert [open_to_others(pid) for pid in pids] == [False, False]
+        for pid in pids:
+            limits = Path(f"/proc/{pid}/limits").read_text("ascii").splitlines()
+            assert [line.split()[4:6] for line in limits if line.startswith("Max core file size")] == [["0", "0"]]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
