@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
@@ -53,6 +53,11 @@ _PRIMITIVES = {int, str}
 _CANONICAL = (
     '{"change":%d,"clear_after":%s,"clear_before":%s,"customer":%d,"fields":%s,"object":"%s","object_id":%d,'
     '"operation":"%s","sealed_after":%s,"sealed_before":%s,"version":%d}'
+)
+
+_CREATED = (  # the same, of a new object: most changes are of this kind
+    '{"change":%d,"clear_after":"%s","clear_before":null,"customer":%d,"fields":%s,"object":"%s","object_id":%d,'
+    '"operation":"create","sealed_after":"%s","sealed_before":null,"version":1}'
 )
 
 Row = tuple[
@@ -128,10 +133,10 @@ def _hex(digest: bytes | None) -> str:
 
 
 class Changes:
-    """The changes of one chunk, in order: rows for `bulk.insert_rows(conn, change, CHANGE_COLUMNS, changes.rows)`.
+    """The changes of one chunk, in order: rows for `bulk.insert_rows(conn, change, CHANGE_COLUMNS, changes.take())`.
 
     `first_change` is the first of the numbers taken from the counter for this chunk. Insert the rows in this order and
-    in the chunk's own transaction; `audit verify` counts on it. 3 µs a change, leaf included.
+    in the chunk's own transaction; `audit verify` counts on it. 2 to 3 µs a change, leaf included.
     """
 
     __slots__ = ("_chunk", "_leaves", "_next", "_run", "_salts", "_used", "rows")
@@ -145,6 +150,26 @@ class Changes:
     def create(self, of: Object, fields: str, after: After, version: int = 1) -> None:
         """Note a created object. `fields` is `fields_json`; `version` counts on where the number was used before."""
         self._add(of, "create", version, fields, None, after)
+
+    def create_all(self, created: Sequence[tuple[int, str, int, bytes, bytes]], fields: str) -> None:
+        """Note many new objects, each (customer, object, object id, clear hash, sealed hash), as `create` does one."""
+        run, chunk, position, change = self._run, self._chunk, len(self._leaves), self._next
+        salts = os.urandom(SALT_SIZE * len(created))
+        add_row, add_leaf = self.rows.append, self._leaves.append
+        used = 0
+        for customer, obj, object_id, clear_after, sealed_after in created:
+            salt = salts[used : used + SALT_SIZE]
+            used += SALT_SIZE
+            text = _CREATED % (change, clear_after.hex(), customer, fields, obj, object_id, sealed_after.hex())
+            leaf = sha256(b"\x00" + salt + text.encode()).digest()
+            add_row(
+                (customer, change, run, chunk, position, obj, object_id, "create", 1, fields,
+                 None, None, salt, None, clear_after, None, sealed_after, leaf)
+            )  # fmt: skip
+            add_leaf(leaf)
+            position += 1
+            change += 1
+        self._next = change
 
     def update(self, of: Object, version: int, fields: str, before: Before, after: After) -> None:
         """Note a changed object; `version` is that of its last change plus one."""

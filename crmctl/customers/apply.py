@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from crmctl import clock
 from crmctl.audit import entries
-from crmctl.audit.changes import CHANGE_COLUMNS
+from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes, Summary, fields_json
 from crmctl.audit.tables import change
 from crmctl.customers import tables
 from crmctl.customers.build import COUNTS, Built
@@ -23,6 +23,8 @@ from crmctl.i18n import _
 from crmctl.runs.run import Run
 from crmctl.runs.tables import reservation
 from crmctl.store import bulk, counters, engine
+
+EVERYTHING = fields_json(frozenset())  # a creation is of all fields; they are not repeated on every row
 
 
 def reserve(run: Run, batch_id: int, ordinal: int, customers: int) -> int:
@@ -60,11 +62,14 @@ def apply(run: Run, batch_id: int, built: Built) -> None:
     if keys:
         run.keys.add(keys)
     del keys
+    first_change = counters.take(run.engine, "change", built.changes) if built.changes else 0
+    changes = Changes(run.run_id or 0, built.chunk, first_change)
     try:
         with engine.write(run.engine) as conn:
             _rows(conn, built)
+            _changes(conn, built, changes)
             _progress(conn, run, batch_id, built)
-            entries.append(conn, _entry(run, batch_id, built))
+            entries.append(conn, _entry(run, batch_id, built, changes.summary()))
     except IntegrityError:
         raise Locked(
             _("batch {batch}: another run changed the same customers meanwhile").format(batch=batch_id),
@@ -89,9 +94,19 @@ INSERTED = (
     ("contacts", tables.contact, CONTACT),
     ("identities", tables.identity, IDENTITY),
     ("rejected", tables.rejected_row, REJECTED),
-    ("changes", change, CHANGE_COLUMNS),
 )
 CHANGED = (("changed_customers", tables.customer, CUSTOMER, 1), ("changed_contacts", tables.contact, CONTACT, 2))
+
+
+def _changes(conn: Connection, built: Built, changes: Changes) -> None:
+    """Log what is created, then what is edited: whatever is created and edited in one chunk stays in its order."""
+    for piece in built.pieces("created"):
+        changes.create_all(piece, EVERYTHING)
+        bulk.insert_rows(conn, change, CHANGE_COLUMNS, changes.take())
+    for piece in built.pieces("edited"):
+        for of, version, fields, before, after in piece:
+            changes.update(of, version, fields, Before(*before), After(*after))
+        bulk.insert_rows(conn, change, CHANGE_COLUMNS, changes.take())
 
 
 def _progress(conn: Connection, run: Run, batch_id: int, built: Built) -> None:
@@ -121,7 +136,7 @@ def _shorten(conn: Connection, run: Run, first_unused: int) -> None:
     )
 
 
-def _entry(run: Run, batch_id: int, built: Built) -> Mapping[str, object]:
+def _entry(run: Run, batch_id: int, built: Built, changes: Summary) -> Mapping[str, object]:
     return run.entry(
         "done",
         at=clock.now(),
@@ -130,6 +145,6 @@ def _entry(run: Run, batch_id: int, built: Built) -> Mapping[str, object]:
         rows=[built.first_row, built.last_row],
         counts=built.counts,
         codes=sorted(built.reasons),
-        changes=built.changes,
-        changes_root=built.changes_root or None,
+        changes=changes.changes,
+        changes_root=changes.root if changes.changes else None,
     )

@@ -6,15 +6,15 @@ Runs in the second process where there is one. Plaintext comes in with the sourc
 from __future__ import annotations
 
 import marshal
+import struct
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
 
-from crmctl.audit.changes import After, Before, Changes, clear_hash, clear_json, fields_json
+from crmctl.audit.changes import After, Before, clear_hash, clear_json, fields_json
 from crmctl.customers import merge, record
 from crmctl.customers.columns import customer_row
 from crmctl.customers.decide import ADD_CONTACT, CREATE, DUPLICATE, MERGE, REJECT, Decision
@@ -25,7 +25,6 @@ from crmctl.security.sealing import DataKey, Place, pad
 
 COUNTS = ("read", "created", "updated", "unchanged", "duplicate", "rejected", "flagged")
 Values = tuple[Any, ...]
-EVERYTHING = fields_json(frozenset())  # a creation is of all fields; they are not repeated on every row
 REJECTED_SEALED = Place("rejected_row", "sealed")
 
 
@@ -62,7 +61,7 @@ class Order(NamedTuple):
 
     A block is what was read ahead; it becomes one chunk (one transaction), or several when a row depends on what an
     earlier one takes away (`final` is False for all but the last). `after` is the last source row of the chunk
-    before, `first_change` begins the numbers of the changes.
+    before.
     """
 
     block: int
@@ -71,13 +70,14 @@ class Order(NamedTuple):
     final: bool
     after: int
     decisions: Sequence[Decision]
-    first_change: int
     stored: Stored
 
 
 PIECE = 2000  # rows unpacked at once
+_IDENTITY = struct.Struct(">16sBHQQ")  # digest, kind, epoch, slot, customer: in bytes as they sort in the table
+_owner_of = struct.Struct(">HQQ").pack  # epoch, slot, customer: what follows an ident
 SECTIONS = (
-    "keys", "customers", "contacts", "identities", "rejected", "changes",
+    "keys", "customers", "contacts", "identities", "rejected", "created", "edited",
     "changed_customers", "changed_contacts", "dropped_identities",
 )  # fmt: skip
 
@@ -96,8 +96,7 @@ class Built:
     reasons: dict[str, int] = field(default_factory=dict)
     touched: tuple[int, ...] = ()
     next_customer: int = 0  # the first number after those it creates, 0 if it creates none
-    changes: int = 0
-    changes_root: str = ""
+    changes: int = 0  # rows of the sections `created` and `edited`, which get their numbers and leaves when written
     sections: dict[str, list[bytes]] = field(default_factory=lambda: {name: [] for name in SECTIONS})
 
     def put(self, section: str, rows: Sequence[Values]) -> None:
@@ -105,10 +104,18 @@ class Built:
         for at in range(0, len(rows), PIECE):
             self.sections[section].append(marshal.dumps(list(rows[at : at + PIECE])))
 
+    def put_identities(self, packed: Sequence[bytes]) -> None:
+        """Add identities, each packed as `_IDENTITY`: they are many, and sorted and sent as bytes at a third."""
+        for at in range(0, len(packed), PIECE):
+            self.sections["identities"].append(b"".join(packed[at : at + PIECE]))
+
     def pieces(self, section: str) -> Iterator[list[Values]]:
         """Yield the rows of a section, a piece at a time."""
         for piece in self.sections[section]:
-            yield marshal.loads(piece)  # noqa: S302 - our own bytes, from a child of the same interpreter
+            if section == "identities":
+                yield list(_IDENTITY.iter_unpack(piece))
+            else:
+                yield marshal.loads(piece)  # noqa: S302 - our own bytes, from a child of the same interpreter
 
 
 @dataclass(slots=True)
@@ -127,13 +134,18 @@ class Builder:
     def __init__(self, recipe: Recipe, ident: Ident) -> None:
         self.recipe = recipe
         self.ident = ident
+        # `clear_json` of a new contact, but for contact and customer number and whether it is the first
+        self.contact_clear = (
+            b'{"batch_id":%d,"contact_id":%%d,"created_at":"%b","customer_id":%%d,"is_primary":%%d,"updated_at":"%b",'
+            b'"version":1}'
+        ) % (recipe.batch_id, recipe.terms.at.encode(), recipe.terms.at.encode())
         self.earlier: dict[int, State] = {}
         self.now: dict[int, State] = {}
 
     def build(self, rows: Sequence[Packed], refused: Sequence[Rejected], order: Order) -> Built:
         """Return what `order` makes of `rows`, and of rows `refused` before anything could be decided."""
         self.earlier, self.now = self.now, {}
-        work = _Work(order.chunk, Changes(self.recipe.run_id, order.chunk, order.first_change))
+        work = _Work(order.chunk)
         created = [d.customer_id for d in order.decisions if d.operation == CREATE]
         fresh = self.recipe.wrapper.new_keys("customer", created)
         work.built.put("keys", self.recipe.wrapper.wrap(fresh))
@@ -184,17 +196,16 @@ class Builder:
         sealed_hash = sha256(sealed).digest()
         stored = customer_row(clear, sealed, sealed_hash)
         work.customers[number] = stored
-        after = After(sha256(record.dumps(clear)).digest(), sealed_hash)  # clear_hash, without looking for nulls
-        work.changes.create((number, "customer", number), EVERYTHING, after)
+        clear_hash = sha256(record.dumps(clear)).digest()  # without looking for nulls: there are none
+        work.created.append((number, "customer", number, clear_hash, sealed_hash))
         state = State(key, stored, [], 0)
         if row.contact is not None:
             self._new_contact(row.contact, state, work)
         if row.organisation or recipe.remembers:
             self._remember(state)
         epoch = recipe.epoch
-        work.added.update(
-            [(mark[1:], mark[0], epoch, 0 if unique else number, number) for mark, unique, _contact in row.marks]
-        )
+        exclusive, shared = _owner_of(epoch, 0, number), _owner_of(epoch, number, number)
+        work.added.update([mark + (exclusive if unique else shared) for mark, unique, _contact in row.marks])
         work.built.counts["created"] += 1
         work.built.counts["flagged"] += bool(flags)
 
@@ -203,23 +214,15 @@ class Builder:
         customer = state.key.owner_id
         state.contact_count += 1
         contact = state.contact_count
-        clear: dict[str, str | int | None] = {
-            "customer_id": customer,
-            "contact_id": contact,
-            "is_primary": 1 if contact == 1 else 0,
-            "batch_id": self.recipe.batch_id,
-            "created_at": terms.at,
-            "updated_at": terms.at,
-            "version": 1,
-        }
+        primary = 1 if contact == 1 else 0
         sealed = terms.sealer.seal(state.key, merge.CONTACT_SEALED, fields, object_id=contact)
         sealed_hash = sha256(sealed).digest()
-        stored = (*clear.values(), sealed, sealed_hash)
+        stored = (customer, contact, primary, self.recipe.batch_id, terms.at, terms.at, 1, sealed, sealed_hash)
         work.contacts[customer, contact] = stored
         if self.recipe.remembers:
             state.contacts = [*state.contacts, stored]
-        after = After(sha256(record.dumps(clear)).digest(), sealed_hash)
-        work.changes.create((customer, "contact", contact), EVERYTHING, after)
+        clear_hash = sha256(self.contact_clear % (contact, customer, primary)).digest()
+        work.created.append((customer, "contact", contact, clear_hash, sealed_hash))
 
     def _add_contact(self, row: Packed, decision: Decision, state: State, work: _Work) -> None:
         assert row.contact is not None
@@ -228,7 +231,7 @@ class Builder:
         self._remember(state)
         for mark, unique, of_contact in row.marks:
             if of_contact and mark not in decision.held:
-                work.added.add((mark[1:], mark[0], epoch, 0 if unique else customer, customer))
+                work.added.add(mark + _owner_of(epoch, 0 if unique else customer, customer))
         work.built.counts["updated"] += 1
 
     def _remember(self, state: State) -> None:
@@ -238,9 +241,9 @@ class Builder:
         stored = state.row if self.recipe.remembers else ()
         self.now[key.owner_id] = State(bare, stored, state.contacts, state.contact_count)
 
-    def _identity(self, key: Key, customer: int) -> Values:
+    def _identity(self, key: Key, customer: int) -> bytes:
         mark = self.ident(effective_kind(key.kind, key.of_contact), key.value)
-        return (mark[1:], mark[0], self.recipe.epoch, 0 if key.strength == UNIQUE else customer, customer)
+        return mark + _owner_of(self.recipe.epoch, 0 if key.strength == UNIQUE else customer, customer)
 
     def _state(self, customer: int, stored: Stored) -> State:
         state = self.now.get(customer) or self.earlier.get(customer)
@@ -281,17 +284,18 @@ class Builder:
 class _Work:
     """A chunk being built. Objects are kept by number: one touched twice is written once, as it is at the end."""
 
-    def __init__(self, chunk: int, changes: Changes) -> None:
+    def __init__(self, chunk: int) -> None:
         self.built = Built(chunk)
-        self.changes = changes
+        self.created: list[Values] = []
+        self.edited: list[Values] = []
         self.customers: dict[int, Values] = {}
         self.contacts: dict[tuple[int, int], Values] = {}
         self.changed_customers: dict[int, Values] = {}
         self.changed_contacts: dict[tuple[int, int], Values] = {}
         self.touched: set[int] = set()
         self.rejected: list[Values] = []
-        self.added: set[Values] = set()
-        self.dropped: set[Values] = set()
+        self.added: set[bytes] = set()
+        self.dropped: set[bytes] = set()
 
     def edit(self, table: str, customer: int, edited: merge.Edited) -> None:
         """Note an update in the change log, with its before-image."""
@@ -301,9 +305,10 @@ class _Work:
         )
         after = After(clear_hash(edited.after), sha256(edited.sealed_after).digest())
         fields = fields_json(frozenset(edited.fields))
-        self.changes.update((customer, table, edited.object_id), edited.version, fields, before, after)
+        of = (customer, table, edited.object_id)
+        self.edited.append((of, edited.version, fields, tuple(before), tuple(after)))
 
-    def reindex(self, added: set[Values], dropped: set[Values]) -> None:
+    def reindex(self, added: set[bytes], dropped: set[bytes]) -> None:
         """Note identities gained and lost; what one row of the chunk gave and another takes is not written at all."""
         self.dropped |= dropped - self.added
         self.added -= dropped
@@ -325,15 +330,16 @@ class _Work:
         for section, kept in finished:
             built.put(section, list(kept.values()))
             kept.clear()
-        built.put("changes", self.changes.take())
+        for section, noted in (("created", self.created), ("edited", self.edited)):
+            built.changes += len(noted)
+            built.put(section, noted)
+            noted.clear()
 
     def finish(self) -> None:
         """Put everything into `built`."""
         self.spill()
         built = self.built
         built.touched = tuple(sorted(self.touched))
-        summary = self.changes.summary()
-        built.changes, built.changes_root = summary.changes, summary.root if summary.changes else ""
         built.put("rejected", sorted(self.rejected))
-        built.put("identities", sorted(self.added, key=itemgetter(0)))  # neighbours on a page are written together
-        built.put("dropped_identities", sorted(identity[:4] for identity in self.dropped))
+        built.put_identities(sorted(self.added))  # neighbours on a page are written together
+        built.put("dropped_identities", [_IDENTITY.unpack(identity)[:4] for identity in sorted(self.dropped)])

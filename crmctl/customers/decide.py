@@ -1,6 +1,6 @@
 """Who a row is: created, added to, merged, duplicate or in conflict (design §5 Identity, §8). Pure.
 
-The decider sees digests only. An `ident` is one kind byte followed by the 16-byte blind index of a value. A holder
+The decider sees digests only. An `ident` is the 16-byte blind index of a value followed by one kind byte. A holder
 is a customer number, positive when the ident is exclusively its own, negative when it is only a look-up.
 
 Rows are taken one by one: a row sees the rows before it, whether they are committed, waiting to be written, or in
@@ -160,7 +160,10 @@ class _Decider:
     def _met(self, row: Candidate) -> bool:
         """Say whether anybody holds a key of the row: most rows of a first import are settled here."""
         facts, waiting, chunk = self.facts.holders, self.waiting.holders, self.chunk.holders
-        return any(ident in facts or ident in waiting or ident in chunk for ident in row.unique + row.supporting)
+        for ident in row.unique + row.supporting:  # noqa: SIM110 - any() takes twice the time
+            if ident in facts or ident in waiting or ident in chunk:
+                return True
+        return False
 
     def _holders(self, ident: bytes) -> Iterable[int]:
         found = self.facts.holders.get(ident, [])
@@ -205,14 +208,13 @@ class _Decider:
 
     def _remember(self, row: Candidate, customer: int) -> None:
         holders = self.chunk.holders
-        for ident in row.unique:
-            held = holders.setdefault(ident, [])
-            if customer not in held:
-                held.append(customer)
-        for ident in row.supporting:
-            held = holders.setdefault(ident, [])
-            if -customer not in held:
-                held.append(-customer)
+        for holder, idents in ((customer, row.unique), (-customer, row.supporting)):
+            for ident in idents:
+                held = holders.get(ident)
+                if held is None:
+                    holders[ident] = [holder]
+                elif holder not in held:
+                    held.append(holder)
         for name in (row.name, row.contact_name):
             if name is not None:
                 self.chunk.names.add((name, customer))

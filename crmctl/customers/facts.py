@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
 
 from sqlalchemy import Connection, func, select
 
@@ -11,16 +13,14 @@ from crmctl.customers.columns import CONTACT, CUSTOMER
 from crmctl.customers.decide import Candidate, Known
 from crmctl.store import bulk
 
+_digest = itemgetter(slice(16))
+
 
 def holders(conn: Connection, rows: Sequence[Candidate], epochs: Sequence[int]) -> Known:
     """Return who holds the idents of `rows`."""
-    wanted: set[bytes] = set()
-    for row in rows:
-        wanted.update(row.unique)
-        wanted.update(row.supporting)
-        if row.organisation and row.name is not None:
-            wanted.add(row.name)
-    return Known(holders=find(conn, wanted, epochs))
+    keys = [row.unique + row.supporting for row in rows]
+    keys += [(row.name,) for row in rows if row.organisation and row.name is not None and row.name not in row.unique]
+    return Known(holders=find(conn, set(chain.from_iterable(keys)), epochs))
 
 
 def find(conn: Connection, idents: Iterable[bytes], epochs: Sequence[int]) -> dict[bytes, list[int]]:
@@ -29,10 +29,10 @@ def find(conn: Connection, idents: Iterable[bytes], epochs: Sequence[int]) -> di
     found: dict[bytes, list[int]] = {}
     if not wanted:
         return found
-    digests = sorted({ident[1:] for ident in wanted})
+    digests = [*map(_digest, sorted(wanted))]
     columns = ("digest", "kind", "epoch", "slot", "customer_id")
     for digest, kind, epoch, slot, customer in bulk.fetch_by_keys(conn, tables.identity, "digest", digests, columns):
-        ident = bytes((kind,)) + digest
+        ident = digest + bytes((kind,))
         if ident in wanted and epoch in epochs:
             found.setdefault(ident, []).append(customer if slot == 0 else -customer)
     return found
@@ -41,10 +41,10 @@ def find(conn: Connection, idents: Iterable[bytes], epochs: Sequence[int]) -> di
 def names(conn: Connection, pairs: Iterable[tuple[bytes, int]], epochs: Sequence[int]) -> set[tuple[bytes, int]]:
     """Return those of the (name ident, customer) pairs that hold: a point look-up each, in one statement."""
     asked = sorted(pairs)
-    keys = [(ident[1:], ident[0], epoch, slot) for ident, slot in asked for epoch in epochs]
+    keys = [(ident[:16], ident[16], epoch, slot) for ident, slot in asked for epoch in epochs]
     columns = ("digest", "kind", "slot")
     rows = bulk.fetch_pairs(conn, tables.identity, ("digest", "kind", "epoch", "slot"), keys, columns)
-    return {(bytes((kind,)) + digest, slot) for digest, kind, slot in rows}
+    return {(digest + bytes((kind,)), slot) for digest, kind, slot in rows}
 
 
 def customers(conn: Connection, numbers: Iterable[int]) -> dict[int, tuple[object, ...]]:

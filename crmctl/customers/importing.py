@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from crmctl.customers.build import COUNTS, Built, Order, Stored
-from crmctl.customers.decide import ADD_CONTACT, CREATE, MERGE, Candidate, Decided, Known, decide, pairs
+from crmctl.customers.decide import ADD_CONTACT, MERGE, Candidate, Decided, Known, decide, pairs
 from crmctl.customers.pipeline import Line, Prepared
 from crmctl.runs import limits
 
@@ -28,8 +28,6 @@ class Ground(Protocol):
     def numbers(self, at_most: int) -> int: ...
 
     def use(self, customers: int) -> None: ...
-
-    def changes(self, at_most: int) -> int: ...
 
     def apply(self, built: Built) -> None: ...
 
@@ -123,7 +121,6 @@ class Import:
 
     def _order(self, prepared: Prepared, start: int, final: bool, decided: Decided, first: int) -> Order:
         decisions = decided.decisions
-        busy = sum(decision.operation in (CREATE, ADD_CONTACT, MERGE) for decision in decisions)
         self.ground.use(decided.created)
         self.created = range(first, first + decided.created)
         new = (self.created, self.waiting_created)
@@ -136,7 +133,6 @@ class Import:
             final=final,
             after=self.after,
             decisions=decisions,
-            first_change=self.ground.changes(2 * busy) if busy else 0,
             stored=self.ground.stored(merged, extended),
         )
         self.chunk += 1

@@ -26,7 +26,6 @@ from crmctl.customers.outcome import Outcome
 from crmctl.customers.pipeline import InProcess, Line, SecondProcess, Task
 from crmctl.customers.reading import Reading
 from crmctl.customers.rehearsal import Rehearsal
-from crmctl.customers.source import SourceInfo
 from crmctl.errors import LimitExceeded, Refused
 from crmctl.i18n import _
 from crmctl.runs import run as runs
@@ -37,6 +36,7 @@ from crmctl.security.sealing import DataKey, Sealer
 from crmctl.store import counters, engine
 
 WORTH_A_PROCESS = 3_000  # rows: starting a second process costs about half a second
+_SURELY_WORTH_IT = 1_000_000  # bytes of a file that need not be looked at to know
 
 Tell = Callable[[int], None]
 
@@ -53,6 +53,7 @@ class _Begun:
     chunk: int
     newcomers: int
     totals: Totals
+    early: SecondProcess | None
     read_before: int = 0
 
 
@@ -62,7 +63,7 @@ def start(run: Run, request: Request, tell: Tell) -> Outcome:
     if run.dry_run:
         return _rehearse(run, request, tell, began)
     batches.forget_leftovers(run)
-    with contextlib.ExitStack() as stack:
+    with _early(request) as early, contextlib.ExitStack() as stack:
         batch_id = counters.take(run.engine, "batch", 1)
         key = run.keys.wrapper.new_keys("batch", [batch_id])[0]
         run.keys.add(run.keys.wrapper.wrap([key]))
@@ -74,7 +75,7 @@ def start(run: Run, request: Request, tell: Tell) -> Outcome:
         run = runs.begin(run)
         stack.pop_all()
         newcomers = _open_batch(run, request, reading, batch_id, key)
-        begun = _Begun(batch_id, key, reading, request, reading.info.header_number, 0, newcomers, Totals())
+        begun = _Begun(batch_id, key, reading, request, reading.info.header_number, 0, newcomers, Totals(), early)
         return _finish(run, begun, tell, began)
 
 
@@ -119,21 +120,38 @@ def resume(
         entries.append(conn, run.entry("begun", batch=batch_id, source=reading.info.sha256))
     totals = Totals(dict(batch.counts), quarantine.reason_counts(run, batch_id))
     newcomers = int(batch.options["newcomers"])
-    begun = _Begun(batch_id, key, reading, request, batch.cursor, batch.chunks, newcomers, totals, batch.counts["read"])
+    read = batch.counts["read"]
+    begun = _Begun(batch_id, key, reading, request, batch.cursor, batch.chunks, newcomers, totals, None, read)
     return _finish(run, begun, tell, began)
 
 
 def _rehearse(run: Run, request: Request, tell: Tell, began: float) -> Outcome:
     key = run.keys.wrapper.new_keys("batch", [1 << 40])[0]
-    with contextlib.ExitStack() as stack:
+    with _early(request) as early, contextlib.ExitStack() as stack:
         spool = run.workspace.spool / f"rehearsal-{os.getpid()}.sealed"
         stack.callback(spool.unlink, missing_ok=True)
         place = place_of(request.file, key, Sealer(run.workspace.instance), spool)
         reading = inspected(run, request, place)
         _refuse_unfinished(run, reading.info.sha256)
-        begun = _Begun(1 << 40, key, reading, request, reading.info.header_number, 0, _next_customer(run), Totals())
+        newcomers = _next_customer(run)
+        begun = _Begun(1 << 40, key, reading, request, reading.info.header_number, 0, newcomers, Totals(), early)
         totals = _import(run, begun, tell)
     return _outcome(run, begun, totals, began, None)
+
+
+@contextlib.contextmanager
+def _early(request: Request) -> Iterator[SecondProcess | None]:
+    """Start a second process for a file surely worth it: it loads its modules while the file is looked at."""
+    wanted = request.second_process
+    if wanted is None:
+        with contextlib.suppress(OSError):
+            wanted = request.file != "-" and Path(request.file).stat().st_size >= _SURELY_WORTH_IT
+    early = SecondProcess() if wanted else None
+    try:
+        yield early
+    finally:
+        if early is not None:
+            early.close()
 
 
 def _refuse_unfinished(run: Run, sha256: str) -> None:
@@ -246,7 +264,7 @@ def _import(run: Run, begun: _Begun, tell: Tell) -> Totals:
     task = Task(recipe, BlindIndex(index_keys[epoch], epoch), request.source, request.chunk, begun.after, reading)
     epochs = sorted(index_keys)
     ground = Rehearsal(run, begun.batch_id, epochs) if run.dry_run else Live(run, begun.batch_id, epochs)
-    line = _line(request, reading.info, task)
+    line = _line(begun, task)
     try:
         work = Import(
             line=line,
@@ -277,11 +295,11 @@ def _allowed(run: Run, override: int | None) -> int | None:
         return limits.allowed(facts.count(conn))
 
 
-def _line(request: Request, info: SourceInfo, task: Task) -> Line:
-    wanted = request.second_process
-    if wanted is None:
-        wanted = info.records >= WORTH_A_PROCESS
-    return SecondProcess(task) if wanted else InProcess(task)
+def _line(begun: _Begun, task: Task) -> Line:
+    wanted = begun.request.second_process
+    if begun.early is None and (begun.reading.info.records < WORTH_A_PROCESS if wanted is None else not wanted):
+        return InProcess(task)
+    return (begun.early or SecondProcess()).begin(task)
 
 
 def check_sums(totals: Totals) -> None:

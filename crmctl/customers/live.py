@@ -8,7 +8,7 @@ from crmctl.customers import apply, facts
 from crmctl.customers.build import Built, Stored
 from crmctl.customers.decide import Candidate, Known
 from crmctl.runs.run import Run
-from crmctl.store import counters, engine
+from crmctl.store import engine
 
 
 class Live:
@@ -55,10 +55,6 @@ class Live:
     def use(self, customers: int) -> None:
         """Note that the next `customers` numbers are given."""
         self.free = self.free[customers:]
-
-    def changes(self, at_most: int) -> int:
-        """Take numbers for changes; return the first."""
-        return counters.take(self.run.engine, "change", at_most)
 
     def apply(self, built: Built) -> None:
         """Write a chunk, if the import's lock is still ours."""

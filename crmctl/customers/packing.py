@@ -54,11 +54,11 @@ def _small(value: object) -> bytes:
 
 
 def ident_function(index: BlindIndex, source: str) -> Ident:
-    """Return the function from a kind and a normalised value to its ident: the kind byte and 16 bytes of digest.
+    """Return the function from a kind and a normalised value to its ident: 16 bytes of digest and the kind byte.
 
     External codes and digests of whole rows are namespaced by the system they come from (`--source`).
     """
-    heads = {number: bytes((number,)) for number in IDENTITY_KINDS.values()}
+    tails = {number: bytes((number,)) for number in IDENTITY_KINDS.values()}
     namespaced = frozenset((CODE, ROW))
     space = f"{source}\x1f"
     digest = index.digest
@@ -66,7 +66,7 @@ def ident_function(index: BlindIndex, source: str) -> Ident:
     def ident(kind: int, value: str) -> bytes:
         if kind in namespaced:
             value = space + value
-        return heads[kind] + digest(kind, value)
+        return digest(kind, value) + tails[kind]
 
     return ident
 

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import marshal
 import os
 import signal
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from crmctl.customers.build import Builder, Built, Order, Recipe
-from crmctl.customers.decide import Candidate
+from crmctl.customers.decide import Candidate, Decision
 from crmctl.customers.model import Rejected, Row
 from crmctl.customers.packing import Packed, Packer, ident_function
 from crmctl.errors import CrmctlError, StorageFailed
 from crmctl.i18n import _
 from crmctl.process import harden
 from crmctl.security.identity import BlindIndex
+
+Named = TypeVar("Named", Candidate, Decision)
 
 
 class Prepared(NamedTuple):
@@ -135,38 +139,57 @@ class InProcess:
 class SecondProcess:
     """A line in a process of its own, which prepares one block ahead and seals while this one writes."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self) -> None:
         context = get_context("spawn")  # forking would copy open database connections
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
+        self.sending: threading.Thread | None = None
+
+    def begin(self, task: Task) -> SecondProcess:
+        """Hand over what to read and how; until then the process only loads its modules. Return itself."""
         self._send(task)
+        return self
 
     def next(self) -> Prepared | None:
         """Return the next block, None at the end."""
         answer = self._receive()
-        assert answer is None or isinstance(answer, Prepared)
-        return answer
+        if answer is None:
+            return None
+        assert isinstance(answer, Prepared)
+        return answer._replace(candidates=_unflattened(Candidate, answer.candidates))
 
     def submit(self, order: Order) -> None:
         """Send what to build; the answer is fetched by `collect`, so that writing goes on meanwhile."""
-        self._send(order)
+        # An order fills the pipe, and the other process empties it only when the next block is read: a thread waits,
+        # so that this one goes on writing. Should that fail, `collect` finds the other process dead.
+        order = order._replace(decisions=_flattened(order.decisions))
+        self.sending = threading.Thread(target=self._send_quietly, args=(order,), daemon=True)
+        self.sending.start()
 
     def collect(self) -> Built:
         """Return what was built."""
         answer = self._receive()
         assert isinstance(answer, Built)
+        if self.sending is not None:
+            self.sending.join()
         return answer
 
     def close(self) -> None:
-        """End the process, whatever it is doing: closing the pipe ends a healthy one, the signal any other."""
-        self.pipe.close()
+        """End the process, whatever it is doing."""
         self.process.terminate()
         self.process.join(5)
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+        if self.sending is not None:
+            self.sending.join()  # nobody reads any more, so it ends; it must not outlive the descriptor it writes to
+        self.pipe.close()
+
+    def _send_quietly(self, message: object) -> None:
+        with contextlib.suppress(OSError):
+            self.pipe.send(message)
 
     def _send(self, message: object) -> None:
         try:
@@ -184,6 +207,15 @@ class SecondProcess:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+
+def _flattened(items: Sequence[tuple[Any, ...]]) -> Any:  # noqa: ANN401 - stands for the list on its way
+    """Return named tuples as bytes for the other process; pickling each takes five times as long."""
+    return marshal.dumps([*map(tuple, items)])
+
+
+def _unflattened(of: type[Named], flat: Any) -> list[Named]:  # noqa: ANN401 - the bytes of `_flattened`
+    return [*map(of._make, marshal.loads(flat))]  # type: ignore[attr-defined]  # noqa: S302 - our own bytes
 
 
 def _died() -> CrmctlError:
@@ -209,13 +241,17 @@ def _work(pipe: Connection) -> None:
 
 
 def _serve(line: InProcess, pipe: Connection) -> None:
-    pipe.send(line.next())
+    _show(line.next(), pipe)
     while line.shelves:
         ahead = line.next()
         final = False
         while not final:
             order = pipe.recv()
-            line.submit(order)
+            line.submit(order._replace(decisions=_unflattened(Decision, order.decisions)))
             pipe.send(line.collect())
             final = order.final
-        pipe.send(ahead)
+        _show(ahead, pipe)
+
+
+def _show(prepared: Prepared | None, pipe: Connection) -> None:
+    pipe.send(prepared and prepared._replace(candidates=_flattened(prepared.candidates)))

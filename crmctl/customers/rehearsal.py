@@ -52,7 +52,7 @@ class Rehearsal:
 
     def _dropped(self, ident: bytes, customer: int) -> bool:
         slot = 0 if customer > 0 else -customer
-        return bool(self.dropped) and any((ident[1:], ident[0], epoch, slot) in self.dropped for epoch in self.epochs)
+        return bool(self.dropped) and any((ident[:16], ident[16], epoch, slot) in self.dropped for epoch in self.epochs)
 
     def names(self, pairs: set[tuple[bytes, int]]) -> set[tuple[bytes, int]]:
         """Return those (name, customer) pairs that would hold."""
@@ -83,11 +83,6 @@ class Rehearsal:
     def use(self, customers: int) -> None:
         """Note that the next `customers` numbers are given."""
         self.next_customer += customers
-
-    def changes(self, at_most: int) -> int:
-        """Return a number that nobody keeps."""
-        del at_most
-        return 1
 
     def apply(self, built: Built) -> None:
         """Remember a chunk as if it were written."""

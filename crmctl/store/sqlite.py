@@ -18,6 +18,7 @@ import random
 import sqlite3 as _stdlib
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,8 +40,20 @@ def wal_is_safe(version: tuple[int, ...]) -> bool:
     return version >= (3, 52) or (fixed is not None and version[2] >= fixed)
 
 
+@cache
 def driver() -> ModuleType:
-    """Return the DB-API module to use: pysqlite3 with its own current library, else the standard one."""
+    """Return the DB-API module to use: pysqlite3 with its own current library, else the standard one.
+
+    It is told how None and bytes are bound: as they are. Otherwise it looks for an adapter of every single one, in
+    vain, at 1.1 µs each: a change with 18 values, 10 of which are such, took 12 µs to insert instead of 2.5.
+    """
+    module = _driver()
+    module.register_adapter(bytes, bytes)
+    module.register_adapter(type(None), {}.get)  # None for None, without a Python frame
+    return module
+
+
+def _driver() -> ModuleType:
     try:
         from pysqlite3 import dbapi2
     except ImportError:

@@ -124,3 +124,16 @@ def test_no_leaf_without_its_salt() -> None:
     made.create((1, "customer", 1), "[]", changes.After(bytes(32), None))
     with pytest.raises(ValueError, match="salt"):
         changes.leaf_of((*made.rows[0][:12], None, *made.rows[0][13:]))
+
+
+@given(st.lists(st.tuples(numbers, st.sampled_from(["customer", "contact"]), numbers, digests, digests), max_size=4))
+def test_many_new_objects_are_logged_as_each_would_be(created: list[tuple[int, str, int, bytes, bytes]]) -> None:
+    made, singly = changes.Changes(5, 6, 7), changes.Changes(5, 6, 7)
+    made.create_all(created[:1], "[]")
+    made.create_all(created[1:], "[]")
+    for customer, kind, number, clear, sealed in created:
+        singly.create((customer, kind, number), "[]", changes.After(clear, sealed))
+    assert [row[:12] + row[13:17] for row in made.rows] == [row[:12] + row[13:17] for row in singly.rows]
+    assert [row[17] for row in made.rows] == [defined_leaf(row) for row in made.rows]
+    assert made.summary() == (len(created), tree.root([row[17] for row in made.rows]).hex())
+    assert len({row[12] for row in made.rows}) == len(created)

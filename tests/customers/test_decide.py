@@ -26,7 +26,7 @@ MOBILE, EMAIL, ORG, PERSON, CONTACT, ROW, CODE = 1, 2, 7, 9, 11, 10, 8
 
 
 def ident(kind: int, value: str) -> bytes:
-    return bytes((kind,)) + value.encode().ljust(16, b"\0")
+    return value.encode().ljust(16, b"\0") + bytes((kind,))
 
 
 def person(number: int, name: str = "", mobile: str = "", email: str = "") -> Candidate:

@@ -27,7 +27,7 @@ def packer(settings: CustomersSettings) -> Packer:
 
 def mark(kind: str, value: str) -> bytes:
     number = IDENTITY_KINDS[kind]
-    return bytes((number,)) + INDEX.digest(number, value)
+    return INDEX.digest(number, value) + bytes((number,))
 
 
 def only(read: Read, text: str) -> Row:
@@ -61,7 +61,7 @@ def test_a_person_without_any_key_is_known_by_its_row(read: Read, packer: Packer
     (candidate, packed), (again, _) = packer.pack(row, ["王五", "老客户"]), packer.pack(row, ["王五", "老客户"])
     assert candidate.bare
     assert candidate.unique == again.unique
-    assert candidate.unique[0][0] == IDENTITY_KINDS["row"]
+    assert candidate.unique[0][16] == IDENTITY_KINDS["row"]
     assert candidate.name == mark("person_name", "王五")
     assert (candidate.unique[0], True, False) in packed.marks
 
