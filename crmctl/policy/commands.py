@@ -110,20 +110,31 @@ def show_command(call: Invocation, name: str) -> None:
     )
 
 
-@command(example=("crmctl policy schema", "crmctl policy schema tiers.tiers.standard"), exits=(0, 2, 4))
+@command(
+    example=(
+        "crmctl policy schema",
+        "crmctl policy schema tiers.tiers.standard",
+        "crmctl policy schema tags --template",
+    ),
+    exits=(0, 2, 4),
+)
 @click.argument("field", required=False, metavar="[KIND[.FIELD]]")
 @click.option("--json", "as_schema", is_flag=True, help=N_("JSON Schema of a file of this kind, for editors."))
-def schema_command(call: Invocation, field: str | None, as_schema: bool) -> None:
+@click.option("--template", "as_template", is_flag=True, help=N_("A file of this kind to fill in, with comments."))
+def schema_command(call: Invocation, field: str | None, as_schema: bool, as_template: bool) -> None:
     """Show what a policy file may contain.
 
     Without KIND: the kinds, and the header that every file has. In names, [] stands for the items of a list and * for
-    any key.
+    any key. KIND.FIELD of a condition shows what can be compared.
     """
     from crmctl.policy import schema
     from crmctl.policy.header import Header
     from crmctl.policy.kinds import KINDS
 
     kind_name, _dot, path = (field or "").partition(".")
+    if as_template:
+        _write_template(kind_name, as_schema or bool(path))
+        return
     if as_schema:
         _write_schema([_kind(kind_name)] if kind_name else list(KINDS))
         return
@@ -221,6 +232,14 @@ def _write_schema(kinds: list[Kind]) -> None:
     schemas = [json_schema(kind) for kind in kinds]
     whole = schemas[0] if len(schemas) == 1 else {kind.name: found for kind, found in zip(kinds, schemas, strict=True)}
     click.echo(json.dumps(whole, indent=2, ensure_ascii=True))
+
+
+def _write_template(kind: str, more: bool) -> None:
+    from crmctl.policy.template import template
+
+    if not kind or more:
+        raise click.UsageError(_("--template goes with one KIND, without field and --json"))
+    click.echo(template(_kind(kind)), nl=False)
 
 
 def _scope_text(scope: dict[str, list[str]]) -> str:

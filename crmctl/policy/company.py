@@ -100,7 +100,9 @@ class CompanySettings(Settings):
     """Facts about the company, and its own numbers."""
 
     name: Labels = Field(description=N_("the company's name"))
-    timezone: Annotated[Text, AfterValidator(_zone)] = Field(description=N_("the zone of its calendar and its sheets"))
+    timezone: Annotated[Text, AfterValidator(_zone)] = Field(
+        description=N_("the zone of its calendar and its sheets"), examples=["Asia/Shanghai"]
+    )
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
         description=N_("currency of amounts that name none")
     )

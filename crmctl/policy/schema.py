@@ -11,6 +11,8 @@ from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
 from crmctl.i18n import _
+from crmctl.policy import conditionschema
+from crmctl.policy.conditions import Condition
 from crmctl.policy.header import Header
 from crmctl.policy.kinds import Kind
 from crmctl.policy.model import Reference
@@ -51,8 +53,13 @@ def _inside(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel], str]]
 
 
 def select(found: list[Row], field: str) -> list[Row]:
-    """Return the rows of `field` (written without `[]` and `*`) and of what lies below it."""
-    return [row for row in found if (plain := plain_name(row.name)) == field or plain.startswith(f"{field}.")]
+    """Return the rows of `field` (written without `[]` and `*`) and of what lies below it; of a condition, its keys."""
+    chosen = [row for row in found if (plain := plain_name(row.name)) == field or plain.startswith(f"{field}.")]
+    several = _("list of {items}").format(items=_("condition"))
+    if len(chosen) == 1 and chosen[0].type in (_("condition"), several):
+        prefix = chosen[0].name + ("[]" if chosen[0].type == several else "")
+        chosen += [Row(f"{prefix}.{key}", kind, False, "", told) for key, kind, told in conditionschema.rows()]
+    return chosen
 
 
 def plain_name(name: str) -> str:
@@ -77,6 +84,8 @@ def _one_type(kind: Any) -> str:  # noqa: ANN401
         return _("mapping of {items}").format(items=type_text(value_type(kind)))
     if is_model(kind):
         return _("mapping")
+    if isinstance(kind, type) and issubclass(kind, Condition):
+        return _("condition")
     if isinstance(kind, type) and issubclass(kind, Reference):
         return {"value": "$name", "clause": _("clause")}.get(kind.what) or _("code of {what}").format(what=kind.what)
     words = {str: _("text"), int: _("whole number"), Decimal: _("number"), bool: "true | false", date: _("date")}
@@ -96,20 +105,26 @@ def _plain(value: object) -> str:
 
 
 def json_schema(kind: Kind) -> dict[str, Any]:
-    """Return the JSON Schema of a whole file of a kind, header included; keys `x-…` are the user's own."""
+    """Return the JSON Schema of a whole file of a kind, header included; keys `x-…` are the user's own.
+
+    Meanings are in the reader's language.
+    """
     kind_type: Any = Literal[kind.name]
     whole = create_model("PolicyFile", __base__=Header, kind=(kind_type, ...), settings=(kind.model(), ...))
     found = whole.model_json_schema(by_alias=True)
-    _open_for_own_keys(found)
+    conditionschema.place(found)
+    _finish(found)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": f"crmctl policy: {kind.name}"}
 
 
-def _open_for_own_keys(node: Any) -> None:  # noqa: ANN401  any part of a JSON Schema
+def _finish(node: Any) -> None:  # noqa: ANN401  any part of a JSON Schema
     if isinstance(node, Mapping):
         if isinstance(node, dict) and node.get("additionalProperties") is False:
             node["patternProperties"] = {"^x-": {}, **node.get("patternProperties", {})}
+        if isinstance(node, dict) and isinstance(node.get("description"), str):
+            node["description"] = _(node["description"])
         for part in node.values():
-            _open_for_own_keys(part)
+            _finish(part)
     elif isinstance(node, list):
         for part in node:
-            _open_for_own_keys(part)
+            _finish(part)

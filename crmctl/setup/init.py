@@ -5,6 +5,7 @@ Interrupted, it leaves nothing but a hidden folder that the next `init` of the s
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -148,11 +149,23 @@ def _policies(folder: Path, demo: bool, person: str, at: datetime) -> int:
             text = first_administrator(text, person, os.getuid(), at)
         files.write_text(folder / source.name, text)
         count += 1
+    write_schemas(folder)
     if demo:
         replacement = locate.shipped("policies") / "_demo_company.yaml"
         files.write_text(folder / "company.yaml", replacement.read_text(encoding="utf-8"), replace=True)
     policy.load(folder)
     return count
+
+
+def write_schemas(folder: Path) -> None:
+    """Write the JSON Schema of every kind of policy below `folder`, where the files' first line sends editors."""
+    from crmctl.policy.kinds import KINDS
+    from crmctl.policy.schema import json_schema
+
+    files.make_folder(folder / "schema")
+    for kind in KINDS:
+        text = json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
+        files.write_text(folder / "schema" / f"{kind.name}.json", text)
 
 
 def first_administrator(text: str, person: str, uid: int, at: datetime) -> str:

@@ -44,8 +44,8 @@ def test_problems_go_to_standard_output_and_exit_4(
     lines = out.splitlines()
     assert status == 4
     assert len(lines) == 2
-    assert lines[0].startswith("policies/tiers.yaml:32:7: P105 settings.tiers[1].rank: missing")
-    assert lines[1] == "policies/tiers.yaml:33:7: P103 rnak: unknown key; did you mean 'rank'?"
+    assert lines[0].startswith("policies/tiers.yaml:33:7: P105 settings.tiers[1].rank: missing")
+    assert lines[1] == "policies/tiers.yaml:34:7: P103 rnak: unknown key; did you mean 'rank'?"
 
 
 def test_the_same_as_json(workspace: Path, edit: Edit, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +55,7 @@ def test_the_same_as_json(workspace: Path, edit: Edit, capsys: pytest.CaptureFix
     assert status == 4
     assert (document["files"], document["errors"], document["warnings"]) == (7, 1, 0)
     (problem,) = document["problems"]
-    assert (problem["line"], problem["column"], problem["code"]) == (33, 13, "P204")
+    assert (problem["line"], problem["column"], problem["code"]) == (34, 13, "P204")
     assert Path(problem["path"]).name == "tiers.yaml"
 
 
@@ -129,7 +129,7 @@ def test_broken_policies_stop_list_and_show(workspace: Path, edit: Edit, capsys:
     for arguments in (["list"], ["show", "tags"]):
         status, out, err = run(capsys, *arguments, "-w", str(workspace))
         assert (status, out) == (4, "")
-        assert "tiers.yaml:33:7: P103" in err
+        assert "tiers.yaml:34:7: P103" in err
 
 
 def test_schema_lists_kinds_and_header(capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,10 +72,10 @@ def test_an_undecided_value_names_value_rule_and_clause(folder: Path) -> None:
     assert error.exit_code == 4
     assert error.details == {
         "value": "core_annual_amount",
-        "rule": "tiers.yaml:21 tiers[0].when.annual_amount.gte",
+        "rule": "tiers.yaml:22 tiers[0].when.annual_amount.gte",
         "clauses": ["004 §5①"],
     }
-    assert all(part in error.message for part in ("core_annual_amount", "tiers.yaml:21", "004 §5①"))
+    assert all(part in error.message for part in ("core_annual_amount", "tiers.yaml:22", "004 §5①"))
 
 
 def test_undecided_values_are_listed_with_the_rules_that_wait(folder: Path, edit: Edit) -> None:
