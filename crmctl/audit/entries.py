@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from crmctl.audit.reading import as_bytes
 from crmctl.audit.tables import audit_entry, audit_head
 from crmctl.audit.tree import HASH_SIZE, Frontier, leaf_hash
 from crmctl.clock import stamp
@@ -193,7 +194,6 @@ _LOCKED_HEAD = (
     .where(audit_head.c.id == 1)
     .with_for_update()  # SQLite has none and needs none: writers take turns there
 )
-_NEWEST = select(audit_entry.c.seq, audit_entry.c.leaf, audit_entry.c.body).order_by(audit_entry.c.seq.desc()).limit(1)
 _INSERT = insert(audit_entry).values(
     {name: bindparam(name) for name in ("seq", "leaf", "prev", "body")},
 )
@@ -214,10 +214,10 @@ def append(conn: Connection, body: Mapping[str, Any]) -> Appended:
     check(body)
     frontier, prev = _locked_head(conn)
     seq = frontier.size
-    newest = conn.execute(_NEWEST).first()
-    if (newest.seq + 1, newest.leaf) != (seq, prev) if newest else seq:
+    newest = _newest(conn)
+    if (newest[0] + 1, newest[1]) != (seq, prev) if newest else seq:
         raise _broken()
-    text = line(body, seq, prev, skew=newest is not None and body["ts"] < _time_of(newest.body))
+    text = line(body, seq, prev, skew=newest is not None and body["ts"] < _time_of(newest[2]))
     leaf = leaf_hash(text)
     frontier.append(leaf)
     conn.execute(_INSERT, {"seq": seq, "leaf": leaf, "prev": prev, "body": text.decode("ascii")})
@@ -246,6 +246,17 @@ def _locked_head(conn: Connection) -> tuple[Frontier, bytes]:
         raise _broken() from None
 
 
+def _newest(conn: Connection) -> tuple[int, bytes, bytes] | None:
+    """Return number, leaf and bytes of the newest entry; as text, what is not UTF-8 any more could not be read."""
+    columns = audit_entry.c
+    query = select(columns.seq, columns.leaf, as_bytes(conn, columns.body)).order_by(columns.seq.desc()).limit(1)
+    found = conn.execute(query).first()
+    if found is None:
+        return None
+    seq, leaf, body = found
+    return seq, leaf, body
+
+
 def _begin_head(conn: Connection) -> None:
     if conn.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as insert_once
@@ -255,7 +266,7 @@ def _begin_head(conn: Connection) -> None:
     conn.execute(insert_once(audit_head).values(first).on_conflict_do_nothing())
 
 
-def _time_of(body: str) -> str:
+def _time_of(body: bytes) -> str:
     try:
         return str(orjson.loads(body)["ts"])
     except (ValueError, KeyError, TypeError):

@@ -1,7 +1,7 @@
 """What a driver's error means to people: busy, full, lost, damaged, missing. One translation for both databases.
 
-Told apart by the codes the drivers carry (SQLite result codes, PostgreSQL SQLSTATE), never by the text, which may be in
-another language or hold values.
+Told apart by the codes the drivers carry (SQLite result codes, PostgreSQL SQLSTATE), by the text, which may be in
+another language or hold values, only where there is none.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ _SQLITE_STORAGE = {
     SQLITE_READONLY: N_("not writable"),
     SQLITE_CANTOPEN: N_("cannot be opened"),
 }
+# What the driver itself says of text it cannot read: no result code of SQLite's, so the words have to do.
+_NOT_UTF8 = "Could not decode to UTF-8"
 # By SQLSTATE, else by its class (the first two characters); PostgreSQL manual, appendix A.
 _POSTGRES_BUSY = {"55P03", "40001", "40P01", "53300"}
 _POSTGRES_STORAGE = {
@@ -90,6 +92,8 @@ def translate(error: Exception, url: URL, timeout: float) -> Exception | None:
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
         return _of_sqlite(code & 0xFF, cause, url, timeout)
+    if str(cause).startswith(_NOT_UTF8) and _is(cause, "OperationalError"):
+        return _damaged(_("{database}: holds text that is not UTF-8"), url.database)
     if type(cause).__module__.split(".")[0] == "psycopg":
         return _of_postgres(cause, url, timeout)
     return None
@@ -104,11 +108,7 @@ def _of_sqlite(code: int, cause: Exception, url: URL, timeout: float) -> Excepti
     if code in _SQLITE_STORAGE:
         return _storage(str(path), _(_SQLITE_STORAGE[code]))
     if code in (SQLITE_CORRUPT, SQLITE_NOTADB):
-        return IntegrityFailed(
-            _("{database}: the file is damaged or no database").format(database=path),
-            hint=_("restore it from a backup; `crmctl doctor` says more"),
-            code="DATABASE_DAMAGED",
-        )
+        return _damaged(_("{database}: the file is damaged or no database"), path)
     if code in (SQLITE_CONSTRAINT, SQLITE_MISMATCH):
         return RowRefused(str(cause))  # "UNIQUE constraint failed: table.column": SQLite names no values
     return None
@@ -125,11 +125,7 @@ def _of_postgres(cause: Any, url: URL, timeout: float) -> Exception | None:
     if state[:2] in ("22", "23") or (not state and _is(cause, "DataError")):
         return RowRefused(f"{state or type(cause).__name__} {cause.diag.table_name}.{cause.diag.constraint_name}")
     if state.startswith("XX"):
-        return IntegrityFailed(
-            _("{database}: the server reports damaged data").format(database=name),
-            hint=_("restore it from a backup; `crmctl doctor` says more"),
-            code="DATABASE_DAMAGED",
-        )
+        return _damaged(_("{database}: the server reports damaged data"), name)
     if state == "42501":
         return PermissionMissing(
             _("{database}: the database role lacks a permission").format(database=name),
@@ -161,6 +157,14 @@ def _busy(name: str, timeout: float) -> Locked:
         _("{database}: busy for longer than {seconds} s").format(database=name, seconds=f"{timeout:g}"),
         hint=_("another command is writing; run it again later, or wait longer with --lock-timeout"),
         code="DATABASE_BUSY",
+    )
+
+
+def _damaged(message: str, name: object) -> IntegrityFailed:
+    return IntegrityFailed(
+        message.format(database=name),
+        hint=_("restore it from a backup; `crmctl doctor` says more"),
+        code="DATABASE_DAMAGED",
     )
 
 

@@ -15,7 +15,7 @@ from crmctl.audit import entries, tree
 from crmctl.audit.tables import audit_entry, audit_head
 from crmctl.audit.verify import verify
 from crmctl.errors import IntegrityFailed
-from crmctl.store.engine import write
+from crmctl.store.engine import open_engine, write
 
 Build = Callable[..., dict[str, Any]]
 
@@ -273,3 +273,14 @@ def test_the_database_keeps_the_exact_bytes(entry: Build, engine: Engine) -> Non
         entries.append(conn, entry(run=1))
         length = conn.execute(text("SELECT length(body) FROM audit_entry")).scalar_one()
     assert length == len(entries.line(entry(run=1), 0, bytes(32)))
+
+
+def test_an_entry_that_is_no_text_any_more_breaks_the_log(entry: Build, sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    with write(engine) as conn:
+        entries.append(conn, entry())
+        conn.exec_driver_sql("UPDATE audit_entry SET body = CAST(x'7bff7d' AS TEXT)")
+    with pytest.raises(IntegrityFailed) as failed, write(engine) as conn:
+        entries.append(conn, entry())
+    assert (failed.value.code, failed.value.exit_code) == ("LOG_HEAD", 13)
+    engine.dispose()

@@ -270,6 +270,17 @@ def test_a_damaged_file_is_an_integrity_failure(sqlite_url: str, content: bytes 
     engine.dispose()
 
 
+def test_text_that_is_none_is_an_integrity_failure_without_its_value(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    with write(engine) as conn:
+        conn.exec_driver_sql("INSERT INTO counter VALUES (CAST(x'63616e617279ff' AS TEXT), 1)")
+    with pytest.raises(IntegrityFailed, match="not UTF-8") as damaged, read(engine) as conn:
+        conn.execute(select(counter.c.name)).all()
+    assert damaged.value.code == "DATABASE_DAMAGED"
+    assert "canary" not in damaged.value.message + damaged.value.hint
+    engine.dispose()
+
+
 def test_a_server_that_goes_away_is_a_storage_failure(postgres_server: postgres.Server, postgres_url: str) -> None:
     engine = open_engine(postgres_url)
     with pytest.raises(StorageFailed) as lost, write(engine) as conn:
