@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from crmctl.locate import shipped
-from crmctl.policy import schema
+from crmctl.policy import conditionschema, schema
+from crmctl.policy.conditionfile import operators_of
+from crmctl.policy.conditions import MARKER, Condition
 from crmctl.policy.header import Header
 from crmctl.policy.kinds import BY_NAME, KINDS
 from crmctl.policy.loader import read_mapping
+from crmctl.policy.metrics import METRICS, STATUSES
+from crmctl.policy.model import Many, Settings
+from crmctl.policy.windows import window
 
 OWN = ("company", "sources", "tags", "tiers", "calendar")
 
@@ -63,3 +69,49 @@ def test_json_schema_knows_every_key_of_the_starter_file(kind: str) -> None:
     settings = found["$defs"][reference["$ref"].rpartition("/")[2]]
     assert set(document["settings"]) <= set(settings["properties"])  # type: ignore[arg-type]
     assert settings["additionalProperties"] is False
+
+
+def test_the_json_schema_of_a_condition_allows_what_the_loader_allows() -> None:
+    found = conditionschema.definition()
+    assert set(found["properties"]) == {"all", "any", "not", *(metric.name for metric in METRICS)}
+    for metric in METRICS:
+        inside = found["properties"][metric.name]
+        assert set(inside["properties"]) - {"over"} == set(operators_of(metric))
+        assert ("over" in inside.get("required", [])) is metric.windowed is ("over" in inside["properties"])
+        assert inside["additionalProperties"] is False
+    assert found["properties"]["annual_amount"]["properties"]["gte"]["anyOf"][0]["type"] == "number"
+    assert found["properties"]["order_count"]["properties"]["in"]["items"]["anyOf"][0]["type"] == "integer"
+    assert found["properties"]["status"]["properties"]["eq"] == {"enum": list(STATUSES)}
+    pattern = found["properties"]["order_count"]["properties"]["over"]["pattern"]
+    for text in ("12 months", "1 year", "0 days", "12 moons", "30 day"):
+        assert bool(re.match(pattern, text)) is (window(text) is not None)
+
+
+def test_a_condition_is_defined_once_and_referred_to() -> None:
+    class Inside(Settings):
+        when: Condition | None = None
+        unless: Many[Condition] = ()
+
+    found = Inside.model_json_schema()
+    conditionschema.place(found)
+    assert found["properties"]["unless"]["items"] == {"$ref": "#/$defs/Condition"}
+    assert found["properties"]["when"]["anyOf"][0] == {"$ref": "#/$defs/Condition"}
+    assert MARKER not in json.dumps(found)
+    assert found["$defs"]["Condition"]["properties"]["not"]["$ref"] == "#/$defs/Condition"
+    without: dict[str, object] = {"properties": {}}
+    conditionschema.place(without)
+    assert "$defs" not in without
+
+
+def test_a_condition_explains_itself() -> None:
+    class Inside(Settings):
+        when: Condition | None = None
+        many: Many[Condition] = ()
+
+    rows = list(schema.rows(Inside))
+    assert [(row.name, row.type) for row in rows] == [("when", "condition"), ("many", "list of condition")]
+    told = {row.name: row.type for row in schema.select(rows, "when")}
+    assert told["when.any"] == "list of condition"
+    assert told["when.order_amount"].startswith("amount: over, eq, ne, gt")
+    assert told["when.tier"] == "code of tier: eq, ne, in, not_in, exists"
+    assert "many[].not" in {row.name for row in schema.select(rows, "many")}
