@@ -1,4 +1,4 @@
-"""Broken files, each with the exact list that is reported for it (tests/policy/broken/expected.txt)."""
+"""Broken files and folders, each with the exact list reported for it (tests/policy/broken/expected.txt)."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ EXPECTED = expectations()
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_every_problem_of_a_broken_file_is_reported_at_its_place(name: str) -> None:
     problems, count = check_paths([BROKEN / name], AT)
-    assert [problem.moved(name).as_line() for problem in problems] == EXPECTED[name]
-    assert count == 1
+    lines = [problem.moved(Path(problem.path).name if "/" in name else name).as_line() for problem in problems]
+    assert lines == EXPECTED[name]
+    assert count == (len(list((BROKEN / name).glob("*.yaml"))) if name.endswith("/") else 1)
 
 
 def test_every_broken_file_has_its_expectation() -> None:
-    assert {path.name for path in BROKEN.glob("*.yaml")} == set(EXPECTED)
+    files = {path.name for path in BROKEN.glob("*.yaml")}
+    folders = {f"{path.name}/" for path in BROKEN.iterdir() if path.is_dir()}
+    assert files | folders == set(EXPECTED)
     assert len(EXPECTED) >= 20
     assert all(EXPECTED.values())
 

@@ -157,6 +157,22 @@ def test_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert "tiers" in json.loads(run(capsys, "schema", "--json")[1])
 
 
+def test_template(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    status, out, err = run(capsys, "schema", "tags", "--template")
+    assert (status, err) == (0, "")
+    assert out.startswith("# yaml-language-server: $schema=schema/tags.json\n")
+    (tmp_path / "tags.yaml").write_text(out, encoding="utf-8")
+    assert run(capsys, "validate", str(tmp_path / "tags.yaml"))[0] == 0
+    _status, out, _err = run(capsys, "schema", "tags", "--template", "--lang", "zh")
+    assert "标签" in out
+
+
+@pytest.mark.parametrize("words", [["--template"], ["tags", "--template", "--json"], ["tags.tags", "--template"]])
+def test_a_template_is_of_one_kind(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    status, out, _err = run(capsys, "schema", *words)
+    assert (status, out) == (2, "")
+
+
 @pytest.mark.parametrize("arguments", [["validate"], ["list"], ["show", "tags"], ["schema", "customers"]])
 def test_policy_commands_load_no_database_library(workspace: Path, arguments: list[str]) -> None:
     program = (
