@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def _postgresql(url: URL, timeout: float, read_only: bool) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_use_lifo=True,
         hide_parameters=True,
-        connect_args={"application_name": "crmctl"},
+        connect_args={"application_name": "crmctl", **_patience(url, timeout)},
     )
     settings = {
         "TimeZone": "UTC",
@@ -105,6 +106,11 @@ def _postgresql(url: URL, timeout: float, read_only: bool) -> Engine:
             connection.exec_driver_sql("SELECT set_config('lock_timeout', %s, true)", (value,))
 
     return _remember(engine, timeout)
+
+
+def _patience(url: URL, timeout: float) -> dict[str, int]:
+    """Return how long to wait for a server that does not answer, unless the URL says so; left alone it is minutes."""
+    return {} if "connect_timeout" in url.query else {"connect_timeout": max(2, ceil(timeout))}
 
 
 def _remember(engine: Engine, timeout: float) -> Engine:

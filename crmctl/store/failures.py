@@ -7,6 +7,7 @@ another language or hold values, only where there is none.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,10 @@ _POSTGRES_STORAGE = {
     "57": N_("connection lost"),
     "25006": N_("not writable"),
 }
+
+# What the server itself answered to an attempt to connect, behind its severity, and whether it said more about it.
+_ANSWER = re.compile(r"failed: [^\s:]+:  (?P<words>[^\n]*)(?P<more>\n[^\s:-]+:  )?")
+_NO_DATABASE = re.compile(r'database "[^"]*" does not exist')
 
 
 class RowRefused(Exception):
@@ -133,17 +138,49 @@ def _of_postgres(cause: Any, url: URL, timeout: float) -> Exception | None:
             code="DATABASE_ROLE",
         )
     if not state and (_is(cause, "OperationalError") or _is(cause, "InterfaceError")):
-        return _unreachable(cause, name)
+        return _not_connected(cause, url, name)
     return None
 
 
-def _unreachable(cause: Exception, name: str) -> CrmctlError:
-    # A failed connection carries no SQLSTATE: only this text tells a missing database from a missing server.
-    if "does not exist" in str(cause) and "database" in str(cause):
+def _not_connected(cause: Any, url: URL, name: str) -> CrmctlError:
+    """Return why there is no connection. It carries no SQLSTATE: what the server refused by name has to tell.
+
+    A server may speak any language, so that words are looked at only for what is quoted in them.
+    """
+    answer = _ANSWER.search(str(cause))
+    if getattr(cause.pgconn, "needs_password", False):
+        return _refused(name, _("it wants a password"), password=True)
+    if answer is None:
+        return _unreachable(name)
+    words, more = answer["words"], answer["more"]
+    if _NO_DATABASE.search(words):
         return missing(name)
+    if f'"{_role(cause, url)}"' in words or more:
+        return _refused(name, words, password=bool(getattr(cause.pgconn, "used_password", False)))
+    if f'"{url.database}"' in words and "not currently accepting" not in words:
+        return missing(name)
+    return _storage(name, words)
+
+
+def _role(cause: Any, url: URL) -> str:
+    user = getattr(cause.pgconn, "user", b"") or b""
+    return url.username or user.decode(errors="replace")
+
+
+def _refused(name: str, words: str, *, password: bool) -> PermissionMissing:
+    return PermissionMissing(
+        _("{database}: the server refuses the role: {reason}").format(database=name, reason=words),
+        hint=_("correct the password in the file that `database_password_file` of crmctl.yaml names, or in ~/.pgpass")
+        if password
+        else _("correct the role in the URL in crmctl.yaml, or ask the database administrator to admit it"),
+        code="DATABASE_REFUSED",
+    )
+
+
+def _unreachable(name: str) -> StorageFailed:
     return StorageFailed(
         _("{database}: the server cannot be reached or the connection was lost").format(database=name),
-        hint=_("check that the server runs and that the `database` of crmctl.yaml is right, then run it again"),
+        hint=_("check that the server runs and that its URL in crmctl.yaml is right, then run it again"),
         code="DATABASE_LOST",
     )
 

@@ -6,19 +6,31 @@ import os
 import resource
 import sqlite3
 import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import children
 import postgres
+import psycopg
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, make_url
 
-from crmctl.errors import DatabaseMissing, IntegrityFailed, Interrupted, InvalidInput, Locked, StorageFailed
+from crmctl.errors import (
+    DatabaseMissing,
+    IntegrityFailed,
+    Interrupted,
+    InvalidInput,
+    Locked,
+    PermissionMissing,
+    StorageFailed,
+)
 from crmctl.store import bulk, counters, sqlite
 from crmctl.store.counters import counter
 from crmctl.store.engine import journal_report, open_engine, read, write
+from crmctl.store.failures import translate
 
 
 def path_of(url: str) -> Path:
@@ -292,6 +304,113 @@ def test_a_server_that_goes_away_is_a_storage_failure(postgres_server: postgres.
     assert lost.value.code in ("STORAGE_FAILED", "DATABASE_LOST")
     assert counters.take(engine, "customer") == 1
     engine.dispose()
+
+
+def settled(server: postgres.Server, *, admitted: bool) -> None:
+    """Wait until the server goes by the rules that let the role `rejected` in, or by those that do not."""
+    for _ in range(600):
+        try:
+            psycopg.connect(host=str(server.socket_folder), user="rejected", dbname="postgres").close()
+        except psycopg.OperationalError:
+            if not admitted:
+                return
+        else:
+            if admitted:
+                return
+        time.sleep(0.05)
+    raise AssertionError("the server does not take new rules")
+
+
+@pytest.fixture
+def guarded(postgres_server: postgres.Server) -> Iterator[str]:
+    """The URL of a database whose role `guarded` has the password `right`; role `rejected` is kept out by rule."""
+    rules = "local all guarded scram-sha-256\nlocal all rejected reject\n"
+    name = postgres_server.create()
+    with postgres_server.connect() as conn:
+        path = Path(conn.execute("SHOW hba_file").fetchone()[0])  # type: ignore[index]
+        before = path.read_text()
+        conn.execute("CREATE ROLE guarded LOGIN PASSWORD 'right'")
+        conn.execute("CREATE ROLE rejected LOGIN")
+        path.write_text(rules + before)
+        conn.execute("SELECT pg_reload_conf()")
+        settled(postgres_server, admitted=False)
+        yield postgres_server.url(name)
+        path.write_text(before)
+        conn.execute("SELECT pg_reload_conf()")
+        settled(postgres_server, admitted=True)
+        postgres_server.drop(name)
+        conn.execute("DROP ROLE guarded")
+        conn.execute("DROP ROLE rejected")
+
+
+@pytest.mark.parametrize(
+    ("role", "hint"),
+    [
+        ("guarded:wrong", "database_password_file"),
+        ("guarded", "database_password_file"),
+        ("rejected", "the role in the URL"),
+        ("nobody_of_this_name", "the role in the URL"),
+    ],
+)
+def test_a_server_that_refuses_the_role(guarded: str, role: str, hint: str) -> None:
+    engine = open_engine(guarded.replace("postgres@", f"{role}@"))
+    with pytest.raises(PermissionMissing) as refused, read(engine):
+        pass
+    assert (refused.value.exit_code, refused.value.code) == (6, "DATABASE_REFUSED")
+    assert hint in refused.value.hint
+    assert "\n" not in refused.value.message and "wrong" not in refused.value.message
+
+
+def test_the_right_password_opens(guarded: str) -> None:
+    engine = open_engine(guarded.replace("postgres@", "guarded:right@"))
+    with read(engine) as conn:
+        assert conn.execute(text("SELECT current_user")).scalar_one() == "guarded"
+    engine.dispose()
+
+
+def test_a_database_that_admits_nobody_or_not_this_role(postgres_server: postgres.Server) -> None:
+    name = postgres_server.create()
+    with postgres_server.connect() as conn:
+        conn.execute("CREATE ROLE outsider LOGIN")
+        conn.execute(f"REVOKE CONNECT ON DATABASE {name} FROM public")
+        with (
+            pytest.raises(PermissionMissing, match="permission denied"),
+            read(open_engine(postgres_server.url(name).replace("postgres@", "outsider@"))),
+        ):
+            pass
+        conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        with (
+            pytest.raises(StorageFailed, match="not currently accepting"),
+            read(open_engine(postgres_server.url(name))),
+        ):
+            pass
+        postgres_server.drop(name)
+        conn.execute("DROP ROLE outsider")
+
+
+class Answer(Exception):
+    """What psycopg raises when a server of another language refuses a connection."""
+
+    sqlstate = None
+    pgconn = None
+
+
+Answer.__module__ = "psycopg"
+OperationalError = type("OperationalError", (Answer,), {"__module__": "psycopg"})
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ('用户 "crm" Password 认证失败', PermissionMissing),
+        ('角色 "crm" 不存在', PermissionMissing),
+        ('数据库 "base" 不存在', DatabaseMissing),
+        ("对不起, 已经有太多的客户端", StorageFailed),
+    ],
+)
+def test_a_server_may_speak_any_language(words: str, kind: type[Exception]) -> None:
+    error = OperationalError(f'connection failed: connection to server on socket "/x" failed: 致命错误:  {words}')
+    assert isinstance(translate(error, make_url("postgresql://crm@/base"), 1), kind)
 
 
 def test_missing_server_and_missing_database(postgres_server: postgres.Server, tmp_path: Path) -> None:
