@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
 
 from crmctl.i18n import _
 from crmctl.policy.conditions import Compare, Condition, Operand
@@ -11,6 +15,7 @@ from crmctl.policy.metrics import Metric, Type
 from crmctl.policy.model import Finding, Settings, ValueRef
 from crmctl.policy.nodes import Path
 from crmctl.policy.policyset import Known
+from crmctl.policy.shapes import alternatives, fields, is_model, item_type, value_type
 
 _UNITS: Mapping[Type, tuple[str, ...]] = {
     "money": ("yuan", "wan_yuan"),
@@ -33,14 +38,35 @@ def conditions(value: object, at: Path) -> Iterator[tuple[Condition, Path]]:
     if isinstance(value, Condition):
         yield value, at
     elif isinstance(value, Settings):
-        for name, info in type(value).model_fields.items():
-            yield from conditions(getattr(value, name), (*at, info.alias or name))
+        for name, key in _fields(type(value)):
+            yield from conditions(getattr(value, name), (*at, key))
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from conditions(item, (*at, str(key)))
     elif isinstance(value, tuple | list):
         for position, item in enumerate(value):
             yield from conditions(item, (*at, position))
+
+
+@cache
+def _fields(model: type[BaseModel]) -> tuple[tuple[str, str], ...]:
+    """Return the fields below which a condition may stand, as the model and as the file call them."""
+    return tuple(
+        (name, info.alias or name) for name, info in model.model_fields.items() if _reaches(info.annotation, (model,))
+    )
+
+
+def _reaches(annotation: Any, above: tuple[type[BaseModel], ...]) -> bool:
+    for kind in alternatives(annotation):
+        inner = item_type(kind) or value_type(kind)
+        if inner is not None and _reaches(inner, above):
+            return True
+        if is_model(kind) and kind not in above:
+            if any(_reaches(info.annotation, (*above, kind)) for info in fields(kind).values()):
+                return True
+        elif isinstance(kind, type) and issubclass(kind, Condition):
+            return True
+    return False
 
 
 def _comparison(compare: Compare, at: Path, known: Known) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
-from crmctl.i18n import N_, _, speak
+from crmctl.i18n import LANGUAGES, N_, _, speak
 from crmctl.policy.windows import Window, window
 
 Type = Literal["money", "number", "count", "days", "percent", "code", "text", "flag"]
@@ -47,7 +47,7 @@ class Metric:
     @property
     def labels(self) -> Mapping[str, str]:
         """What people call it, in both languages."""
-        return {"zh": speak(self.label, "zh"), "en": speak(self.label, "en")}
+        return {language: speak(self.label, language) for language in LANGUAGES}
 
     @property
     def numeric(self) -> bool:
@@ -125,7 +125,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("org_unit", N_("organisation unit"), "code", _CUSTOMERS, what="org_unit"),
     Metric("region", N_("region"), "code", _CUSTOMERS, what="regions", open=True),
     Metric("industry", N_("industry"), "code", _CUSTOMERS, what="industries", open=True),
-    Metric("source", N_("source"), "code", _CUSTOMERS, what="sources", open=True),
+    Metric("source", N_("source of the customer"), "code", _CUSTOMERS, what="sources", open=True),
     Metric("completeness", N_("completeness of the record"), "percent", _CUSTOMERS, N_("{count} %")),
     Metric("annual_amount", N_("annual cooperation amount, declared"), "money", _CUSTOMERS),
     Metric("days_since_last_contact", N_("days since the last contact"), "days", _CUSTOMERS, N_("{count} days")),
