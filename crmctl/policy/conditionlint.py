@@ -61,8 +61,8 @@ def _reaches(annotation: Any, above: tuple[type[BaseModel], ...]) -> bool:
         inner = item_type(kind) or value_type(kind)
         if inner is not None and _reaches(inner, above):
             return True
-        if is_model(kind) and kind not in above:
-            if any(_reaches(info.annotation, (*above, kind)) for info in fields(kind).values()):
+        if is_model(kind):  # what nests itself is searched
+            if kind in above or any(_reaches(info.annotation, (*above, kind)) for info in fields(kind).values()):
                 return True
         elif isinstance(kind, type) and issubclass(kind, Condition):
             return True

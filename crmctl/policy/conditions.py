@@ -130,7 +130,13 @@ class Bound:
 @cache
 def code_of(what: str) -> type[Reference]:
     """Return the type of references to a code of `what`: the loader checks them against the policies' codes."""
-    return type(f"{what}_code", (Reference,), {"what": what, "__slots__": ()})
+    parts = {"what": what, "__slots__": (), "__reduce__": lambda self: (_coded, (what, str(self)))}
+    return type(f"{what}_code", (Reference,), parts)
+
+
+def _coded(what: str, text: str) -> Reference:
+    """Return a code again in another process, where its type is made anew."""
+    return code_of(what)(text)
 
 
 def undecided(condition: Condition, figure: Figures) -> tuple[str, ...]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
-from crmctl.i18n import _
+from crmctl.i18n import _, lang
 from crmctl.policy import conditionschema
 from crmctl.policy.conditions import Condition
 from crmctl.policy.header import Header
@@ -115,6 +117,16 @@ def json_schema(kind: Kind) -> dict[str, Any]:
     conditionschema.place(found)
     _finish(found)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": f"crmctl policy: {kind.name}"}
+
+
+def json_text(kind: Kind) -> str:
+    """Return the JSON Schema of a whole file of a kind, written out, in the reader's language."""
+    return _json_text(kind, lang())
+
+
+@cache
+def _json_text(kind: Kind, language: str) -> str:
+    return json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
 
 
 def _finish(node: Any) -> None:  # noqa: ANN401  any part of a JSON Schema

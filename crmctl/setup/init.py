@@ -5,7 +5,6 @@ Interrupted, it leaves nothing but a hidden folder that the next `init` of the s
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import shutil
@@ -160,12 +159,11 @@ def _policies(folder: Path, demo: bool, person: str, at: datetime) -> int:
 def write_schemas(folder: Path) -> None:
     """Write the JSON Schema of every kind of policy below `folder`, where the files' first line sends editors."""
     from crmctl.policy.kinds import KINDS
-    from crmctl.policy.schema import json_schema
+    from crmctl.policy.schema import json_text
 
     files.make_folder(folder / "schema")
     for kind in KINDS:
-        text = json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
-        files.write_text(folder / "schema" / f"{kind.name}.json", text)
+        files.write_text(folder / "schema" / f"{kind.name}.json", json_text(kind))
 
 
 def first_administrator(text: str, person: str, uid: int, at: datetime) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from crmctl.errors import ValueUndecided
 from crmctl.policy import check, load
+from crmctl.policy.conditionlint import conditions
 from crmctl.policy.conditions import Condition
 from crmctl.policy.kinds import BY_NAME
 from crmctl.policy.model import Many, Settings, Sources
@@ -135,3 +136,22 @@ def test_values_in_ten_thousands_are_converted(folder: Path, edit: Edit) -> None
     assert isinstance(settings, SampleSettings)
     (found,) = policies.bound([settings.rules[0].when], 2)
     assert [compare.operands for compare in found.tree.comparisons()] == [(550_000,)]
+
+
+class Branch(Settings):
+    name: str = ""
+    below: Many[Branch] = ()
+    when: Condition | None = None
+
+
+class Plain(Settings):
+    names: Many[Sources] = ()
+    inner: SampleRule | None = None
+
+
+def test_conditions_are_found_at_any_depth_and_nowhere_else() -> None:
+    inner = {"below": [{"when": {"tier": {"eq": "core"}}}]}
+    tree = Branch.model_validate({"below": [inner], "when": {"tier": {"eq": "important"}}})
+    assert [at for _condition, at in conditions(tree, ())] == [("below", 0, "below", 0, "when"), ("when",)]
+    plain = Plain.model_validate({"names": [["004 §5①"]], "inner": {"when": {"tier": {"eq": "core"}}}})
+    assert [at for _condition, at in conditions(plain, ("x",))] == [("x", "inner", "when")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from decimal import Decimal
 from typing import Any
 
@@ -223,6 +224,15 @@ def test_all_undecided_values_are_named_at_once() -> None:
         bound(found, figure, 2)
     assert caught.value.exit_code == 4
     assert caught.value.details == {"values": ["a", "c"]}
+
+
+def test_a_condition_can_be_sent_to_another_process() -> None:
+    found = rule("{tier: {in: [core]}, annual_amount: {gte: $core}, order_count: {over: 3 months, gt: 1}}")
+    again = pickle.loads(pickle.dumps(found))
+    assert again == found
+    assert [(reference.what, at) for reference, at in again.references()] == [
+        (reference.what, at) for reference, at in found.references()
+    ]
 
 
 def test_the_registry() -> None:
