@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from crmctl.i18n import N_, _
 from crmctl.policy.conditions import Compare, Operand
+from crmctl.policy.coverage import OTHER
 from crmctl.policy.evaluate import Facts, Near
 from crmctl.policy.metrics import Left, Value
 
@@ -34,6 +35,8 @@ class Words:
         metric = left.metric
         if value is None:
             return _("unknown")
+        if value == OTHER:
+            return _("any other")
         if isinstance(value, bool):
             return _("yes") if value else _("no")
         if isinstance(value, int):
@@ -69,7 +72,9 @@ class Words:
         return _("{comparison}: over by {distance}").format(comparison=told, distance=away)
 
     def facts(self, facts: Facts) -> str:
-        """Return facts in one line: `annual amount: 500.00 yuan; tier: unknown`."""
+        """Return facts, or a point of `coverage`, in one line: `annual amount: 500.00 yuan; tier: unknown`."""
+        if not facts:
+            return _("everything")
         return _("; ").join(
             _("{left}: {value}").format(left=left.words, value=self.value(left, value)) for left, value in facts.items()
         )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from strategies import left, trees
 
 from crmctl.policy.conditions import All, Any_, Bound, Compare, Condition, Not
+from crmctl.policy.conditionwords import Words
 from crmctl.policy.coverage import OTHER, Coverage, analyse
 from crmctl.policy.evaluate import holds
 from crmctl.policy.metrics import BY_NAME, Left
@@ -67,6 +68,17 @@ def test_codes_that_no_rule_names_count() -> None:
     assert found.gap == {TYPE: "individual"}
     assert look(Compare(TYPE, "eq", ("enterprise",)), Compare(TYPE, "eq", ("individual",))).gap is None
     assert look(Compare(TIER, "exists", (False,))).gap == {TIER: OTHER}
+
+
+def test_points_in_words() -> None:
+    words = Words(2, "CNY")
+    region = Left(BY_NAME["region"])  # may hold texts that no list has
+    found = look(All((Compare(region, "exists", (True,)), Compare(region, "ne", ("cn-sh",)))), at_least(50_000))
+    assert found.gap is not None
+    assert words.facts(found.gap) == "region: cn-sh; annual cooperation amount, declared: 499.99 yuan"
+    (overlap,) = found.overlaps
+    assert words.facts(overlap.example) == "region: any other; annual cooperation amount, declared: 500.00 yuan"
+    assert words.facts(look().gap or {}) == "everything"
 
 
 def test_what_cannot_be_is_no_gap() -> None:
