@@ -14,7 +14,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -143,7 +143,8 @@ class SecondProcess:
         context = get_context("spawn")  # forking would copy open database connections
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
-        self.process.start()
+        with _uninterrupted():
+            self.process.start()
         theirs.close()
         self.sending: threading.Thread | None = None
 
@@ -218,6 +219,17 @@ def _unflattened(of: type[Named], flat: Any) -> list[Named]:  # noqa: ANN401 - t
     return [*map(of._make, marshal.loads(flat))]  # type: ignore[attr-defined]  # noqa: S302 - our own bytes
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep Ctrl-C from a process being started, which would tell of it in a traceback: it inherits the mask."""
+    resource_tracker.ensure_running()  # on its own start it would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _died() -> CrmctlError:
     return StorageFailed(
         _("the sealing process died"),
@@ -229,7 +241,8 @@ def _died() -> CrmctlError:
 def _work(pipe: Connection) -> None:
     """Prepare a block ahead, build what is ordered, until the pipe ends."""
     harden()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides; closing the pipe ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides and ends this one
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.disable()  # rows by the ten thousand and no cycles: collecting would only walk them, again and again
     with contextlib.suppress(EOFError, BrokenPipeError):
