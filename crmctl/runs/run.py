@@ -127,9 +127,10 @@ def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Ite
         base = engine.open_engine(database_url(place), timeout=place.timeout, workspace=place.root)
         stack.callback(base.dispose)
         migrate.require_head(base)
-        who = actors.current(access_of(policies), mode=str(place.get("mode")), service_uid=place.get("service_uid"))
+        who = actors.stranger(str(place.get("mode")))
         run = Run(command, act, who, place, policies, base, now, as_of, bool(call.dry_run), cleanup=stack)
         _same_installation(run)
+        run = identified(run)
         _permit(run)
         if lock and not run.dry_run:
             run = replace(run, held=stack.enter_context(_hold(run, lock)))
@@ -168,12 +169,32 @@ def _same_installation(run: Run) -> None:
         )
 
 
+def identified(run: Run) -> Run:
+    """Return `run` with its actor. Raises PermissionMissing for nobody known, noted in the log."""
+    place = run.workspace
+    try:
+        who = actors.current(access_of(run.policies), mode=str(place.get("mode")), service_uid=place.get("service_uid"))
+    except PermissionMissing as refusal:
+        note_denied(run, refusal)
+        raise
+    return replace(run, actor=who)
+
+
+def note_denied(run: Run, refusal: PermissionMissing) -> None:
+    """Log an attempt that is refused, where the log is ours and takes it: it is refused either way."""
+    with contextlib.suppress(CrmctlError):
+        migrate.require_head(run.engine)
+        _same_installation(run)
+        with engine.write(run.engine) as conn:
+            entries.append(conn, run.entry("denied", codes=[refusal.code]))
+
+
 def _permit(run: Run) -> None:
     try:
         permissions.require(run.actor, access_of(run.policies), run.act, on=today(run.policies, run.at))
-    except PermissionMissing:
+    except PermissionMissing as refusal:
         with engine.write(run.engine) as conn:
-            entries.append(conn, run.entry("denied"))
+            entries.append(conn, run.entry("denied", codes=[refusal.code]))
         raise
 
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from crmctl.i18n import N_, _
 from crmctl.policy.model import Between, Code, Day, Finding, Labels, Lookup, Many, Settings, Sources, Wrong
+from crmctl.security.actor import UNKNOWN
 
 Sensitivity = Literal["open", "internal", "personal", "sensitive"]
 Scope = Literal["own", "org_unit", "all"]
@@ -41,6 +42,10 @@ def _grant(text: str) -> str:
 def _person(text: str) -> str:
     if not _PERSON.match(text):
         raise Wrong(_("a person's name is wanted"), _("letters, digits, . _ @ and -, at most 64"))
+    if text == UNKNOWN:
+        raise Wrong(
+            _("nobody may be called {name}").format(name=text), _("in the log it means somebody who is not listed here")
+        )
     return text
 
 

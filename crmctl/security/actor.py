@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crmctl.security.access import AccessSettings
 
 MODES = ("direct", "broker", "server")
+UNKNOWN = "unknown"  # in place of a person's name; no person of access.yaml may be called so
 _UNSET = 2**32 - 1  # loginuid of a process that nobody logged in for
 _MOST_UID = 2**32 - 2
 
@@ -100,6 +101,16 @@ def current(
             code="JOB_NEEDS_SERVICE",
         )
     return _person(access, effective, "direct", process, alone=mode == "direct")
+
+
+def stranger(mode: str = "direct", process: Process | None = None) -> Actor:
+    """Return what the log can say of somebody whom `current` refuses: the uid, under a name that is nobody's."""
+    process = process or Process.here()
+    noted = process.evidence()
+    claimed = noted.get("sudo_uid") if mode != "direct" else None
+    if isinstance(claimed, int):
+        return Actor(UNKNOWN, claimed, "sudo", (), noted)
+    return Actor(UNKNOWN, process.uids[1], "direct", (), noted)
 
 
 def confirm_session(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from crmctl import clock, policy, workspace
 from crmctl.audit import entries
+from crmctl.errors import PermissionMissing
 from crmctl.runs import run as runs
 from crmctl.security import actor, permissions
 from crmctl.store import engine, migrate
 
 if TYPE_CHECKING:
     from crmctl.cli.invocation import Invocation
-    from crmctl.security.access import AccessSettings
     from crmctl.security.actor import Actor
 
 
@@ -49,14 +49,23 @@ def check(call: Invocation) -> list[str]:
 
 @contextlib.contextmanager
 def _opened(call: Invocation, act: str) -> Iterator[tuple[Engine, Actor, str]]:
-    """Yield the engine whatever its revision, after the permission check."""
+    """Yield the engine whatever its revision, after the permission check; who is denied is logged where that can be."""
     place = workspace.called(call)
     policies = policy.load(place.policies)
-    access = cast("AccessSettings", policies.settings("access"))
-    who = actor.current(access, mode=str(place.get("mode")), service_uid=place.get("service_uid"))
-    permissions.require(who, access, act, on=runs.today(policies, clock.now()))
+    now = clock.now()
     base = engine.open_engine(runs.database_url(place), timeout=place.timeout, workspace=place.root)
     try:
-        yield base, who, policies.hash
+        nobody = actor.stranger(str(place.get("mode")))
+        run = runs.identified(runs.Run(act.replace(".", " "), act, nobody, place, policies, base, now, now))
+        _permit(run)
+        yield base, run.actor, policies.hash
     finally:
         base.dispose()
+
+
+def _permit(run: runs.Run) -> None:
+    try:
+        permissions.require(run.actor, runs.access_of(run.policies), run.act, on=runs.today(run.policies, run.at))
+    except PermissionMissing as refusal:
+        runs.note_denied(run, refusal)
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
@@ -73,11 +74,21 @@ def _sqlite(url: str, timeout: float, workspace: Path | None, read_only: bool) -
     def _begin(connection: Connection) -> None:
         raw = connection.connection.driver_connection
         if connection.get_execution_options().get(_WRITES):
+            _leave_to_owner(path)
             sqlite.begin_write(raw, path, patience(timeout))
         else:
             connection.exec_driver_sql("BEGIN")
 
     return _remember(engine, timeout)
+
+
+def _leave_to_owner(path: Path) -> None:
+    """Give the turnstile that root would make to the database's owner, whom it would keep out; SQLite does the same."""
+    turn = path.with_name(path.name + "-turn")
+    if os.geteuid() == 0 and path.exists() and not turn.exists():
+        sqlite.create_file(turn)
+        owner = path.stat()
+        os.chown(turn, owner.st_uid, owner.st_gid)
 
 
 def _postgresql(url: URL, timeout: float, read_only: bool) -> Engine:

@@ -8,7 +8,7 @@ import pytest
 
 from crmctl.errors import InvalidInput, PermissionMissing
 from crmctl.security.access import AccessSettings
-from crmctl.security.actor import Actor, Process, confirm_session, current
+from crmctl.security.actor import Actor, Process, confirm_session, current, stranger
 
 ACCESS = AccessSettings.model_validate(
     {
@@ -48,6 +48,20 @@ def test_a_stranger_is_refused_by_number(uid):
         current(ACCESS, process=process(uid))
     assert failure.value.exit_code == 6 and failure.value.code == "ACTOR_UNKNOWN"
     assert f"uid {uid}" in failure.value.message and failure.value.hint
+
+
+def test_a_stranger_is_noted_by_number():
+    assert stranger(process=process(1003, sudo="1002", terminal="/dev/pts/3")) == Actor(
+        "unknown", 1003, "direct", (), {"sudo_uid": 1002, "tty": "/dev/pts/3"}
+    )
+    assert stranger("broker", process(SERVICE, sudo="1003")).uid == 1003
+    assert stranger("broker", process(SERVICE, sudo="1003")).via == "sudo"
+    assert stranger("broker", process(SERVICE, sudo="x")).uid == SERVICE
+
+
+def test_nobody_may_be_called_like_a_stranger():
+    with pytest.raises(ValueError, match="nobody may be called unknown"):
+        AccessSettings.model_validate({"people": {"unknown": {"uids": [1003]}}})
 
 
 def test_root_acts_only_when_listed():
