@@ -10,11 +10,11 @@ from sqlalchemy import Connection, delete, func, inspect, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from crmctl.clock import parse_stamp, stamp
-from crmctl.errors import DatabaseMissing, KeyMissing, Refused
+from crmctl.errors import DatabaseMissing, Refused
 from crmctl.i18n import _
 from crmctl.security import keytables as tables
 from crmctl.security.keyrows import IndexRow, MasterRow, ReceiptRow, StoreInfo
-from crmctl.security.keysqlite import exhausted, key_exists, not_a_store
+from crmctl.security.keysqlite import exhausted, gone, key_exists, not_a_store
 from crmctl.security.keywrap import WRAPS_PER_EPOCH, KeyRow
 from crmctl.store.bulk import fetch_by_keys, insert_rows
 from crmctl.store.engine import open_engine, read, timeout_of, write
@@ -42,7 +42,7 @@ class ServerKeys:
                     raise not_a_store(self.location)
                 return _info(conn)
         except DatabaseMissing as error:
-            raise KeyMissing(error.message, hint=error.hint, code="KEYSTORE_MISSING") from None
+            raise gone(error) from None
 
     def insert(self, rows: Sequence[KeyRow], epoch: int) -> None:
         master = tables.master_epoch

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from crmctl.errors import IntegrityFailed, KeyMissing, LimitExceeded
+from crmctl.errors import DatabaseMissing, IntegrityFailed, KeyMissing, LimitExceeded
 from crmctl.i18n import _
 from crmctl.process import patience
 from crmctl.security.keyfiles import check_private
@@ -188,8 +188,13 @@ class SqliteKeys:
             held = self._local.held = (os.getpid(), connect(self.path))
         return held[1]
 
-    def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return translated(cast("URL", _Named(self.path)), BUSY_SECONDS)
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            with translated(cast("URL", _Named(self.path)), BUSY_SECONDS):
+                yield
+        except DatabaseMissing as error:
+            raise gone(error) from None
 
     @contextlib.contextmanager
     def _write(self) -> Iterator[Any]:
@@ -275,6 +280,15 @@ def exhausted(location: str, epoch: int) -> LimitExceeded:
         _("{location}: master key {epoch} has wrapped all the keys it may").format(location=location, epoch=epoch),
         hint=_("start the next master key before adding customers"),
         code="MASTER_EXHAUSTED",
+    )
+
+
+def gone(error: DatabaseMissing) -> KeyMissing:
+    """Return the error of a key store whose database is not there: `init` would only make an empty one."""
+    return KeyMissing(
+        error.message,
+        hint=_("check `keys` in crmctl.yaml; restore the newest copy of the key store"),
+        code="KEYSTORE_MISSING",
     )
 
 

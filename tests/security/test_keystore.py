@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from crmctl.errors import IntegrityFailed, InvalidInput, KeyMissing, LimitExceeded, Refused, StorageFailed
+from crmctl.errors import IntegrityFailed, InvalidInput, KeyMissing, LimitExceeded, Locked, Refused, StorageFailed
 from crmctl.security import keysqlite, keywrap
 from crmctl.security.keystore import KeyStore
 from crmctl.store.engine import open_engine, write
@@ -242,6 +242,35 @@ def test_destroyed_keys_leave_no_byte_in_the_file(tmp_path):
         size = path.stat().st_size
         store.compact()
         assert path.stat().st_size < size
+
+
+def test_a_key_store_that_vanishes_is_missing_not_to_be_made_anew(tmp_path, postgres_server):
+    from crmctl.security.keyserver import ServerKeys
+
+    KeyStore.create(tmp_path / "k", INSTANCE, AT).close()
+    keys = keysqlite.SqliteKeys(tmp_path / "k" / "keys.db")
+    (tmp_path / "k" / "keys.db").unlink()
+    for rows in (keys, ServerKeys(postgres_server.url("no_such_keys"))):
+        with pytest.raises(KeyMissing) as failure:
+            rows.info()
+        assert (failure.value.code, failure.value.exit_code) == ("KEYSTORE_MISSING", 12)
+        assert "restore the newest copy" in failure.value.hint
+        assert "crmctl init" not in failure.value.hint
+
+
+def test_a_busy_key_store_is_told_as_a_busy_database(tmp_path, monkeypatch):
+    monkeypatch.setattr(keysqlite, "BUSY_SECONDS", 0.1)
+    with KeyStore.create(tmp_path / "k", INSTANCE, AT) as store:
+        other = keysqlite.connect(tmp_path / "k" / "keys.db")
+        other.execute("BEGIN EXCLUSIVE")
+        raw = store._rows._raw()
+        raw.execute("PRAGMA busy_timeout=0")
+        with pytest.raises(Locked) as failure:
+            added(store, [1])
+        other.execute("ROLLBACK")
+        other.close()
+        added(store, [1])
+    assert (failure.value.code, failure.value.exit_code) == ("DATABASE_BUSY", 11)
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a database at all" * 100])
