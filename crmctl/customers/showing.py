@@ -13,6 +13,7 @@ from crmctl.errors import InvalidInput
 from crmctl.i18n import N_, _, lang, pick
 
 if TYPE_CHECKING:
+    from crmctl.customers.policy import Party
     from crmctl.customers.records import Shown
     from crmctl.policy import PolicySet
     from crmctl.runs.run import Run
@@ -111,16 +112,20 @@ def list_row(shown: Shown) -> tuple[Any, ...]:
 def field_lines(run: Run, shown: Shown) -> list[tuple[str, str, str]]:
     """Return (whose, field, value) lines of one customer for people: the customer first, then each contact."""
     label = labels(run.policies)
+    settings: Any = run.policies.settings("customers")
+    kind = settings.type_by_code.get(shown.clear.get("type"))
     lines = [("", _("Customer"), number_text(shown.customer_id))]
     for values in (_with_amounts(run, shown.clear), shown.personal):
         lines += [
-            ("", heading(run, name), label(name, _text(name, value, run.zone)))
+            ("", heading(run, name, kind and kind.party), label(name, _text(name, value, run.zone)))
             for name, value in values.items()
             if name != "customer_id"
         ]
     for contact in shown.contacts:
         whose = _("contact {number}").format(number=contact["contact_id"])
-        lines += [(whose, heading(run, name), str(value)) for name, value in contact.items() if name != "contact_id"]
+        lines += [
+            (whose, heading(run, name, "person"), str(value)) for name, value in contact.items() if name != "contact_id"
+        ]
     return lines
 
 
@@ -143,11 +148,11 @@ def _with_amounts(run: Run, values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def heading(run: Run, name: str) -> str:
-    """Return what people call a field: the policy's label, else a word of ours."""
+def heading(run: Run, name: str, party: Party | None = None) -> str:
+    """Return what people call a field of such a party: the policy's label, else a word of ours."""
     settings: Any = run.policies.settings("customers")
     field = settings.by_code.get(name)
-    return field.label(lang()) if field is not None else _(OWN_HEADINGS.get(name, name))
+    return field.label(lang(), party) if field is not None else _(OWN_HEADINGS.get(name, name))
 
 
 def with_local_times(values: Mapping[str, Any], zone: str) -> dict[str, Any]:

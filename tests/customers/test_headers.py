@@ -29,7 +29,7 @@ def fields(mapping: ColumnMapping) -> list[str | None]:
         ("统一社会信用代码 税号 纳税人识别号 taxId", "uscc"),
         ("客户编号 唯一ID customerID customer_id Record-ID", "external_code"),
         ("联系人 姓名 对接人 contactName contact_person", "name"),
-        ("手机 手机号 手机号码 mobile cell_phone Mobile-Phone-Number", "mobile"),
+        ("手机 手机号 手机号码 联系人手机 对接人手机 mobile cell_phone Mobile-Phone-Number", "mobile"),
         ("电话 联系电话 座机 phone tel BusinessPhone", "phone"),
         ("邮箱 电子邮箱 e-mail Email E-mail-Address", "email"),
         ("职务 职位 contactTitle jobTitle", "position"),
@@ -180,7 +180,7 @@ def test_required_columns(
         check_required(mapping, settings, type_code)
     assert caught.value.code == "COLUMN_MISSING"
     assert caught.value.details["fields"] == missing
-    assert "公司名称" in caught.value.hint or "联系人" in caught.value.hint
+    assert "公司名称" in caught.value.hint or "对接人" in caught.value.hint
 
 
 def test_mapping_files(tmp_path: Path) -> None:

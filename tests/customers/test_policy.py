@@ -134,3 +134,12 @@ def test_unknown_keys_and_formats_are_errors() -> None:
         findings(lambda d: d["fields"][1].update(colour="red"))
     with pytest.raises(ValidationError):
         findings(lambda d: d["fields"][1].update(format="poem"))
+
+
+def test_contact_persons_are_called_as_in_the_glossary_and_known_by_the_usual_word(settings: CustomersSettings) -> None:
+    name = settings.by_code["name"]
+    assert (name.label("zh"), name.label("zh", "person")) == ("对接人", "姓名")
+    assert "联系人" in name.headers
+    ours = {code: field.label("zh") for code, field in settings.by_code.items() if code != "external_userid"}
+    assert [code for code, label in ours.items() if "联系人" in label] == []  # that one is WeCom's own word
+    assert [item.code for item in settings.completeness.items if "联系人" in item.labels["zh"]] == []

@@ -60,6 +60,12 @@ def test_other_amounts_name_a_currency_that_is_not_the_usual_one(folder: Path) -
     assert not any("currency" in heading for heading in lines)
 
 
+def test_a_contact_has_a_name_of_its_own(folder: Path) -> None:
+    shown_zh = crmctl(folder, "customer", "show", "1", "--lang", "zh").stdout
+    assert re.search(r"^对接人 1 +姓名 +张\*$", shown_zh, re.MULTILINE), shown_zh
+    assert "联系人" not in shown_zh
+
+
 def test_the_dry_run_shows_amounts_in_the_currency_of_the_column(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "yen.csv"
     path.write_text("客户名称,联系人,手机号码,年合作额(日元)\n丁公司,赵六,13900000004,98765\n", "utf-8")

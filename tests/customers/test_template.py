@@ -56,7 +56,7 @@ def test_headers_are_understood_again(read: Read, settings: CustomersSettings, l
 
 def test_a_filled_sheet_imports(read: Read, settings: CustomersSettings) -> None:
     filled = {
-        "客户类型": "政府客户", "公司名称*": "甲局", "联系人": "张三", "手机号": 13812345678,
+        "客户类型": "政府客户", "公司名称*": "甲局", "对接人": "张三", "手机号": 13812345678,
         "客户来源": "展会", "年合作额(元)": 1200,
         "生日": "1988-06-18", "统一社会信用代码": "91330106MA2CCCCC52",
     }  # fmt: skip
@@ -78,7 +78,7 @@ def test_marks_and_columns_follow_the_type(settings: CustomersSettings) -> None:
     person = header(template(settings, "individual", "zh", "csv"))
     assert "姓名*" in person and "公司名称*" not in person and "统一社会信用代码" not in person
     firm = header(template(settings, "enterprise", "zh", "csv"))
-    assert "公司名称*" in firm and "联系人" in firm
+    assert "公司名称*" in firm and "对接人" in firm
     assert header(template(settings, "enterprise", "en", "csv"))[:2] == ["Customer type", "Company name*"]
 
 
