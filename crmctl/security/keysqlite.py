@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from crmctl.errors import DatabaseMissing, IntegrityFailed, KeyMissing, LimitExceeded
@@ -22,9 +22,6 @@ from crmctl.security.keyrows import IndexRow, MasterRow, ReceiptRow, StoreInfo
 from crmctl.security.keywrap import WRAPS_PER_EPOCH, KeyRow
 from crmctl.store.failures import RowRefused, translated
 from crmctl.store.sqlite import driver, patiently
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
 
 BUSY_SECONDS = 30.0
 _IDS_AT_ONCE = 1_000
@@ -41,13 +38,6 @@ _PRAGMAS = (
     "PRAGMA cell_size_check=ON",
 )
 _COLUMNS = "owner_kind, owner_id, generation, wrapped, master_epoch"
-
-
-class _Named:
-    """As much of a URL as the translation of failures asks for; SQLAlchemy stays out of the small commands."""
-
-    def __init__(self, path: Path) -> None:
-        self.database = str(path)
 
 
 class SqliteKeys:
@@ -191,7 +181,7 @@ class SqliteKeys:
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
-            with translated(cast("URL", _Named(self.path)), BUSY_SECONDS):
+            with translated(self.path, BUSY_SECONDS):
                 yield
         except DatabaseMissing as error:
             raise gone(error) from None

@@ -62,8 +62,8 @@ class RowRefused(Exception):
 
 
 @contextlib.contextmanager
-def translated(url: URL, timeout: float) -> Iterator[None]:
-    """Turn the drivers' errors raised inside into the program's own; others pass.
+def translated(place: URL | Path, timeout: float) -> Iterator[None]:
+    """Turn the drivers' errors raised inside into the program's own; others pass. `place`: a URL, or SQLite's file.
 
     Raises Locked 11, StorageFailed 74, IntegrityFailed 13, DatabaseMissing 10, PermissionMissing 6, RowRefused.
     """
@@ -75,7 +75,7 @@ def translated(url: URL, timeout: float) -> Iterator[None]:
         interrupt = interrupt_behind(error)
         if interrupt is not None:
             raise interrupt from None
-        failure = translate(error, url, timeout)
+        failure = translate(error, place, timeout)
         if failure is None:
             raise
         raise failure from None
@@ -91,21 +91,24 @@ def interrupt_behind(error: BaseException) -> Interrupted | None:
     return None
 
 
-def translate(error: Exception, url: URL, timeout: float) -> Exception | None:
+def translate(error: Exception, place: URL | Path, timeout: float) -> Exception | None:
     """Return what `error` (of SQLAlchemy or of a driver) means, or None when it is nothing of a database's making."""
     cause: Any = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
-        return _of_sqlite(code & 0xFF, cause, url, timeout)
+        return _of_sqlite(code & 0xFF, cause, _file(place), timeout)
     if str(cause).startswith(_NOT_UTF8) and _is(cause, "OperationalError"):
-        return _damaged(_("{database}: holds text that is not UTF-8"), url.database)
-    if type(cause).__module__.split(".")[0] == "psycopg":
-        return _of_postgres(cause, url, timeout)
+        return _damaged(_("{database}: holds text that is not UTF-8"), _file(place))
+    if type(cause).__module__.split(".")[0] == "psycopg" and not isinstance(place, Path):
+        return _of_postgres(cause, place, timeout)
     return None
 
 
-def _of_sqlite(code: int, cause: Exception, url: URL, timeout: float) -> Exception | None:
-    path = Path(url.database or "")
+def _file(place: URL | Path) -> Path:
+    return place if isinstance(place, Path) else Path(place.database or "")
+
+
+def _of_sqlite(code: int, cause: Exception, path: Path, timeout: float) -> Exception | None:
     if code in (SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL):
         return _busy(str(path), timeout)
     if code == SQLITE_CANTOPEN and not path.exists():
