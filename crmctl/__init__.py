@@ -17,8 +17,10 @@ audit       entries, tree, change leaves, verification
 runs        a run: lock, actor, policy set, signals, limits
 setup       init, doctor, config, db: a workspace from nothing to healthy
 customers   import, quarantine, list, show, find, history
+orders      what customers bought, when and for how much
+staff       who works with customers, their posts, capacity, absences
 worktime    the working calendar (loaded here, used by the clocks later)
-tiers       the tier list (loaded here, grading comes later)
+tiers       who belongs to which tier and why: grading, overrides, history
 """
 
 __version__ = "0.1.0"

@@ -34,9 +34,11 @@ ALLOWED = {
     "security": {"policy", "store"},
     "audit": {"store"},
     "runs": {"audit", "policy", "security", "store"},
-    "tiers": {"policy"},
-    "customers": {"audit", "policy", "runs", "security", "store"},
-    "setup": {"audit", "customers", "policy", "runs", "security", "store"},
+    "tiers": {"audit", "customers", "orders", "policy", "runs", "security", "store"},
+    "customers": {"audit", "policy", "runs", "security", "sheets", "store"},
+    "orders": {"audit", "customers", "policy", "runs", "security", "sheets", "store"},
+    "staff": {"audit", "policy", "runs", "security", "sheets", "store"},
+    "setup": {"audit", "customers", "policy", "runs", "security", "sheets", "staff", "store"},
 }
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {"commands", "batch_commands", "keycare", "asking", "outcome", "showing", "demo"}

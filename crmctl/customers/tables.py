@@ -93,6 +93,7 @@ batch = Table(
     Column("rejected", BigInteger, nullable=False),
     Column("flagged", BigInteger, nullable=False),
     Column("sealed", Sealed, nullable=False, comment="file name, header and mapping"),
+    Column("kind", Text, comment="what it brings: customer (also null), order, staff"),
     info={"distribution": "batch_id"},
 )
 

@@ -48,6 +48,39 @@ policy_version = Table(
     info={"distribution": "reference"},
 )
 
+# A saved plan: the exact set a run will change (design §5). `hash` covers every item, so that what is applied is what
+# was looked at.
+plan = Table(
+    "plan",
+    metadata,
+    Column("plan_id", RowNumber, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False, comment="the act it plans: tier.regrade, …"),
+    Column("run_id", BigInteger, nullable=False, comment="the run that made it"),
+    Column("person", Text, nullable=False),
+    Column("state", Text, nullable=False, comment="open, applying, applied"),
+    Column("hash", Text, nullable=False),
+    Column("policy_hash", Text, nullable=False),
+    Column("as_of", UtcTime, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("items", BigInteger, nullable=False),
+    Column("summary", JsonText, nullable=False),
+    Column("applied_run_id", BigInteger),
+    info={"distribution": "reference"},
+)
+
+plan_item = Table(
+    "plan_item",
+    metadata,
+    Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("plan_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("before", Text, comment="what it must still be when the plan is applied"),
+    Column("after", Text),
+    Column("detail", JsonText, nullable=False),
+    sqlite_with_rowid=False,
+    info={"distribution": "customer_id"},
+)
+
 # Which installation this database belongs to: the workspace, the key store and the database must agree.
 installation = Table(
     "installation",

@@ -14,6 +14,9 @@ TABLE_MODULES = (
     "crmctl.audit.tables",
     "crmctl.runs.tables",
     "crmctl.customers.tables",
+    "crmctl.orders.tables",
+    "crmctl.staff.tables",
+    "crmctl.tiers.tables",
 )
 
 

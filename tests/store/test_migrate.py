@@ -138,7 +138,7 @@ def test_a_killed_upgrade_leaves_the_former_state(bare_database_url: str) -> Non
             found = migrate.current(engine)
         except DatabaseMissing:  # killed before the file was made
             found = None
-        assert found is None
+        assert found in (None, migrate.HEAD)  # nothing between
         engine.dispose()
         statement += step
     assert statement > 15
@@ -173,7 +173,7 @@ def test_the_plain_alembic_command_works_too(bare_database_url: str) -> None:
         *(f"{place} {words}" for words in ("upgrade head", "check", "current", "upgrade head --sql"))
     )
     assert done.returncode == 0, done.stderr
-    assert "0001 (head)" in done.stdout
+    assert f"{migrate.HEAD} (head)" in done.stdout
     assert "No new upgrade operations detected" in done.stdout
     assert "CREATE TABLE customer" in done.stdout
 

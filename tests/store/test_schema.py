@@ -14,7 +14,7 @@ from crmctl.store.metadata import Digest, JsonText, UtcTime
 from crmctl.store.schema import load_all
 
 EVERYWHERE, ONE_PLACE = "reference", "coordinator"
-SPREAD = ("customer_id", "digest", "batch_id", "run_id")
+SPREAD = ("customer_id", "digest", "batch_id", "run_id", "number")
 TYPES = (BigInteger, Integer, SmallInteger, Text, Digest, JsonText, UtcTime)
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
