@@ -1,7 +1,8 @@
 """The one MetaData of the main database, its naming convention, and the column types of design §5.
 
-Every table says in `info["distribution"]` how it lies on distributed PostgreSQL: a column name (`customer_id`, `digest`,
-`batch_id`, `run_id`, `number`), `reference` (a copy on every node) or `coordinator` (kept local, as the log is).
+Every table says in `info["distribution"]` how it lies on distributed PostgreSQL: a column name (`customer_id`,
+`digest`, `batch_id`, `run_id`, `number`), `reference` (a copy on every node) or `coordinator` (kept local, as the log
+is).
 """
 
 from __future__ import annotations
