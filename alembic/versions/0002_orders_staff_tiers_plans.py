@@ -23,6 +23,8 @@ TIME = sa.Text().with_variant(postgresql.TIMESTAMP(timezone=True, precision=0), 
 def upgrade() -> None:
     comment = "what it brings: customer (also null), order, staff"
     op.add_column("batch", sa.Column("kind", sa.Text(), nullable=True, comment=comment))
+    comment = "what its tier rests on: rule, policy, version, figures, moment (TIER-04)"
+    op.add_column("customer", sa.Column("tier_basis", sa.Text(), nullable=True, comment=comment))
     for create in (
         plan,
         plan_item,
@@ -180,8 +182,6 @@ def tier_change() -> None:
         sa.Column("customer_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("change_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("run_id", sa.BigInteger(), nullable=False),
-        sa.Column("chunk", sa.Integer(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False, comment="of the row's leaf in its chunk"),
         sa.Column("from_tier", sa.Text(), nullable=True),
         sa.Column("to_tier", sa.Text(), nullable=True),
         sa.Column("cause", sa.Text(), nullable=False, comment="rule, override, grace"),

@@ -35,6 +35,7 @@ customer = Table(
     Column("derived_version", Integer, nullable=False, comment="changes made by machines: tier, owner, completeness"),
     Column("sealed", Sealed, nullable=False),
     Column("sealed_hash", Digest, nullable=False),
+    Column("tier_basis", JsonText, comment="what its tier rests on: rule, policy, version, figures, moment (TIER-04)"),
     Index("ix_customer_batch_id", "batch_id"),
     info={"distribution": "customer_id"},
 )

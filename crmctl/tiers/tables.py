@@ -6,16 +6,14 @@ from sqlalchemy import BigInteger, Column, Integer, Table, Text
 
 from crmctl.store.metadata import Digest, JsonText, Sealed, UtcTime, metadata
 
-# Written once, never changed: the tier at a time is the last change before it. `change_id` is the number of the
-# customer's own change; a root over the leaves of these rows stands in the audit entry of their chunk.
+# Written once, never changed: the tier at a time is the last change before it. A row repeats, in columns to ask for,
+# what the customer's own change of that number commits to: its before and after, and `tier_basis`.
 tier_change = Table(
     "tier_change",
     metadata,
     Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
     Column("change_id", BigInteger, primary_key=True, autoincrement=False),
     Column("run_id", BigInteger, nullable=False),
-    Column("chunk", Integer, nullable=False),
-    Column("position", Integer, nullable=False, comment="of the row's leaf in its chunk"),
     Column("from_tier", Text),
     Column("to_tier", Text),
     Column("cause", Text, nullable=False, comment="rule, override, grace"),
