@@ -63,6 +63,7 @@ def plan() -> None:
         sa.Column("items", sa.BigInteger(), nullable=False),
         sa.Column("summary", sa.Text(), nullable=False),
         sa.Column("applied_run_id", sa.BigInteger(), nullable=True),
+        sa.Column("cursor", sa.BigInteger(), nullable=False, comment="last customer whose item is applied"),
         sa.PrimaryKeyConstraint("plan_id", name=op.f("pk_plan")),
     )
 
@@ -72,6 +73,7 @@ def plan_item() -> None:
         "plan_item",
         sa.Column("customer_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("plan_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("action", sa.Text(), nullable=False, comment="what is done to the customer"),
         sa.Column("before", sa.Text(), nullable=True, comment="what it must still be when the plan is applied"),
         sa.Column("after", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),

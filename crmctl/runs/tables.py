@@ -66,6 +66,7 @@ plan = Table(
     Column("items", BigInteger, nullable=False),
     Column("summary", JsonText, nullable=False),
     Column("applied_run_id", BigInteger),
+    Column("cursor", BigInteger, nullable=False, comment="last customer whose item is applied"),
     info={"distribution": "reference"},
 )
 
@@ -74,6 +75,7 @@ plan_item = Table(
     metadata,
     Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
     Column("plan_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("action", Text, nullable=False, comment="what is done to the customer"),
     Column("before", Text, comment="what it must still be when the plan is applied"),
     Column("after", Text),
     Column("detail", JsonText, nullable=False),
