@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from crmctl.errors import IntegrityFailed
 from crmctl.i18n import _, reason
 from crmctl.policy.binding import bind
 from crmctl.policy.company import CompanySettings
@@ -18,7 +20,7 @@ from crmctl.policy.kinds import BY_NAME
 from crmctl.policy.loader import invalid, read_bytes, read_fields
 from crmctl.policy.model import Settings
 from crmctl.policy.nodes import Fields, Marks
-from crmctl.policy.policyset import Policy, PolicySet
+from crmctl.policy.policyset import Policy, PolicySet, hash_files
 from crmctl.policy.problems import START, Problem, Report
 from crmctl.policy.scalars import Plain
 
@@ -39,6 +41,29 @@ def load(folder: Path, at: datetime | None = None) -> PolicySet:
     checked = check(folder, at)
     if checked.policies is None:
         raise invalid(checked.problems, str(folder))
+    return checked.policies
+
+
+def from_text(text: str, policy_hash: str = "") -> PolicySet:
+    """Return the set whose `text()` was recorded, for what was decided under it.
+
+    Raises IntegrityFailed when its hash is not `policy_hash` (where given), PolicyInvalid when this version of the
+    program does not understand it any more.
+    """
+    try:
+        files = {str(name): str(inside).encode("utf-8") for name, inside in json.loads(text).items()}
+    except (ValueError, AttributeError):  # no JSON, or no object
+        files = {}
+    if not files or policy_hash not in ("", hash_files(files)):
+        raise IntegrityFailed(
+            _("the recorded policies are not those that were in force: their hash differs"),
+            hint=_("the record was changed; see: crmctl audit verify"),
+            code="POLICY_RECORD_BROKEN",
+            details={"policy_hash": policy_hash},
+        )
+    checked = check_files(files, {name: Report(name) for name in files}, Report(""))
+    if checked.policies is None:
+        raise invalid(checked.problems, _("policies {hash}").format(hash=hash_files(files)[:12]))
     return checked.policies
 
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from crmctl.i18n import N_, _
-from crmctl.policy.header import SCOPES, ScopeName
 from crmctl.policy.model import (
+    SCOPES,
     ClauseRef,
     CodeItem,
     Finding,
@@ -19,6 +19,7 @@ from crmctl.policy.model import (
     Lookup,
     Many,
     Reference,
+    ScopeName,
     Settings,
     Sources,
     Text,

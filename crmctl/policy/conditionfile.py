@@ -44,7 +44,7 @@ def operators_of(metric: Metric) -> tuple[Operator, ...]:
 
 def parsed(data: object) -> Condition:
     """Return the condition that plain data says. Raises pydantic's ValidationError with every fault."""
-    faults = _Faults()
+    faults = Faults()
     found = _mapping(data, (), faults)
     if found is not None and sum(len(compare.operands) for compare in found.comparisons()) > MOST_OPERANDS:
         faults.wrong((), "P207", _("more than {limit} things to compare with").format(limit=MOST_OPERANDS))
@@ -53,8 +53,8 @@ def parsed(data: object) -> Condition:
     return found
 
 
-class _Faults:
-    """Gathers what is wrong with one condition; places are counted from its root."""
+class Faults:
+    """Gathers what is wrong with one thing of a file; places are counted from its root."""
 
     def __init__(self) -> None:
         self.found: list[InitErrorDetails] = []
@@ -68,8 +68,15 @@ class _Faults:
         """Note a fault that has its words already, for every model."""
         self.found.append({"type": kind, "loc": at, "input": None, "ctx": context})
 
+    def take(self, error: ValidationError) -> None:
+        """Note the faults of something inside."""
+        for detail in error.errors(include_url=False):
+            self.found.append(
+                {"type": detail["type"], "loc": detail["loc"], "input": None, "ctx": detail.get("ctx", {})}
+            )
 
-def _mapping(data: object, at: Path, faults: _Faults) -> Condition | None:
+
+def _mapping(data: object, at: Path, faults: Faults) -> Condition | None:
     if not isinstance(data, dict):
         faults.known(at, "dict_type")
         return None
@@ -85,7 +92,7 @@ def _joined(parts: list[Condition | None]) -> Condition | None:
     return sound[0] if len(sound) == 1 else All(tuple(sound))
 
 
-def _part(key: str, data: object, at: Path, faults: _Faults) -> Condition | None:
+def _part(key: str, data: object, at: Path, faults: Faults) -> Condition | None:
     if key == "not":
         inside = _mapping(data, at, faults)
         return None if inside is None else Not(inside)
@@ -101,7 +108,7 @@ def _part(key: str, data: object, at: Path, faults: _Faults) -> Condition | None
     return None
 
 
-def _list(data: object, at: Path, faults: _Faults) -> tuple[Condition, ...] | None:
+def _list(data: object, at: Path, faults: Faults) -> tuple[Condition, ...] | None:
     if not isinstance(data, list):
         faults.known(at, "list_type")
         return None
@@ -116,7 +123,7 @@ def _list(data: object, at: Path, faults: _Faults) -> tuple[Condition, ...] | No
     return tuple(sound) if len(sound) == len(parts) else None
 
 
-def _comparisons(metric: Metric, data: object, at: Path, faults: _Faults) -> Condition | None:
+def _comparisons(metric: Metric, data: object, at: Path, faults: Faults) -> Condition | None:
     if not isinstance(data, dict):
         hint = _("write {metric}: {{{operator}: …}}").format(metric=metric.name, operator=operators_of(metric)[0])
         faults.wrong(at, "P201", _("an operator is wanted"), hint)
@@ -130,7 +137,7 @@ def _comparisons(metric: Metric, data: object, at: Path, faults: _Faults) -> Con
     return _joined([_compare(left, key, data[key], (*at, key), faults) for key in operators])
 
 
-def _window(metric: Metric, data: Mapping[str, object], at: Path, faults: _Faults) -> Window | None:
+def _window(metric: Metric, data: Mapping[str, object], at: Path, faults: Faults) -> Window | None:
     if metric.windowed and OVER not in data:
         message = _("a window is wanted: over how long {metric} is counted").format(metric=metric.name)
         faults.wrong(at, "P105", message, _("for example over: 12 months"), on_key=True)
@@ -148,7 +155,7 @@ def _window(metric: Metric, data: Mapping[str, object], at: Path, faults: _Fault
     return found
 
 
-def _compare(left: Left, key: str, data: object, at: Path, faults: _Faults) -> Compare | None:
+def _compare(left: Left, key: str, data: object, at: Path, faults: Faults) -> Compare | None:
     metric, allowed = left.metric, operators_of(left.metric)
     if key not in OPERATORS:
         hint = suggest(key, [*allowed, *([OVER] if metric.windowed else [])])
@@ -170,7 +177,7 @@ def _compare(left: Left, key: str, data: object, at: Path, faults: _Faults) -> C
     return None if operands is None else Compare(left, operator, operands, at)
 
 
-def _operands(metric: Metric, data: object, operator: str, at: Path, faults: _Faults) -> tuple[Operand, ...] | None:
+def _operands(metric: Metric, data: object, operator: str, at: Path, faults: Faults) -> tuple[Operand, ...] | None:
     if not isinstance(data, list):
         faults.known(at, "list_type")
         return None
@@ -193,7 +200,7 @@ def _operands(metric: Metric, data: object, operator: str, at: Path, faults: _Fa
     return sound
 
 
-def _operand(metric: Metric, data: object, at: Path, faults: _Faults) -> Operand | None:
+def _operand(metric: Metric, data: object, at: Path, faults: Faults) -> Operand | None:
     if metric.numeric:
         return _number(metric, data, at, faults)
     if metric.type == "flag":
@@ -204,7 +211,7 @@ def _operand(metric: Metric, data: object, at: Path, faults: _Faults) -> Operand
     return _text(metric, data, at, faults)
 
 
-def _text(metric: Metric, data: object, at: Path, faults: _Faults) -> str | None:
+def _text(metric: Metric, data: object, at: Path, faults: Faults) -> str | None:
     if not isinstance(data, str):
         faults.known(at, "string_type")
         return None
@@ -223,7 +230,7 @@ def _text(metric: Metric, data: object, at: Path, faults: _Faults) -> str | None
     return code_of(metric.what)(data)
 
 
-def _number(metric: Metric, data: object, at: Path, faults: _Faults) -> Operand | None:
+def _number(metric: Metric, data: object, at: Path, faults: Faults) -> Operand | None:
     if isinstance(data, str) and data.startswith("$"):
         if not re.match(ValueRef.pattern, data) or len(data) > 100:
             faults.known(at, "string_pattern_mismatch", pattern=ValueRef.pattern)

@@ -6,10 +6,25 @@ come between what SQL and Python say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Float, Integer, Numeric, String, and_, literal, not_, or_
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Float,
+    Integer,
+    Numeric,
+    String,
+    and_,
+    case,
+    cast,
+    literal,
+    not_,
+    null,
+    or_,
+)
 
 from crmctl.policy.conditions import All, Any_, Bound, Compare, Condition, Not
 from crmctl.policy.metrics import Left, Metric
@@ -24,6 +39,17 @@ def compiled(condition: Bound, columns: Mapping[Left, Column]) -> ColumnElement[
     must be integers in the smallest unit, flags booleans, the rest texts.
     """
     return _compiled(condition.tree, columns)
+
+
+def first(conditions: Sequence[Bound | None], columns: Mapping[Left, Column]) -> ColumnElement[Any]:
+    """Return the expression that is what `evaluate.first` says of a row's facts: a position, or NULL."""
+    branches: list[tuple[ColumnElement[bool], ColumnElement[int]]] = []
+    for position, condition in enumerate(conditions):
+        if condition is None:
+            last = literal(position, Integer)
+            return case(*branches, else_=last) if branches else last
+        branches.append((compiled(condition, columns), literal(position, Integer)))
+    return case(*branches, else_=null()) if branches else cast(null(), Integer)
 
 
 def _compiled(node: Condition, columns: Mapping[Left, Column]) -> ColumnElement[bool]:

@@ -8,12 +8,13 @@ from datetime import date, timedelta
 from crmctl.i18n import _
 from crmctl.policy.company import CompanySettings
 from crmctl.policy.conditionlint import findings as condition_findings
-from crmctl.policy.header import SCOPES
+from crmctl.policy.exemptions import exempt
 from crmctl.policy.kinds import KINDS
-from crmctl.policy.model import Finding, folded, spellings
+from crmctl.policy.model import SCOPES, Finding, folded, spellings
 from crmctl.policy.nodes import Path, dotted
 from crmctl.policy.policyset import Known, Mention, Policy, mentions
 from crmctl.policy.problems import START, Report, shown, suggest
+from crmctl.policy.scopes import Units, undecidable, units_below
 
 SOON = timedelta(days=30)
 
@@ -34,14 +35,16 @@ def crosscheck(
     if not alone:
         _required(policies, whole, broken)
     known = _known(policies)
+    units = next((units_below(each.settings) for each in policies if isinstance(each.settings, CompanySettings)), {})
     for policy in policies:
         findings = [
             *_twice(policy, policies),
-            *_overlaps(policy, policies),
+            *_overlaps(policy, policies, units),
             *_period(policy),
             *_scope(policy, known, broken),
             *_owner(policy, policies),
             *_exceptions(policy, day),
+            *_excepted_codes(policy, known, broken),
             *_lint(policy, known),
             *(finding for mention in mentions(policy) for finding in _reference(mention, known, broken, alone=alone)),
         ]
@@ -80,15 +83,20 @@ def _twice(policy: Policy, policies: Sequence[Policy]) -> Iterator[Finding]:
             yield Finding(("name",), message, _("give each its own name"), "P305")
 
 
-def _overlaps(policy: Policy, policies: Sequence[Policy]) -> Iterator[Finding]:
+def _overlaps(policy: Policy, policies: Sequence[Policy], units: Units) -> Iterator[Finding]:
     for other in policies:
         if other is policy:
             return
-        same = other.kind == policy.kind and other.scope.key == policy.scope.key
-        if same and other.effective.overlaps(policy.effective):
+        if other.kind != policy.kind:
+            continue
+        if other.scope.key == policy.scope.key and other.effective.overlaps(policy.effective):
             message = _("same scope and overlapping dates as {file}").format(file=other.path)
             hint = _("give it another scope, or set effective.until in one and effective.from in the other")
             yield Finding(("effective",), message, hint, "P304")
+        elif undecidable(policy, other, units):
+            message = _("scope: on some days this and {file} both fit, and neither goes first").format(file=other.path)
+            hint = _("let one scope lie within the other, or keep them apart; an org unit takes in those below it")
+            yield Finding(("scope",), message, hint, "P304")
 
 
 def _period(policy: Policy) -> Iterator[Finding]:
@@ -99,7 +107,13 @@ def _period(policy: Policy) -> Iterator[Finding]:
 
 
 def _scope(policy: Policy, known: Known, broken: Collection[str]) -> Iterator[Finding]:
+    usable = type(policy.settings).scopes
     for what in SCOPES:
+        if getattr(policy.scope, what) and what not in usable:
+            message = _("scope.{what}: {kind} does not depend on it").format(what=what, kind=policy.kind)
+            hint = _("allowed: {names}").format(names=", ".join(usable)) if usable else _("remove it")
+            yield Finding(("scope", what), message, hint, "P208")
+            continue
         allowed = known.known(what)
         if allowed is None or _HOME.get(what) in broken:
             continue
@@ -136,6 +150,16 @@ def _exceptions(policy: Policy, day: date | None) -> Iterator[Finding]:
         elif exemption.expires - day <= SOON:
             message = _("the exception expires on {day}").format(day=exemption.expires)
             yield Finding(at, message, "", "P402")
+
+
+def _excepted_codes(policy: Policy, known: Known, broken: Collection[str]) -> Iterator[Finding]:
+    for position, exemption in enumerate(policy.exceptions):
+        condition = exempt(exemption).condition
+        for reference, at in condition.references() if condition else ():
+            allowed = known.known(reference.what)
+            if allowed is not None and _HOME.get(reference.what) not in broken and reference.name not in allowed:
+                place = at[:1] + at[2:]  # the file writes no operator
+                yield _unknown(("exceptions", position, "match", *place), reference.what, reference, allowed)
 
 
 def _lint(policy: Policy, known: Known) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ is complete; `holds` alone is for many facts and makes no trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,14 @@ def evaluate(condition: Bound, facts: Facts) -> Trace:
 def holds(condition: Bound, facts: Facts) -> bool:
     """Return what `evaluate` would, without the trace."""
     return _holds(condition.tree, facts)
+
+
+def first(conditions: Sequence[Bound | None], facts: Facts) -> int | None:
+    """Return the position of the first condition that holds, None being one that always does; None when none holds."""
+    for position, condition in enumerate(conditions):
+        if condition is None or holds(condition, facts):
+            return position
+    return None
 
 
 def near(trace: Trace) -> tuple[Near, ...]:

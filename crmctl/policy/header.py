@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from crmctl.i18n import N_, _
+from crmctl.policy.exemptions import Match, checked
 from crmctl.policy.kinds import BY_NAME
-from crmctl.policy.model import Between, Code, Day, Labels, Many, Settings, Text, Wrong
+from crmctl.policy.model import SCOPES, Between, Code, Day, Labels, Many, Settings, Text, Wrong
 from crmctl.policy.problems import suggest
 
 SCHEMA = 1
-ScopeName = Literal["channel", "post", "customer_type", "org_unit"]
-SCOPES: tuple[ScopeName, ...] = ("channel", "post", "customer_type", "org_unit")
 
 
 def _known(name: str) -> str:
@@ -53,8 +52,9 @@ class Limits(Settings):
 class Exemption(Settings):
     """A case the policy is not applied to: by whose decision, why, until when."""
 
-    match: Annotated[dict[Code, Text | int | Many[Text]], Field(min_length=1)] = Field(
-        description=N_("the records it concerns, by field: {customer: C-001001}")
+    match: Annotated[Match, Field(min_length=1), AfterValidator(checked)] = Field(
+        description=N_("the records it concerns, by field: {customer: C-001001}"),
+        examples=[{"customer": "C-001001"}],
     )
     reason: Text = Field(description=N_("why"))
     approved_by: Text = Field(description=N_("who decided it"))

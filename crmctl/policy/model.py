@@ -30,6 +30,9 @@ from crmctl.policy.nodes import Path
 
 T = TypeVar("T")
 
+ScopeName = Literal["channel", "post", "customer_type", "org_unit"]
+SCOPES: tuple[ScopeName, ...] = ("channel", "post", "customer_type", "org_unit")
+
 CODE_PATTERN = r"^[a-z][a-z0-9_-]*$"
 PATTERN_HINTS: Mapping[str, str] = {
     CODE_PATTERN: N_("small letters, digits, _ and -, beginning with a letter"),
@@ -76,6 +79,9 @@ class Settings(BaseModel):
 
     # Deferred: only the model of a whole file is ever built, not each class inside it on import.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True, defer_build=True)
+
+    # What the scope of a policy of this kind may name. What decides about customers knows no channel and no post.
+    scopes: ClassVar[tuple[ScopeName, ...]] = SCOPES
 
     def provides(self) -> Mapping[str, Collection[str]]:
         """Return the codes this policy defines, by what they are codes of; other policies may refer to them."""

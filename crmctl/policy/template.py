@@ -169,6 +169,8 @@ def _keys(annotation: Any) -> tuple[str, ...]:
 
 
 def _scalar(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_scalar(item)}" for key, item in value.items()) + "}"
     if isinstance(value, tuple):
         return f"[{', '.join(map(_scalar, value))}]"
     if isinstance(value, bool):

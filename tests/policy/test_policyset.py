@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from crmctl.errors import InvalidInput, ValueUndecided
-from crmctl.policy import load
+from crmctl.errors import IntegrityFailed, InvalidInput, PolicyInvalid, ValueUndecided
+from crmctl.policy import from_text, load
 from crmctl.policy.model import ValueRef
 from crmctl.policy.policyset import PolicySet, hash_files
 from crmctl.tiers.policy import TiersSettings
@@ -45,6 +45,31 @@ def test_the_text_gives_the_hash_again(folder: Path) -> None:
     files = {name: text.encode() for name, text in json.loads(policies.text()).items()}
     assert files == policies.files
     assert hash_files(files) == policies.hash
+
+
+def test_a_recorded_text_is_the_set_again(folder: Path, edit: Edit) -> None:
+    edit("company.yaml", "core_annual_amount:\n      value: unset", "core_annual_amount:\n      value: 1000000")
+    before = load(folder)
+    edit("company.yaml", "value: 1000000", "value: 2000000")
+    assert load(folder).values["core_annual_amount"].value == 2_000_000
+    again = from_text(before.text(), before.hash)
+    assert (again.files, again.hash, again.policies) == (before.files, before.hash, before.policies)
+    assert again.values["core_annual_amount"].value == 1_000_000
+    assert from_text(before.text()).hash == before.hash
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"company.yaml": "kind: company"}', "other"])
+def test_a_recorded_text_that_was_changed_is_refused(folder: Path, text: str) -> None:
+    with pytest.raises(IntegrityFailed) as caught:
+        from_text(text, load(folder).hash)
+    assert caught.value.code == "POLICY_RECORD_BROKEN"
+
+
+def test_a_recorded_text_this_program_does_not_understand(folder: Path, edit: Edit) -> None:
+    text = load(folder).text().replace("timezone:", "time_zone:")
+    with pytest.raises(PolicyInvalid) as caught:
+        from_text(text)
+    assert "P103" in {problem["code"] for problem in caught.value.details["problems"]}
 
 
 def test_settings_by_kind(folder: Path) -> None:
