@@ -1,4 +1,4 @@
-"""Policy kind `tiers`: the tiers (客户等级), who belongs to each, what each is owed (TIER-01, TIER-05, TIER-06)."""
+"""Policy kind `tiers`: the tiers (客户等级), who belongs to each, what each is owed (TIER-01, -02, -05, -06)."""
 
 from __future__ import annotations
 
@@ -8,42 +8,35 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from crmctl.i18n import N_, _
+from crmctl.policy.conditions import Condition
 from crmctl.policy.model import (
+    CODE_PATTERN,
+    Code,
     CodeItem,
     Figure,
     Finding,
     Labels,
     Lookup,
     Many,
+    Reference,
     Settings,
     Sources,
     Wrong,
-    lint_codes,
 )
-from crmctl.policy.nodes import Path
+from crmctl.policy.windows import window
 
 Way = Literal["face_to_face", "phone", "online", "mail", "sms", "wecom", "any"]
+Model = Literal["threshold", "score"]
+Origin = Literal["orders", "declared", "orders_else_declared"]
+MOST_POINTS = 100
 
 
-class Bounds(Settings):
-    """Where a figure must lie."""
+class CustomerTypeRef(Reference):
+    """The code of a customer type in customers.yaml."""
 
-    gte: Figure | None = Field(None, description=N_("at least"))
-    gt: Figure | None = Field(None, description=N_("more than"))
-    lte: Figure | None = Field(None, description=N_("at most"))
-    lt: Figure | None = Field(None, description=N_("less than"))
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if self.gte is self.gt is self.lte is self.lt is None:
-            raise Wrong(_("name a bound: gte, gt, lte or lt"))
-        return self
-
-
-class When(Settings):
-    """The condition of a tier; amounts in yuan."""
-
-    annual_amount: Bounds = Field(description=N_("annual cooperation amount (年度合作额)"))
+    what = "customer_type"
+    pattern = CODE_PATTERN
+    __slots__ = ()
 
 
 class Contact(Settings):
@@ -75,16 +68,63 @@ class Tier(CodeItem):
     """One tier."""
 
     rank: Annotated[int, Field(ge=1)] = Field(description=N_("1 is the highest"))
-    when: When | None = Field(
+    when: Condition | None = Field(
         None, description=N_("who belongs to it: the highest tier whose condition holds; exactly one tier has none")
     )
+    min_score: Figure | None = Field(None, description=N_("points from which a customer belongs to it (model score)"))
     standard: Standard = Field(description=N_("its maintenance standard"))
     source: Sources = Field(description=N_("clauses it comes from"))
 
 
-class TiersSettings(Settings):
-    """The tiers, highest first."""
+class AnnualAmount(Settings):
+    """Where the annual cooperation amount of customers comes from."""
 
+    types: Many[CustomerTypeRef] = Field((), description=N_("customers of these types; all others unless given"))
+    from_: Origin = Field(
+        alias="from",
+        description=N_("orders; declared: the record's own; orders_else_declared: declared where there are no orders"),
+    )
+    over: str | None = Field(None, description=N_("the time whose orders count, as in 12 months"))
+
+    @model_validator(mode="after")
+    def _window_of_orders(self) -> Self:
+        if self.from_ == "declared" and self.over is not None:
+            raise Wrong(_("over belongs to orders"), at=("over",))
+        if self.from_ != "declared" and (self.over is None or window(self.over) is None):
+            raise Wrong(_("say over which time orders count"), _("for example over: 12 months"))
+        return self
+
+
+class Band(Settings):
+    """Points for customers that a condition holds for."""
+
+    when: Condition | None = Field(None, description=N_("whom it is for; everybody left unless given"))
+    points: Annotated[int, Field(ge=0, le=MOST_POINTS)] = Field(description=N_("0 to 100"))
+
+
+class Measure(Settings):
+    """One measure of a score: the first band that holds gives its points."""
+
+    code: Code = Field(description=N_("its name in files and JSON"))
+    labels: Labels = Field(description=N_("what people see, in Chinese (zh) and English (en)"))
+    weight: Figure = Field(description=N_("how much it counts beside the others"))
+    bands: Annotated[Many[Band], Field(min_length=1)] = Field(description=N_("points, the first that holds"))
+    source: Sources = Field((), description=N_("clauses it comes from"))
+
+
+class TiersSettings(Settings):
+    """The tiers, highest first, and how customers are graded."""
+
+    model: Model = Field(
+        "threshold", description=N_("threshold: a condition for each tier; score: weighted points (TIER-02)")
+    )
+    annual_amount: Many[AnnualAmount] = Field(
+        (), description=N_("where the annual amount comes from, the first that fits; declared unless given")
+    )
+    score: Many[Measure] = Field((), description=N_("the measures of the score (model score)"))
+    downgrade_after: Figure | None = Field(
+        None, description=N_("months a customer's figures must be below before it loses its tier; at once unless given")
+    )
     tiers: Annotated[Many[Tier], Field(min_length=1)] = Field(description=N_("the tiers, highest first"))
     regrade_every: Figure | None = Field(None, description=N_("months after which grades are looked at again"))
     source: Sources = Field((), description=N_("clauses the grading comes from"))
@@ -94,42 +134,7 @@ class TiersSettings(Settings):
         return {"tier": [tier.code for tier in self.tiers]}
 
     def lint(self, look: Lookup) -> Iterator[Finding]:
-        """Yield names used twice, ranks out of order, tiers nobody can reach, thresholds that do not descend."""
-        yield from lint_codes(self.tiers, ("tiers",))
-        for position, tier in enumerate(self.tiers):
-            if position and tier.rank <= self.tiers[position - 1].rank:
-                message = _("rank {rank} does not follow {before}").format(
-                    rank=tier.rank, before=self.tiers[position - 1].rank
-                )
-                yield Finding(("tiers", position, "rank"), message, _("list the highest tier first, each rank once"))
-        yield from self._remainder()
-        yield from self._thresholds(look)
+        """Yield names used twice, ranks out of order, tiers nobody can reach, customers no tier takes."""
+        from crmctl.tiers.policy_lint import findings
 
-    def _remainder(self) -> Iterator[Finding]:
-        without = [position for position, tier in enumerate(self.tiers) if tier.when is None]
-        if not without:
-            message = _("no tier takes the customers who fit none")
-            yield Finding(("tiers",), message, _("leave out 'when' in the last tier"))
-        for position in without:
-            if position != len(self.tiers) - 1:
-                message = _("{code} takes everybody, so that no later tier is reached").format(
-                    code=self.tiers[position].code
-                )
-                yield Finding(("tiers", position), message, _("only the last tier may lack 'when'"))
-
-    def _thresholds(self, look: Lookup) -> Iterator[Finding]:
-        before = None
-        for position, tier in enumerate(self.tiers):
-            bounds = tier.when.annual_amount if tier.when else None
-            lower = bounds.gte if bounds and bounds.gte is not None else bounds.gt if bounds else None
-            if bounds is None or lower is None:
-                continue
-            figure = look.figure(lower)
-            if figure is not None and before is not None and figure >= before[0]:
-                at: Path = ("tiers", position, "when", "annual_amount")
-                message = _("{code} begins at {figure}, not below {above} at {limit}").format(
-                    code=tier.code, figure=figure, above=before[1], limit=before[0]
-                )
-                yield Finding(at, message, _("thresholds descend from tier to tier"))
-            if figure is not None:
-                before = (figure, tier.code)
+        yield from findings(self, look)

@@ -1,0 +1,169 @@
+"""Moves → tiers: one chunk, one transaction, with its changes, its history and its audit entry (TIER-04).
+
+A machine's decision is no edit by a person: `derived_version` goes up, `version` and `updated_at` stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from crmctl import clock
+from crmctl.audit import entries
+from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes, fields_json
+from crmctl.audit.tables import change
+from crmctl.customers.columns import CUSTOMER_CLEAR
+from crmctl.customers.tables import customer
+from crmctl.policy.policyset import Policy
+from crmctl.runs.run import Run, today
+from crmctl.store import bulk, counters, engine
+from crmctl.tiers.grading import Grading
+from crmctl.tiers.moves import CHANGE, CLEAR, WAIT
+from crmctl.tiers.survey import Move
+from crmctl.tiers.tables import tier_change, tier_grace
+
+CHUNK = 10_000
+FIELDS = fields_json(frozenset({"tier"}))
+_READ = (*CUSTOMER_CLEAR, "sealed_hash")
+_TIER = CUSTOMER_CLEAR.index("tier")
+_VERSION = CUSTOMER_CLEAR.index("version")
+_DERIVED = CUSTOMER_CLEAR.index("derived_version")
+_HISTORY = (
+    "customer_id", "change_id", "run_id", "from_tier", "to_tier", "cause", "rule", "policy", "policy_version",
+    "inputs", "decided_at", "effective_at",
+)  # fmt: skip
+_GRACE = ("customer_id", "to_tier", "since_on", "run_id")
+
+
+@dataclass
+class Applied:
+    """What a run has written so far; `missed` are customers whose tier somebody else changed meanwhile."""
+
+    changed: int = 0
+    waiting: int = 0
+    recovered: int = 0
+    missed: int = 0
+    chunks: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts for the audit entry."""
+        return {"changed": self.changed, "waiting": self.waiting, "recovered": self.recovered, "missed": self.missed}
+
+
+def apply(run: Run, grading: Grading, found: Sequence[Move], applied: Applied) -> None:
+    """Write one chunk of moves and count it in `applied`."""
+    changing = [move for move in found if move.action == CHANGE]
+    starting = [move for move in found if move.action == WAIT]
+    ending = [move.customer_id for move in found if move.since_on is not None and move.action in (CHANGE, CLEAR)]
+    first = counters.take(run.engine, "change", len(changing)) if changing else 0
+    here = Applied(waiting=len(starting), recovered=sum(move.action == CLEAR for move in found))
+    with engine.write(run.engine) as conn:
+        changes = Changes(run.run_id or 0, applied.chunks, first)
+        _change(conn, run, grading, changing, changes, here)
+        waits = [(m.customer_id, _wanted(grading, m), run_day(run), run.run_id) for m in starting]
+        bulk.replace_rows(conn, tier_grace, _GRACE, waits)
+        bulk.delete_rows(conn, tier_grace, ("customer_id",), [(number,) for number in ending])
+        summary = changes.summary()
+        body = run.entry(
+            "done",
+            at=clock.now(),
+            chunk=applied.chunks,
+            n=len(found),
+            counts=here.counts(),
+            changes=summary.changes,
+            changes_root=summary.root if summary.changes else None,
+        )
+        entries.append(conn, body)
+    applied.chunks += 1
+    for name, number in here.counts().items():
+        setattr(applied, name, getattr(applied, name) + number)
+
+
+def run_day(run: Run) -> str:
+    """Return the company's day a run decides for."""
+    return today(run.policies, run.as_of).isoformat()
+
+
+def _wanted(grading: Grading, move: Move) -> str:
+    return grading.tier(move.rank) if move.rank is not None else str(move.before)
+
+
+def _change(
+    conn: Connection, run: Run, grading: Grading, found: Sequence[Move], changes: Changes, here: Applied
+) -> None:
+    stored = _stored(conn, [move.customer_id for move in found])
+    rows: list[tuple[Any, ...]] = []
+    history: list[tuple[Any, ...]] = []
+    now, effective, basis = clock.stamp(clock.now()), clock.stamp(run.as_of), _Basis(grading)
+    for move in found:
+        row = stored.get(move.customer_id)
+        if row is None or row[_TIER] != move.before:
+            here.missed += 1
+            continue
+        cause, rule, inputs, text = basis.of(move)
+        before = {name: value for name, value in zip(CUSTOMER_CLEAR, row, strict=False) if value is not None}
+        derived = row[_DERIVED] + 1
+        after = {**before, "tier": move.after, "tier_basis": text, "derived_version": derived}
+        told = orjson.dumps(before, option=orjson.OPT_SORT_KEYS)
+        sealed = row[-1]
+        changes.update(
+            (move.customer_id, "customer", move.customer_id),
+            row[_VERSION] + derived,
+            FIELDS,
+            Before(told.decode(), None, sha256(told).digest(), sealed),
+            After(sha256(orjson.dumps(after, option=orjson.OPT_SORT_KEYS)).digest(), sealed),
+        )
+        rows.append((move.customer_id, move.after, text, derived))
+        history.append(
+            (move.customer_id, changes.rows[-1][1], run.run_id, move.before, move.after, cause, rule,
+             grading.policy.name, grading.policy.version, inputs, now, effective)
+        )  # fmt: skip
+    here.changed = len(rows)
+    bulk.update_rows(conn, customer, ("customer_id",), ("tier", "tier_basis", "derived_version"), rows)
+    bulk.insert_rows(conn, change, CHANGE_COLUMNS, changes.take())
+    bulk.insert_rows(conn, tier_change, _HISTORY, history)
+
+
+def _stored(conn: Connection, numbers: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+    return {row[0]: row for row in bulk.fetch_by_keys(conn, customer, "customer_id", numbers, _READ)}
+
+
+class _Basis:
+    """Puts into JSON what a change of tier rests on; the rules of a policy are few, so their names are kept."""
+
+    def __init__(self, grading: Grading) -> None:
+        policy: Policy = grading.policy
+        self.names = tuple(left.text for left in grading.compared())
+        self.rules = {rule.rank: f"tiers[{rule.position}]" for rule in grading.rules}
+        self.policy = {"policy": policy.name, "version": policy.version}
+
+    def of(self, move: Move) -> tuple[str, str, str, str]:
+        """Return cause, rule, inputs as JSON, and the whole as JSON."""
+        cause = "override" if move.held else "rule"
+        rule = self.rules.get(move.rank or 0, "")
+        inputs = {name: value for name, value in zip(self.names, move.values, strict=True) if value is not None}
+        whole = {"cause": cause, "inputs": inputs, "rule": rule, **self.policy}
+        if move.held:
+            whole["override"] = move.held
+        return cause, rule, _json(inputs), _json(whole)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def chunks(found: Iterator[Move], size: int = CHUNK) -> Iterator[list[Move]]:
+    """Yield moves in chunks."""
+    waiting: list[Move] = []
+    for move in found:
+        waiting.append(move)
+        if len(waiting) == size:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting

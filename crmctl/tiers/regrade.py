@@ -1,0 +1,177 @@
+"""`tier regrade`: survey → limits → apply, chunk by chunk (TIER-03, TIER-04).
+
+A killed run needs no repair: what is committed is graded, and the next run finds what is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+
+from crmctl import clock
+from crmctl.audit import entries
+from crmctl.customers.tables import customer
+from crmctl.errors import Refused
+from crmctl.i18n import _
+from crmctl.runs import limits
+from crmctl.runs import run as runs
+from crmctl.runs.limits import Limits
+from crmctl.runs.run import Run
+from crmctl.store import engine
+from crmctl.tiers import survey as surveys
+from crmctl.tiers.applying import CHUNK, Applied, apply, chunks
+from crmctl.tiers.moves import Part
+from crmctl.tiers.survey import Basis, Move, Tally
+
+RANGE = 50_000  # customer numbers read at once where there are many moves
+Tell = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a re-grade was asked for: `customers` only, where named; `max_changes` beyond the policy's limits."""
+
+    customers: tuple[int, ...] = ()
+    max_changes: int | None = None
+    decimals: int = 2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a re-grade did, or would do: `counts` by outcome, `matrix` from tier to tier, `moves` the first of them."""
+
+    run_id: int | None
+    dry_run: bool
+    counts: dict[str, int]
+    matrix: dict[str, dict[str, int]]
+    reported: dict[str, dict[str, int]]
+    moves: list[tuple[Tally, Move]] = field(default_factory=list)
+    complete: bool = True  # whether `moves` are all there are
+    missed: int = 0
+
+
+def basis_of(run: Run, request: Request) -> Basis:
+    """Return what to grade by at the run's time."""
+    at = run.as_of.astimezone(ZoneInfo(run.zone))
+    part = Part(only=request.customers)
+    return surveys.basis(run.policies, at, request.decimals, part)
+
+
+def regrade(run: Run, request: Request, tell: Tell) -> Outcome:
+    """Grade customers by the policies in force, or say what that would do (`run.dry_run`).
+
+    Raises ValueUndecided while a figure is unset, LimitExceeded before anything is written, Refused for customers
+    there are not.
+    """
+    base = basis_of(run, request)
+    _known(run, request)
+    if run.dry_run:
+        tallies = _surveyed(run, base)
+        _within_limits(run, request, tallies)
+        return _outcome(run, tallies)
+    run = runs.begin(run)
+    with runs.recorded_failure(run):
+        tallies = _surveyed(run, base)
+        _within_limits(run, request, tallies)
+        applied = Applied()
+        for position, tally in enumerate(tallies):
+            if not tally.scoped.ruling.report:
+                for chunk in chunks(_found(run, base, position, tally)):
+                    _held(run)
+                    apply(run, tally.scoped.grading, chunk, applied)
+                    tell(len(chunk))
+        outcome = _outcome(run, tallies, applied)
+        with engine.write(run.engine) as conn:
+            runs.finish(conn, run, "done", 0, outcome.counts)
+            entries.append(conn, run.entry("done", at=clock.now(), counts=outcome.counts))
+    return outcome
+
+
+def _held(run: Run) -> None:
+    """Stop when the lock is lost: another run may be at work."""
+    if run.held is not None:
+        run.held.check()
+
+
+def _known(run: Run, request: Request) -> None:
+    if not request.customers:
+        return
+    number = customer.c.customer_id
+    with engine.read(run.engine) as conn:
+        there = set(conn.execute(select(number).where(number.in_(request.customers))).scalars())
+    missing = [each for each in request.customers if each not in there]
+    if missing:
+        raise Refused(
+            _("there is no customer {number}").format(number=f"C-{missing[0]:06d}"),
+            hint=_("see: crmctl customer list"),
+            code="CUSTOMER_UNKNOWN",
+        )
+
+
+def _surveyed(run: Run, base: Basis) -> list[Tally]:
+    with engine.read(run.engine) as conn:
+        return surveys.survey(conn, base)
+
+
+def _within_limits(run: Run, request: Request, tallies: Sequence[Tally]) -> None:
+    """Check each policy's limits against its whole plan. Raises LimitExceeded."""
+    with engine.read(run.engine) as conn:
+        query = select(func.count()).select_from(customer).where(customer.c.tier.is_not(None))
+        graded = int(conn.execute(query).scalar_one())
+    for tally in tallies:
+        policy = tally.scoped.ruling.policy
+        stated = policy.limits
+        percent = None if stated.max_percent is None else float(stated.max_percent)
+        allowed = Limits(stated.max_changes, percent).allowed(graded, request.max_changes)
+        if not tally.scoped.ruling.report:
+            limits.check(tally.existing, allowed, policy.name)
+
+
+def _found(run: Run, base: Basis, position: int, tally: Tally) -> Iterator[Move]:
+    """Yield the moves to apply, by customer number: those kept, or read again range by range when there are many."""
+    if tally.kept is not None:
+        yield from sorted(tally.kept)
+        return
+    with engine.read(run.engine) as conn:
+        ends = select(func.min(customer.c.customer_id), func.max(customer.c.customer_id))
+        first, last = conn.execute(ends).one()
+    for begin in range(first, last + 1, RANGE):
+        with engine.read(run.engine) as conn:
+            found = list(base.moves(conn, position, Part(begin, begin + RANGE - 1)))
+        yield from sorted(found)
+
+
+def _outcome(run: Run, tallies: Sequence[Tally], applied: Applied | None = None) -> Outcome:
+    counts = surveys.totals(tallies)
+    if applied is not None:
+        counts["unchanged"] += counts["changed"] - applied.changed
+        counts["changed"] = applied.changed
+    kept: list[tuple[Tally, Move]] = []
+    for tally in tallies:
+        kept += [(tally, move) for move in tally.kept or ()]
+    return Outcome(
+        run_id=run.run_id,
+        dry_run=run.dry_run,
+        counts=counts,
+        matrix=surveys.matrix(tallies),
+        reported=surveys.matrix(tallies, report=True),
+        moves=sorted(kept, key=lambda pair: pair[1].customer_id),
+        complete=all(tally.kept is not None for tally in tallies),
+        missed=0 if applied is None else applied.missed,
+    )
+
+
+def all_moves(run: Run, request: Request) -> Iterator[tuple[Any, Move]]:
+    """Yield every move of a re-grade, however many, in flat memory: what a dry run lists in full."""
+    base = basis_of(run, request)
+    for position, scoped in enumerate(base.scoped):
+        with engine.read(run.engine) as conn:
+            for move in base.moves(conn, position, base.part):
+                yield scoped, move
+
+
+__all__ = ["CHUNK", "Outcome", "Request", "all_moves", "basis_of", "regrade"]

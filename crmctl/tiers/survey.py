@@ -1,0 +1,155 @@
+"""What a re-grade would do: every move counted in one pass, the first ones kept (TIER-03).
+
+The pass is the plan of the run: its counts are what limits are checked against, what a dry run shows and what the
+summary of the run says.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from crmctl.customers.tables import customer
+from crmctl.errors import InvalidInput
+from crmctl.i18n import _
+from crmctl.policy.policyset import PolicySet
+from crmctl.policy.scopes import in_force
+from crmctl.tiers import moves
+from crmctl.tiers.grading import grading
+from crmctl.tiers.moves import CHANGE, CLEAR, UNDECIDED, WAIT, Part, Scoped
+
+KEPT = 50_000  # moves held in memory; a run with more reads them again, range by range
+_AT_ONCE = 5_000
+
+
+class Move(NamedTuple):
+    """One customer for whom something is to be done; `values` are the figures compared, in smallest units."""
+
+    customer_id: int
+    action: str
+    before: str | None
+    after: str | None
+    rank: int | None  # of the rule that holds
+    held: str | None  # kind of the override that made it
+    since_on: str | None  # first day of a wait that there is
+    values: tuple[Any, ...]
+
+
+@dataclass
+class Tally:
+    """What one policy does: moves by action, tier changes by from and to, and the first moves themselves.
+
+    `kept` is None when there were more than fit.
+    """
+
+    scoped: Scoped
+    graded: int = 0
+    exempt: int = 0
+    actions: Counter[str] = field(default_factory=Counter)
+    matrix: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
+    kept: list[Move] | None = field(default_factory=list)
+
+    def add(self, move: Move) -> None:
+        """Count a move, and keep it while there is room."""
+        self.actions[move.action] += 1
+        if move.action == CHANGE:
+            self.matrix[move.before, move.after] += 1
+        if self.kept is not None:
+            self.kept.append(move)
+            if len(self.kept) > KEPT:
+                self.kept = None
+
+    @property
+    def existing(self) -> int:
+        """Changes of customers that had a tier already: first decisions are no accident (design §4)."""
+        return sum(number for (before, _after), number in self.matrix.items() if before is not None)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a run grades by: policies in force on the day, most specific first, ready to use."""
+
+    policies: PolicySet
+    scoped: tuple[Scoped, ...]
+    at: datetime  # in the company's zone
+    part: Part
+
+    @cached_property
+    def conditions(self) -> list[Any]:
+        """For each policy the SQL conditions of whom it grades and whom it excepts."""
+        return moves.scope_conditions(self.policies, self.scoped, self.at)
+
+    def moves(self, conn: Connection, position: int, part: Part) -> Iterator[Move]:
+        """Yield the moves of one policy for a part of the customers, by number, in flat memory."""
+        query = moves.moves(self.scoped[position], self.conditions[position][0], self.at, part)
+        found = conn.execution_options(yield_per=_AT_ONCE).execute(query)
+        for rows in found.partitions():
+            for row in rows:
+                yield Move(*row[:7], tuple(row[7:]))  # type: ignore[call-arg]
+
+
+def basis(policies: PolicySet, at: datetime, decimals: int, part: Part) -> Basis:
+    """Return what to grade by. Raises ValueUndecided naming all that is unset, InvalidInput where nothing is in force."""
+    rulings = in_force(policies, "tiers", at.date())
+    if not rulings:
+        raise InvalidInput(
+            _("no tiers policy is in force on {day}").format(day=at.date().isoformat()),
+            hint=_("see: crmctl policy list"),
+            code="POLICY_MISSING",
+        )
+    scoped = tuple(Scoped(ruling, grading(policies, ruling.policy, decimals)) for ruling in rulings)
+    return Basis(policies, scoped, at, part)
+
+
+def survey(conn: Connection, base: Basis) -> list[Tally]:
+    """Return what every policy would do, from one look at all its customers."""
+    tallies = []
+    for position, scoped in enumerate(base.scoped):
+        tally = Tally(scoped)
+        fits, excepted = base.conditions[position]
+        here = base.part.holds(customer.c.customer_id)
+        tally.graded = _count(conn, fits, here)
+        tally.exempt = _count(conn, excepted, here) if scoped.ruling.exempt else 0
+        for move in base.moves(conn, position, base.part):
+            tally.add(move)
+        tallies.append(tally)
+    return tallies
+
+
+def _count(conn: Connection, *conditions: Any) -> int:
+    return int(conn.execute(select(func.count()).select_from(customer).where(*conditions)).scalar_one())
+
+
+def totals(tallies: Sequence[Tally]) -> dict[str, int]:
+    """Return the counts of a summary; what policies in report mode would do is counted apart."""
+    acting = [tally for tally in tallies if not tally.scoped.ruling.report]
+    changed = sum(tally.actions[CHANGE] for tally in acting)
+    undecided = sum(tally.actions[UNDECIDED] for tally in acting)
+    graded = sum(tally.graded for tally in acting)
+    return {
+        "graded": graded,
+        "changed": changed,
+        "unchanged": graded - changed - undecided,
+        "undecided": undecided,
+        "waiting": sum(tally.actions[WAIT] for tally in acting),
+        "recovered": sum(tally.actions[CLEAR] for tally in acting),
+        "exempt": sum(tally.exempt for tally in tallies),
+        "reported": sum(tally.actions[CHANGE] for tally in tallies if tally.scoped.ruling.report),
+    }
+
+
+def matrix(tallies: Sequence[Tally], *, report: bool = False) -> dict[str, dict[str, int]]:
+    """Return how many customers move from which tier to which; "none" is no tier."""
+    found: dict[str, dict[str, int]] = {}
+    for tally in tallies:
+        if tally.scoped.ruling.report is report:
+            for (before, after), number in tally.matrix.items():
+                row = found.setdefault(before or "none", {})
+                row[after or "none"] = row.get(after or "none", 0) + number
+    return {before: dict(sorted(row.items())) for before, row in sorted(found.items())}
