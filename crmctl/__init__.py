@@ -15,6 +15,7 @@ store       metadata, sessions, bulk load per database, counters, migrations
 security    keys, sealing, blind indexes, actor, permissions, masking, locks
 audit       entries, tree, change leaves, verification
 runs        a run: lock, actor, policy set, signals, limits
+sheets      tables that people keep: file → checked cells, batches, quarantine; whatever they are about
 setup       init, doctor, config, db: a workspace from nothing to healthy
 customers   import, quarantine, list, show, find, history
 orders      what customers bought, when and for how much

@@ -53,9 +53,11 @@ def _commands() -> str:
 
 
 def _reasons() -> str:
-    from crmctl.customers.reasons import REASONS
+    from crmctl.customers import reasons as of_customers
+    from crmctl.sheets import reasons
 
-    rows = ((f"`{code}`", what.format(field="*field*"), do) for code, (what, do) in REASONS.items())
+    found = {**reasons.REASONS, **of_customers.REASONS}
+    rows = ((f"`{code}`", what.format(field="*field*"), do) for code, (what, do) in found.items())
     return _table(("Code", "What is wrong", "What to do"), rows)
 
 

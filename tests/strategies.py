@@ -9,11 +9,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from crmctl.customers.formats.texts import full_width
 from crmctl.policy.conditionfile import operators_of
 from crmctl.policy.conditions import All, Any_, Compare, Condition, Not
 from crmctl.policy.metrics import Left, Metric, Type
 from crmctl.policy.windows import window
+from crmctl.sheets.formats.texts import full_width
 
 MOBILE_SPELLINGS = (
     "{0}", "+86{0}", "+86 {0}", "0086{0}", "86-{0}", "（+86）{0}", "{1}-{2}-{3}", "{1} {2} {3}", "(+86) {1} {2} {3}",

@@ -16,12 +16,15 @@ from crmctl.audit import entries
 from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes, Summary, fields_json
 from crmctl.audit.tables import change
 from crmctl.customers import tables
-from crmctl.customers.build import COUNTS, Built
-from crmctl.customers.columns import CONTACT, CUSTOMER, IDENTITY, REJECTED
+from crmctl.customers.build import Built
+from crmctl.customers.columns import CONTACT, CUSTOMER, IDENTITY
 from crmctl.errors import Locked
 from crmctl.i18n import _
 from crmctl.runs.run import Run
 from crmctl.runs.tables import reservation
+from crmctl.sheets import batches
+from crmctl.sheets.model import REJECTED
+from crmctl.sheets.tables import rejected_row
 from crmctl.store import bulk, counters, engine
 
 EVERYTHING = fields_json(frozenset())  # a creation is of all fields; they are not repeated on every row
@@ -93,7 +96,7 @@ INSERTED = (
     ("customers", tables.customer, CUSTOMER),
     ("contacts", tables.contact, CONTACT),
     ("identities", tables.identity, IDENTITY),
-    ("rejected", tables.rejected_row, REJECTED),
+    ("rejected", rejected_row, REJECTED),
 )
 CHANGED = (("changed_customers", tables.customer, CUSTOMER, 1), ("changed_contacts", tables.contact, CONTACT, 2))
 
@@ -110,10 +113,7 @@ def _changes(conn: Connection, built: Built, changes: Changes) -> None:
 
 
 def _progress(conn: Connection, run: Run, batch_id: int, built: Built) -> None:
-    columns = tables.batch.c
-    add = {name: columns[name] + built.counts[name] for name in COUNTS}
-    values = {"cursor": built.last_row, "chunks": columns.chunks + 1, **add}
-    conn.execute(update(tables.batch).where(columns.batch_id == batch_id).values(**values))
+    batches.progress(conn, batch_id, built.last_row, built.counts)
     if built.next_customer:
         _shorten(conn, run, built.next_customer)
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmctl import files
 from crmctl.customers import records, showing
-from crmctl.customers.formats.identity import asked_value
+from crmctl.customers.identities import asked_value
 from crmctl.errors import InvalidInput, Refused, UsageProblem
 from crmctl.i18n import N_, _, lang
 
 if TYPE_CHECKING:
     from crmctl.cli.invocation import Invocation
-    from crmctl.customers.origin import Request
     from crmctl.policy import PolicySet
     from crmctl.runs.run import Run
+    from crmctl.sheets.origin import Request
 
 KINDS = {"mobile": "mobile", "email": "email", "uscc": "uscc", "code": "external_code", "name": "person_name"}
 
@@ -57,31 +55,9 @@ def _names(policies: PolicySet, field: str) -> dict[str, str]:
 
 def import_request(run: Run, file: str, given: Mapping[str, Any]) -> Request:
     """Return what `customer import` was asked for. Raises InvalidInput for an unknown type or a bad mapping file."""
-    from crmctl.customers.headers import load_mapping
-    from crmctl.customers.origin import Request
-    from crmctl.customers.source import SourceOptions
+    from crmctl.sheets.origin import requested
 
-    if given["rejects"] is not None and given["rejects"].exists():
-        raise Refused(_("{path}: exists already").format(path=given["rejects"]), code="FILE_EXISTS")
-    options = SourceOptions(
-        encoding=given["encoding"],
-        delimiter=given["delimiter"],
-        sheet=given["sheet"],
-        mapping=load_mapping(given["mapping"]) if given["mapping"] else {},
-        drop_unknown=given["drop_unknown"],
-        limit=given["limit"],
-        type=code_of(run.policies, "type", given["type_"]) or None,
-    )
-    return Request(
-        file=file,
-        mode=given["mode"],
-        clear_blanks=given["blank"] == "clear",
-        source=given["source"],
-        options=options,
-        chunk=given["chunk"],
-        rejects=given["rejects"],
-        max_changes=given["max_changes"],
-    )
+    return requested(file, given, code_of(run.policies, "type", given["type_"]) or None)
 
 
 def filters(
@@ -116,21 +92,13 @@ def unknown(number: str) -> Refused:
 def write_template(call: Invocation, type_text: str, out: Path | None) -> None:
     """Write the empty sheet. Raises UsageProblem when a workbook would go to a terminal."""
     from crmctl import policy, workspace
-    from crmctl.cli.screen import is_terminal
     from crmctl.customers.reading import outside_lists
     from crmctl.customers.template import template
+    from crmctl.sheets.asking import deliver
 
     policies = policy.load(workspace.called(call).policies)
     settings: Any = policies.settings("customers")
     data = template(
         settings, code_of(policies, "type", type_text) or None, lang(), call.output, outside_lists(policies)
     )
-    if out is not None:
-        with files.atomic_output(out) as stream:
-            stream.write(data)
-        call.say(_("{path}: written").format(path=out))
-        return
-    if call.output == "xlsx" and is_terminal(sys.stdout):
-        raise UsageProblem(_("a workbook does not go to a terminal"), hint=_("add > FILE or --out FILE"))
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
+    deliver(call, data, out)

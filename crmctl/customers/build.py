@@ -18,14 +18,13 @@ from crmctl.audit.changes import After, Before, clear_hash, clear_json, fields_j
 from crmctl.customers import merge, record
 from crmctl.customers.columns import customer_row
 from crmctl.customers.decide import ADD_CONTACT, CREATE, DUPLICATE, MERGE, REJECT, Decision
-from crmctl.customers.model import UNIQUE, Key, Rejected
+from crmctl.customers.model import UNIQUE, Key
 from crmctl.customers.packing import Ident, Packed, effective_kind
 from crmctl.security.keywrap import KeyWrapper
-from crmctl.security.sealing import DataKey, Place, pad
+from crmctl.security.sealing import DataKey, pad
+from crmctl.sheets.model import COUNTS, REJECTED_SEALED, Rejected
 
-COUNTS = ("read", "created", "updated", "unchanged", "duplicate", "rejected", "flagged")
 Values = tuple[Any, ...]
-REJECTED_SEALED = Place("rejected_row", "sealed")
 
 
 @dataclass(frozen=True)

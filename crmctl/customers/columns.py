@@ -17,7 +17,6 @@ CUSTOMER = (*CUSTOMER_CLEAR, "sealed", "sealed_hash")
 CONTACT_CLEAR = ("customer_id", "contact_id", "is_primary", "batch_id", "created_at", "updated_at", "version")
 CONTACT = (*CONTACT_CLEAR, "sealed", "sealed_hash")
 IDENTITY = ("digest", "kind", "epoch", "slot", "customer_id")
-REJECTED = ("batch_id", "row_number", "reasons", "state", "sealed")
 
 
 def customer_row(clear: dict[str, Any], sealed: bytes, sealed_hash: bytes) -> tuple[Any, ...]:

@@ -57,10 +57,10 @@ def import_command(call: Invocation, file: str, **given: Any) -> int | None:  # 
     """
     from crmctl.customers import intake
     from crmctl.customers.asking import import_request
-    from crmctl.customers.outcome import emit_outcome
     from crmctl.runs import run as runs
+    from crmctl.sheets.outcome import emit_outcome
 
-    with runs.open_run(call, "customer import", "customer.import", lock="customer.import") as run:
+    with runs.open_run(call, "customer import", "customer.import", lock="import") as run:
         request = import_request(run, file, given)
         with call.progress(_("importing")) as progress:
             outcome = intake.start(run, request, progress.advance)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from crmctl.customers.build import COUNTS, Built, Order, Stored
+from crmctl.customers.build import Built, Order, Stored
 from crmctl.customers.decide import ADD_CONTACT, MERGE, Candidate, Decided, Known, decide, pairs
 from crmctl.customers.pipeline import Line, Prepared
 from crmctl.runs import limits
+from crmctl.sheets.model import Totals
 
 
 class Ground(Protocol):
@@ -34,21 +35,6 @@ class Ground(Protocol):
     def finish(self) -> None: ...
 
     def close(self) -> None: ...
-
-
-@dataclass
-class Totals:
-    """Counts of everything written so far, by outcome and by reason of rejection."""
-
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    def add(self, built: Built) -> None:
-        """Add a chunk."""
-        for name, number in built.counts.items():
-            self.counts[name] += number
-        for code, number in built.reasons.items():
-            self.reasons[code] = self.reasons.get(code, 0) + number
 
 
 @dataclass
@@ -148,7 +134,7 @@ class Import:
     def _write_waiting(self) -> None:
         if self.waiting is not None:
             self.ground.apply(self.waiting)
-            self.totals.add(self.waiting)
+            self.totals.add(self.waiting.counts, self.waiting.reasons)
             self.tell(self.waiting.counts["read"])
         self.waiting, self.waiting_known, self.waiting_created = None, Known(), range(0)
 

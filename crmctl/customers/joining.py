@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from crmctl.customers.formats.texts import Fault
-from crmctl.customers.headers import ColumnMapping
-from crmctl.customers.model import Reason
 from crmctl.customers.placing import ATTRIBUTES, CLEAR, place_of
 from crmctl.customers.policy import CustomersSettings
-from crmctl.customers.readers import Context, Money, Read, field_reader
+from crmctl.sheets.formats.texts import Fault
+from crmctl.sheets.headers import ColumnMapping
+from crmctl.sheets.model import Reason
+from crmctl.sheets.readers import Context, Money, Read, field_reader
 
 Places = tuple[dict[str, Any], ...]
 AMOUNT_ROUNDED = "AMOUNT_ROUNDED"

@@ -11,11 +11,11 @@ import orjson
 
 from crmctl.customers import record
 from crmctl.customers.columns import CONTACT_CLEAR, CUSTOMER_CLEAR, clear_of, customer_row
-from crmctl.customers.formats.texts import person_key
 from crmctl.customers.model import UNIQUE, Key, Row
 from crmctl.customers.policy import CLEAR_COLUMNS, CustomersSettings
 from crmctl.security.identity import IDENTITY_KINDS
 from crmctl.security.sealing import DataKey, Place, Sealer, pad
+from crmctl.sheets.formats.texts import person_key
 
 CUSTOMER_SEALED = Place("customer", "sealed")
 CONTACT_SEALED = Place("contact", "sealed")

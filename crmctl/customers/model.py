@@ -1,4 +1,4 @@
-"""What a row of a customer file becomes: a valid row, or a rejected one with every reason (design §8)."""
+"""What a valid row of a customer file becomes (design §8)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,6 @@ class Key(NamedTuple):
     of_contact: bool
 
 
-class Reason(NamedTuple):
-    """Why a row is rejected: a stable code and the field it is about ("" = the row). Never a value."""
-
-    code: str
-    field: str
-
-
 class Row(NamedTuple):
     """A valid row, normalised.
 
@@ -49,11 +42,3 @@ class Row(NamedTuple):
     blank: frozenset[str] | tuple[str, ...]
     keys: tuple[Key, ...]
     flags: tuple[str, ...]
-
-
-class Rejected(NamedTuple):
-    """A row kept out: all its reasons, and its original cells for quarantine."""
-
-    number: int
-    reasons: tuple[Reason, ...]
-    cells: list[str]

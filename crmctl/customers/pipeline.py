@@ -20,12 +20,13 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from crmctl.customers.build import Builder, Built, Order, Recipe
 from crmctl.customers.decide import Candidate, Decision
-from crmctl.customers.model import Rejected, Row
+from crmctl.customers.model import Row
 from crmctl.customers.packing import Packed, Packer, ident_function
 from crmctl.errors import CrmctlError, StorageFailed
 from crmctl.i18n import _
 from crmctl.process import harden
 from crmctl.security.identity import BlindIndex
+from crmctl.sheets.model import Rejected
 
 Named = TypeVar("Named", Candidate, Decision)
 

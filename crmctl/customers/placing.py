@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from crmctl.customers.formats.identity import PARTING, identity_values
-from crmctl.customers.formats.texts import organisation_key, person_key
+from crmctl.customers.identities import identity_values
 from crmctl.customers.model import LOOK_UP, Key
-from crmctl.customers.policy import CLEAR_COLUMNS, CustomersSettings, FieldPolicy, Party
-from crmctl.customers.readers import Read
+from crmctl.customers.policy import CLEAR_COLUMNS, CustomerField, CustomersSettings, Party
 from crmctl.security.identity import IDENTITY_KINDS
+from crmctl.sheets.formats.texts import PARTING, organisation_key, person_key
+from crmctl.sheets.readers import Read
 
 # Four dicts make a row: clear columns, attributes, sealed fields of the customer, sealed fields of the person.
 CLEAR, ATTRIBUTES, OWN, PERSON = range(4)
@@ -22,7 +22,7 @@ Step = tuple[int, str, Read, int]
 _new = tuple.__new__
 
 
-def place_of(field: FieldPolicy, party: Party) -> int:
+def place_of(field: CustomerField, party: Party) -> int:
     """Return where a field is kept. What a person's row says about an organisation (the employer) is sealed."""
     if field.of == "person":
         return PERSON

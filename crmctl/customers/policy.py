@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
+from crmctl.customers.reasons import REASONS
 from crmctl.i18n import N_, _
-from crmctl.policy.model import Code, CodeItem, Day, Finding, Labels, Lookup, Many, Settings, Sources, Text
+from crmctl.policy.model import Code, CodeItem, Finding, Labels, Lookup, Many, Settings, Sources, Text
 from crmctl.policy.nodes import Path
+from crmctl.sheets.policy import Currency, FieldPolicy, SheetSettings
+
+if TYPE_CHECKING:
+    from crmctl.sheets.headers import Column, ColumnMapping
 
 Party = Literal["organisation", "person"]
 Strength = Literal["unique", "supporting", "none"]
-Format = Literal[
-    "text", "notes", "name", "organisation_name", "mobile", "phone", "email", "uscc", "id_card", "code", "date",
-    "datetime", "money", "integer", "choice", "choices",
-]  # fmt: skip
 Mask = Literal["name", "mobile", "phone", "email", "id", "text", "address", "date", "code", "none"]
-Positive = Annotated[int, Field(ge=1)]
 
 # Columns of table `customer` that a field of the same code fills, when the policy calls it open or internal.
 CLEAR_COLUMNS = frozenset(
@@ -37,14 +37,6 @@ ESSENTIAL = ("type", "name", "company_name", "customer_name")
 # Lists of codes kept in other policies; the importing command hands them in.
 OUTSIDE_LISTS = ("tiers", "tags", "org_units")
 PARTIES = ("organisation", "person")
-
-
-class Item(CodeItem):
-    """One code of a list. Codes may be standard ones in capitals (CN, CNY) or Chinese names of places."""
-
-    code: Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=40)] = Field(
-        description=N_("what files, JSON and the database say")
-    )
 
 
 class CustomerType(CodeItem):
@@ -89,15 +81,6 @@ class Identity(Settings):
     types: dict[Code, Strength] = Field({}, description=N_("for single types, instead of their party's"))
 
 
-class Range(Settings):
-    """What is plausible."""
-
-    least: int | None = Field(None, description=N_("smallest number or amount, in whole units"))
-    most: int | None = Field(None, description=N_("largest number or amount, in whole units"))
-    earliest: Day | None = Field(None, description=N_("first plausible day"))
-    future_days: int | None = Field(None, description=N_("how many days ahead of today it may lie"))
-
-
 class Join(Settings):
     """This column is a part of another field: first and last name, two address lines."""
 
@@ -105,42 +88,39 @@ class Join(Settings):
     position: int = Field(description=N_("order in writing"))
 
 
-class FieldPolicy(Settings):
-    """One field: what it is called, where it is kept, what it must look like, why it may be collected."""
+class CustomerField(FieldPolicy):
+    """One field of a customer: what it is called, where it is kept, what it must look like, why it may be collected."""
 
-    code: Code = Field(description=N_("its name in files, JSON and the database"))
-    labels: Labels = Field(description=N_("what people see, in Chinese (zh) and English (en)"))
     party_labels: dict[Party, Labels] = Field({}, description=N_("other words for it, for one party"))
-    headers: Many[Text] = Field((), description=N_("column headers that mean it, besides code and labels"))
-    headers_beside: dict[Code, Many[Text]] = Field(
-        {}, description=N_("headers that mean it only in files which have that other field")
-    )
     of: Literal["customer", "organisation", "person"] = Field(
         "customer", description=N_("whom it describes; a person is the customer or the contact of an organisation")
     )
     sensitivity: Literal["open", "internal", "personal", "sensitive"] = Field(
         description=N_("open and internal are kept in the clear, personal and sensitive sealed")
     )
-    format: Format = Field("text", description=N_("what values look like"))
-    max_length: Positive = Field(200, description=N_("characters at most"))
-    choices: str = Field("", description=N_("list of allowed values"))
-    unknown: Literal["reject", "keep"] = Field("reject", description=N_("what becomes of a value not on the list"))
     required: Required = Field(Required(), description=N_("where it must be filled"))
     purpose: Code = Field(description=N_("why it may be collected (INF-11)"))
     identity: Identity | None = Field(None, description=N_("how far it tells who a customer is"))
     mask: Mask = Field("text", description=N_("how it is shown without permission"))
-    range: Range = Field(Range(), description=N_("what is plausible"))
     join: Join | None = Field(None, description=N_("the field this column is a part of"))
     overflow: Code | None = Field(None, description=N_("field that takes further values of one cell"))
     mobile_to: Code | None = Field(None, description=N_("field that takes values which are mobile numbers"))
-    template: bool = Field(True, description=N_("whether the empty sheet has it"))
-    example: str = Field("", description=N_("shown in the notes of the empty sheet"))
-    source: Sources = Field((), description=N_("clauses it comes from"))
 
     @property
     def sealed(self) -> bool:
         """Whether values are kept sealed only."""
         return self.sensitivity in ("personal", "sensitive")
+
+    @property
+    def unknown_reason(self) -> str:
+        """The reason that a value not on the list is rejected with."""
+        return "TYPE_UNKNOWN" if self.code == "type" else "VALUE_UNKNOWN"
+
+    def names(self) -> Iterator[str]:
+        """Yield every header that means it."""
+        yield from super().names()
+        for labels in self.party_labels.values():
+            yield from labels.values()
 
     def label(self, lang: str, party: Party | None = None) -> str:
         """Return what people call the field in `lang`, where it differs for `party` with that party's word."""
@@ -149,26 +129,11 @@ class FieldPolicy(Settings):
 
     def contradictions(self) -> Iterator[tuple[Path, str]]:
         """Yield what contradicts itself inside the field."""
-        if (self.format in ("choice", "choices")) != bool(self.choices):
-            yield ("format",), _("choices are given exactly when the format is choice or choices")
+        yield from super().contradictions()
         if self.of == "person" and not self.sealed and self.join is None:
             yield ("sensitivity",), _("what describes a person is personal or sensitive")
         if self.code == "company_name" and self.format != "organisation_name":
             yield ("format",), _("company_name has format organisation_name")
-
-
-class Unit(Settings):
-    """A unit of money in headers and cells."""
-
-    names: Many[Text] = Field(description=N_("how it is written"))
-    factor: Positive = Field(1, description=N_("how many whole currency units it is"))
-    currency: str | None = Field(None, description=N_("the currency, if the unit says it"))
-
-
-class Currency(Item):
-    """A currency (ISO 4217); synonyms are signs and words in cells."""
-
-    decimals: Annotated[int, Field(ge=0, le=4)] = Field(2, description=N_("decimals of its minor unit"))
 
 
 class KeyItem(Settings):
@@ -189,49 +154,22 @@ class Completeness(Settings):
     items: Many[KeyItem] = Field(description=N_("what counts"))
 
 
-class FileLimits(Settings):
-    """How large a file may be."""
-
-    columns: Annotated[int, Field(ge=1, le=2000)] = Field(200, description=N_("columns"))
-    field: Annotated[int, Field(ge=100, le=1_000_000)] = Field(16_384, description=N_("characters in a cell"))
-    record: Annotated[int, Field(ge=1000)] = Field(1_048_576, description=N_("characters in a row"))
-    rows: Positive = Field(50_000_000, description=N_("rows"))
-    workbook_bytes: Positive = Field(104_857_600, description=N_("bytes of a workbook"))
-    workbook_cells: Positive = Field(5_000_000, description=N_("cells of a workbook"))
-
-
-class Placeholders(Settings):
-    """What people write to say nothing; compared without case and width."""
-
-    everywhere: Many[Text] = Field((), description=N_("in any field"))
-    formats: dict[Format, Many[Text]] = Field({}, description=N_("in fields of one format"))
-
-
-class CustomersSettings(Settings):
+class CustomersSettings(SheetSettings):
     """The whole field policy of customers."""
+
+    kind: ClassVar[str] = "customers"
+    reasons: ClassVar[Mapping[str, tuple[str, str]]] = REASONS
 
     types: Many[CustomerType] = Field(min_length=1, description=N_("customer types (INF-14)"))
     default_type: DefaultType = Field(description=N_("type of a row that names none"))
     purposes: Many[CodeItem] = Field(min_length=1, description=N_("what fields are collected for (INF-11)"))
-    lists: dict[str, Many[Item]] = Field({}, description=N_("lists of allowed values"))
-    fields: Many[FieldPolicy] = Field(min_length=1, description=N_("what is recorded about a customer"))
-    ignored_headers: Many[Text] = Field((), description=N_("columns that say nothing about a customer"))
-    header_remarks: Many[Text] = Field((), description=N_("words in brackets behind a header that change nothing"))
-    units: Many[Unit] = Field((), description=N_("units of money"))
+    fields: Many[CustomerField] = Field(min_length=1, description=N_("what is recorded about a customer"))
     currencies: Many[Currency] = Field(min_length=1, description=N_("currencies"))
     currency: str = Field(description=N_("currency of an amount that names none"))
-    phone_region: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")] = Field(
-        "CN", description=N_("country of phone numbers that name none")
-    )
-    dates: Literal["ask", "month_first", "day_first"] = Field(
-        "ask", description=N_("how 3/5/2026 is read; ask: rejected as ambiguous")
-    )
-    placeholders: Placeholders = Field(Placeholders(), description=N_("what people write to say nothing"))
     completeness: Completeness = Field(description=N_("what makes a record complete"))
-    limits: FileLimits = Field(FileLimits(), description=N_("how large a file may be"))
 
     @cached_property
-    def by_code(self) -> Mapping[str, FieldPolicy]:
+    def by_code(self) -> Mapping[str, CustomerField]:
         """Fields by code, in the policy's order."""
         return {field.code: field for field in self.fields}
 
@@ -242,15 +180,29 @@ class CustomersSettings(Settings):
 
     def items(self, name: str, outside: Mapping[str, Iterable[CodeItem]] | None = None) -> Iterable[CodeItem] | None:
         """Return the codes of list `name`: the types, one of this policy's, or one handed in; None if there is none."""
-        if name == "types":
-            return self.types
-        if name == "currencies":
-            return self.currencies
-        return self.lists.get(name) or (outside or {}).get(name)
+        return self.types if name == "types" else super().items(name, outside)
 
     def applies(self, to: Collection[str], type_code: str) -> bool:
         """Return whether a list of type codes and parties takes in `type_code`."""
         return type_code in to or self.type_by_code[type_code].party in to
+
+    def settle(self, columns: list[Column]) -> list[Column]:
+        """Return the columns with each name given to whom it names (`naming`)."""
+        from crmctl.customers.naming import settled
+
+        return settled(columns, self)
+
+    def check_type(self, type_code: str | None) -> None:
+        """Raise InvalidInput when there is no such customer type."""
+        from crmctl.customers.naming import check_type
+
+        check_type(type_code, self)
+
+    def lacking(self, mapping: ColumnMapping, type_code: str | None) -> list[FieldPolicy]:
+        """Return the fields without which no row could make a record of any type (or of `type_code`)."""
+        from crmctl.customers.naming import lacking
+
+        return lacking(mapping, self, type_code)
 
     def provides(self) -> Mapping[str, Collection[str]]:
         """Return the codes other policies may refer to."""

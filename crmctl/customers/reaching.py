@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from crmctl.customers.formats.emails import quick_email, read_emails
-from crmctl.customers.formats.identity import PARTING
-from crmctl.customers.formats.phones import Phone, quick_mobile, read_mobiles, read_phones
-from crmctl.customers.formats.texts import Fault, plain, unquoted
 from crmctl.customers.placing import place_of
-from crmctl.customers.policy import CustomersSettings, FieldPolicy, Party
-from crmctl.customers.readers import Context, Later, Read
+from crmctl.customers.policy import CustomerField, CustomersSettings, Party
+from crmctl.sheets.formats.emails import quick_email, read_emails
+from crmctl.sheets.formats.phones import Phone, quick_mobile, read_mobiles, read_phones
+from crmctl.sheets.formats.texts import PARTING, Fault, plain, unquoted
+from crmctl.sheets.readers import Context, Later, Read
 
 PHONE_NOT_VALIDATED = "PHONE_NOT_VALIDATED"
 FORMATS = ("mobile", "phone", "email")  # mobiles before landlines, which may hold mobiles
@@ -36,7 +35,7 @@ _READ: dict[str, tuple[Callable[[str], str | None], Callable[[str, str], list[Ph
 class ReachColumn:
     """One column of numbers or addresses and the fields its values go to."""
 
-    def __init__(self, index: int, field: FieldPolicy, settings: CustomersSettings, context: Context) -> None:
+    def __init__(self, index: int, field: CustomerField, settings: CustomersSettings, context: Context) -> None:
         self.index = index
         self.code = field.code
         self.field = field
@@ -95,7 +94,7 @@ class ReachColumn:
                 self._place(mobiles, self.mobile_to, places, party)
         self._place(here, self.field, places, party)
 
-    def _place(self, values: list[str], field: FieldPolicy, places: Places, party: Party) -> None:
+    def _place(self, values: list[str], field: CustomerField, places: Places, party: Party) -> None:
         """Write the first value to `field`, further ones to its overflow field or, without one, behind the first."""
         target = places[place_of(field, party)]
         held = target[field.code].split(PARTING) if field.code in target else []

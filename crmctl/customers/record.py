@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from crmctl.customers.formats.identity import identity_values
+from crmctl.customers.identities import identity_values
 from crmctl.customers.model import LOOK_UP, Key, Row
-from crmctl.customers.policy import CustomersSettings, FieldPolicy
+from crmctl.customers.policy import CustomerField, CustomersSettings
 from crmctl.security.identity import IDENTITY_KINDS
 
 DRAFT = "draft"  # an imported customer is a draft until its key items are checked and submitted (INF-04, INF-09)
@@ -104,7 +104,7 @@ def keys_of(
     return found
 
 
-def _identifying(settings: CustomersSettings, type_code: str) -> list[tuple[FieldPolicy, str]]:
+def _identifying(settings: CustomersSettings, type_code: str) -> list[tuple[CustomerField, str]]:
     party = settings.type_by_code[type_code].party
     found = []
     for field in settings.fields:

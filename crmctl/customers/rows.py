@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from crmctl.customers.formats.phones import ELSEWHERE
-from crmctl.customers.formats.texts import Fault
-from crmctl.customers.headers import ColumnMapping
 from crmctl.customers.joining import Amounts, Joins, Places
-from crmctl.customers.model import Reason, Rejected, Row
+from crmctl.customers.model import Row
 from crmctl.customers.placing import ATTRIBUTES, CLEAR, OWN, PERSON, KeyPlan, Step, key_plan, place_of
-from crmctl.customers.policy import CustomersSettings, FieldPolicy, Party
+from crmctl.customers.policy import CustomerField, CustomersSettings, Party
 from crmctl.customers.reaching import FORMATS, ReachColumn
-from crmctl.customers.readers import Context, Later, Read, field_reader, sealed_text
-from crmctl.customers.torncells import TornCells
 from crmctl.customers.typesigns import TypeSigns
 from crmctl.customers.usual import usual_rows
 from crmctl.policy.model import CodeItem
+from crmctl.sheets.formats.phones import ELSEWHERE
+from crmctl.sheets.formats.texts import Fault
+from crmctl.sheets.headers import ColumnMapping
+from crmctl.sheets.model import Reason, Rejected
+from crmctl.sheets.readers import Context, Later, Read, field_reader, sealed_text
+from crmctl.sheets.torncells import TornCells
 
 Outcome = Row | Rejected
 RowFunction = Callable[[int, list[str]], Outcome]
@@ -110,7 +111,7 @@ class Rows:
             steps.append((column.index, code, read or _later, place))
         return steps
 
-    def reader(self, item: FieldPolicy, organisation: bool) -> Read:
+    def reader(self, item: CustomerField, organisation: bool) -> Read:
         """Return the reader of a field as its place wants it: sealed fields are text."""
         place = place_of(item, "organisation" if organisation else "person")
         sealed = place in (OWN, PERSON) and item.format in ("integer", "choices")

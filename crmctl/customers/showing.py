@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from crmctl import clock
 from crmctl.cli.render import Column
-from crmctl.customers.formats.money import written
 from crmctl.errors import InvalidInput
 from crmctl.i18n import N_, _, lang, pick
+from crmctl.sheets.formats.money import written
 
 if TYPE_CHECKING:
     from crmctl.customers.policy import Party

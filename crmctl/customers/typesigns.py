@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from crmctl.customers.formats.texts import Fault, wording
-from crmctl.customers.headers import ColumnMapping
 from crmctl.customers.joining import Joins, joined_name
 from crmctl.customers.policy import CustomersSettings
-from crmctl.customers.readers import Context, Read, field_reader
+from crmctl.sheets.formats.texts import Fault, wording
+from crmctl.sheets.headers import ColumnMapping
+from crmctl.sheets.readers import Context, Read, field_reader
 
 
 class TypeSigns:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from crmctl.customers import usualcells
 from crmctl.customers.drafting import Draft, Memory
-from crmctl.customers.formats.texts import Fault, organisation_key, person_key
-from crmctl.customers.model import Key, Rejected, Row
+from crmctl.customers.model import Key, Row
 from crmctl.customers.placing import place_of
-from crmctl.customers.policy import FieldPolicy
+from crmctl.customers.policy import CustomerField
 from crmctl.customers.reaching import FORMATS
-from crmctl.customers.readers import Money, Read
 from crmctl.customers.usualcells import PLACES, UNTIDY
 from crmctl.security.identity import IDENTITY_KINDS
+from crmctl.sheets.formats.texts import Fault, organisation_key, person_key
+from crmctl.sheets.model import Rejected
+from crmctl.sheets.readers import Money, Read
 
 if TYPE_CHECKING:
     from crmctl.customers.rows import Rows
@@ -130,7 +131,7 @@ class _Writer:
         """Return the memory that all types of a party share."""
         return self.memories.setdefault((name, self.organisation), Memory(read, most))
 
-    def _place(self, item: FieldPolicy) -> int:
+    def _place(self, item: CustomerField) -> int:
         return place_of(item, "organisation" if self.organisation else "person")
 
     def _columns(self) -> None:

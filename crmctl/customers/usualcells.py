@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from crmctl.customers.drafting import Draft, Memory
-from crmctl.customers.formats.emails import quick_email
-from crmctl.customers.formats.phones import MOBILE_PREFIXES, quick_abroad, quick_mobile
-from crmctl.customers.formats.texts import plain
 from crmctl.customers.placing import CLEAR, place_of
-from crmctl.customers.policy import FieldPolicy
+from crmctl.customers.policy import CustomerField, CustomersSettings
 from crmctl.customers.reaching import ReachColumn
-from crmctl.customers.readers import Context, Money, Read
+from crmctl.sheets.formats.emails import quick_email
+from crmctl.sheets.formats.phones import MOBILE_PREFIXES, quick_abroad, quick_mobile
+from crmctl.sheets.formats.texts import plain
+from crmctl.sheets.readers import Context, Money, Read
 
 # From a name, a reader and a size to the memory of that name: types share them, a file's days are remembered once.
 Remember = Callable[[str, Read, int], Memory]
@@ -36,7 +36,7 @@ _DAY = 11  # characters of a day without time, at most
 _MINUTES = frozenset(f":{minute:02}:{second:02}" for minute in range(60) for second in range(60))
 
 
-def write_text(draft: Draft, i: int, item: FieldPolicy, place: int, read: Read, context: Context) -> None:
+def write_text(draft: Draft, i: int, item: CustomerField, place: int, read: Read, context: Context) -> None:
     """Text: a tidy cell is itself."""
     silent = context.placeholders(item)
     tidy = f'c{i}[0] != "\'" and untidy_notes(c{i}) is None' if item.format == "notes" else "tidy"
@@ -57,7 +57,7 @@ def write_text(draft: Draft, i: int, item: FieldPolicy, place: int, read: Read, 
     )
 
 
-def write_read(draft: Draft, i: int, item: FieldPolicy, place: int, read: Read, remember: Remember) -> None:
+def write_read(draft: Draft, i: int, item: CustomerField, place: int, read: Read, remember: Remember) -> None:
     """Any other format: codes and days come back again and again, so their readers are asked once."""
     most = {"choice": _CODES, "choices": _CODES, "date": _DAYS}.get(item.format)
     value = f"read{i}(c{i})" if most is None else f"read{i}[c{i}]"
@@ -104,7 +104,7 @@ def _hour_reader(read: Read) -> Callable[[str], str | None]:
     return hour
 
 
-def write_money(draft: Draft, i: int, item: FieldPolicy, money: Money, home: str) -> None:
+def write_money(draft: Draft, i: int, item: CustomerField, money: Money, home: str) -> None:
     """An amount: a bare number with two decimals or none, perhaps with commas; `currency` is the row's."""
     own = money.unit.currency or home
     least, most = item.range.least, item.range.most
@@ -163,13 +163,15 @@ def _amount_taker(code: str, money: Money, clearly: bool, home: str) -> Callable
 
 
 def write_reach(
-    draft: Draft, i: int, item: FieldPolicy, place: int, context: Context, *, plain: bool
+    draft: Draft, i: int, item: CustomerField, place: int, context: Context, *, plain: bool
 ) -> Callable[[bool], None]:
     """A number or an address in its usual spelling; return what writes the lines for all other spellings.
 
     `plain` says that no other column fills the field. The local `v3` is what the field has got if that was spelled
     as usual, else None.
     """
+    settings = context.settings
+    assert isinstance(settings, CustomersSettings)
     quick = {"mobile": _write_mobile, "email": _write_email}.get(item.format) if plain else None
     draft.write(f"v{i} = None")
     if quick is not None:
@@ -187,13 +189,13 @@ def write_reach(
             if c{i} and v{i} is None:
                 take{i}(c{i}, region, (clear, attributes, own, person), {organisation}, flags, blank)
             """,
-            **{f"take{i}": ReachColumn(i, item, context.settings, context).take},
+            **{f"take{i}": ReachColumn(i, item, settings, context).take},
         )
 
     return write_late
 
 
-def _write_mobile(draft: Draft, i: int, item: FieldPolicy, context: Context) -> None:
+def _write_mobile(draft: Draft, i: int, item: CustomerField, context: Context) -> None:
     dud = frozenset(text for cell in context.placeholders(item) if (text := quick_mobile(cell)))
 
     def spelled(cell: str) -> str | None:
@@ -218,7 +220,7 @@ def _write_mobile(draft: Draft, i: int, item: FieldPolicy, context: Context) -> 
     )
 
 
-def _write_email(draft: Draft, i: int, item: FieldPolicy, context: Context) -> None:
+def _write_email(draft: Draft, i: int, item: CustomerField, context: Context) -> None:
     dud = frozenset(text for cell in context.placeholders(item) if (text := quick_email(cell)))
     longest = min(_LONGEST_EMAIL, item.max_length)
 

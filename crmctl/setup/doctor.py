@@ -217,7 +217,7 @@ def _log(patient: _Patient) -> None:
 
 
 def _batches(patient: _Patient) -> None:
-    from crmctl.customers import batches
+    from crmctl.sheets import batches
     from crmctl.store import engine
 
     if patient.engine is None:

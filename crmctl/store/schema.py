@@ -13,6 +13,7 @@ TABLE_MODULES = (
     "crmctl.store.counters",
     "crmctl.audit.tables",
     "crmctl.runs.tables",
+    "crmctl.sheets.tables",
     "crmctl.customers.tables",
     "crmctl.orders.tables",
     "crmctl.staff.tables",

@@ -9,7 +9,7 @@ import workspaces
 from golden import Result, call
 
 from crmctl.customers import asking
-from crmctl.customers.formats.identity import KINDS
+from crmctl.customers.identities import KINDS
 
 MOBILE = "13900000001"
 

@@ -13,11 +13,11 @@ from sqlalchemy import select
 
 from crmctl import clock
 from crmctl.audit.verify import verify
-from crmctl.customers import batches, merge, record, tables
+from crmctl.customers import merge, record, tables
 from crmctl.customers.build import Recipe
-from crmctl.customers.importing import Import, Totals
+from crmctl.customers.importing import Import
 from crmctl.customers.live import Live
-from crmctl.customers.model import Key, Reason, Rejected, Row
+from crmctl.customers.model import Key, Row
 from crmctl.customers.packing import CONTACT_NAME, ORG_NAME, PERSON_NAME
 from crmctl.customers.pipeline import InProcess, Task
 from crmctl.customers.records import settings_of
@@ -26,6 +26,9 @@ from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.identity import IDENTITY_KINDS, BlindIndex
 from crmctl.security.sealing import Sealer
+from crmctl.sheets import batches
+from crmctl.sheets.model import Reason, Rejected, Totals
+from crmctl.sheets.tables import rejected_row
 from crmctl.store import counters
 from crmctl.store import engine as engines
 
@@ -130,7 +133,7 @@ def contents(run: Run) -> dict[str, Any]:
         customers = conn.execute(select(tables.customer).order_by(tables.customer.c.customer_id)).mappings().all()
         contacts = conn.execute(select(tables.contact).order_by(*tables.contact.primary_key)).mappings().all()
         identities = conn.execute(select(tables.identity)).all()
-        rejected = conn.execute(select(tables.rejected_row.c.row_number, tables.rejected_row.c.reasons)).all()
+        rejected = conn.execute(select(rejected_row.c.row_number, rejected_row.c.reasons)).all()
     keys = run.keys.fetch("customer", [row["customer_id"] for row in customers])
     aside = ("sealed", "sealed_hash", "created_at", "updated_at")
 

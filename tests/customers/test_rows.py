@@ -15,10 +15,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from strategies import CELLS, csv_bytes
 
-from crmctl.customers.formats.identity import identity_values
-from crmctl.customers.model import Rejected, Row
+from crmctl.customers.identities import identity_values
+from crmctl.customers.model import Row
 from crmctl.policy.model import CodeItem
 from crmctl.security.identity import IDENTITY_KINDS
+from crmctl.sheets.model import Rejected
 
 KINDS = {number: name for name, number in IDENTITY_KINDS.items()}
 Read = Callable[..., Any]

@@ -10,15 +10,16 @@ from unicodedata import is_normalized
 
 import pytest
 
-from crmctl.customers.formats.texts import notes, wording
-from crmctl.customers.headerindex import HeaderIndex
-from crmctl.customers.headers import ColumnMapping, map_headers
-from crmctl.customers.model import Rejected, Row
+from crmctl.customers.model import Row
 from crmctl.customers.policy import CustomersSettings
-from crmctl.customers.readers import Context
 from crmctl.customers.rows import Rows
 from crmctl.customers.usual import usual_rows
 from crmctl.customers.usualcells import UNTIDY
+from crmctl.sheets.formats.texts import notes, wording
+from crmctl.sheets.headerindex import HeaderIndex
+from crmctl.sheets.headers import ColumnMapping, map_headers
+from crmctl.sheets.model import Rejected
+from crmctl.sheets.readers import Context
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 ZONES = ("Asia/Shanghai", "Europe/Berlin", "Asia/Kolkata")

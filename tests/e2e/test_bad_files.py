@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from crmctl.audit.tables import audit_entry
 from crmctl.customers import tables
 from crmctl.runs import tables as run_tables
+from crmctl.sheets import tables as sheet_tables
 from crmctl.store import engine
 
 HEADER = "name,company,customer_type,mobile,email\r\n"
@@ -93,7 +94,7 @@ WHERE = {
 def counts(folder: Path) -> dict[str, int]:
     """Return how many rows every table of the database has that an import could touch, and what lies around."""
     everything = (
-        tables.customer, tables.contact, tables.identity, tables.batch, tables.rejected_row, run_tables.run,
+        tables.customer, tables.contact, tables.identity, sheet_tables.batch, sheet_tables.rejected_row, run_tables.run,
         run_tables.reservation, audit_entry,
     )  # fmt: skip
     with oracle.opened(folder) as run:

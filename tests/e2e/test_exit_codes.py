@@ -93,7 +93,7 @@ def busy(folder: Path, _given: commands.Given) -> Done:
 
 
 def locked(folder: Path, given: commands.Given) -> Done:
-    lock = folder / "locks" / "customer.import.lock"
+    lock = folder / "locks" / "import.lock"
     with started(folder, "customer", "import", "-", stdin=subprocess.PIPE) as first:
         assert until(lambda: lock.is_file() and b"customer import" in lock.read_bytes())
         second = crmctl(folder, "customer", "import", given.path, "--lock-timeout", 0.3, "-o", "json")
@@ -132,7 +132,7 @@ def unsigned(folder: Path, _given: commands.Given) -> Done:
 
 def bug(folder: Path, given: commands.Given) -> Done:
     return strike(
-        "BUG:before:1:crmctl.customers.source:inspect", folder, "customer", "import", given.path, "-o", "json"
+        "BUG:before:1:crmctl.sheets.source:inspect", folder, "customer", "import", given.path, "-o", "json"
     )
 
 

@@ -15,11 +15,13 @@ from crmctl import clock
 from crmctl.audit.tables import audit_entry, change
 from crmctl.audit.verify import verify
 from crmctl.cli.invocation import Invocation
-from crmctl.customers import batches, merge, tables
+from crmctl.customers import merge, tables
 from crmctl.runs import run as runs
 from crmctl.runs import tables as run_tables
 from crmctl.runs.run import Run
 from crmctl.security.sealing import Sealer
+from crmctl.sheets import batches
+from crmctl.sheets.tables import batch
 from crmctl.store import engine
 
 ASIDE = ("sealed", "sealed_hash")
@@ -36,13 +38,13 @@ def opened(folder: Path) -> Iterator[Run]:
 def states(folder: Path) -> dict[int, str]:
     """Return the state of every batch, by number."""
     with opened(folder) as run, engine.read(run.engine) as conn:
-        return {row.batch_id: row.state for row in conn.execute(select(tables.batch))}
+        return {row.batch_id: row.state for row in conn.execute(select(batch))}
 
 
 def chunks(run: Run) -> list[int]:
     """Return how many chunks of each batch are committed."""
     with engine.read(run.engine) as conn:
-        return [row.chunks for row in conn.execute(select(tables.batch).order_by(tables.batch.c.batch_id))]
+        return [row.chunks for row in conn.execute(select(batch).order_by(batch.c.batch_id))]
 
 
 def runs_of(run: Run, command: str) -> list[tuple[str, int | None]]:
@@ -126,18 +128,18 @@ def complaints(folder: Path) -> list[str]:
         found = [problem.message for problem in verify(run.engine, changes=True, rows=True).problems]
         with engine.read(run.engine) as conn:
             customers = set(conn.execute(select(tables.customer.c.customer_id)).scalars())
-            numbers = set(conn.execute(select(tables.batch.c.batch_id)).scalars())
-            states = Counter(conn.execute(select(tables.batch.c.state)).scalars())
+            numbers = set(conn.execute(select(batch.c.batch_id)).scalars())
+            states = Counter(conn.execute(select(batch.c.state)).scalars())
             reserved = conn.execute(select(func.count()).select_from(run_tables.reservation)).scalar_one()
             moments = conn.execute(
-                select(tables.batch.c.started_at, tables.customer.c.created_at)
-                .join_from(tables.customer, tables.batch, tables.customer.c.batch_id == tables.batch.c.batch_id)
+                select(batch.c.started_at, tables.customer.c.created_at)
+                .join_from(tables.customer, batch, tables.customer.c.batch_id == batch.c.batch_id)
                 .distinct()
             ).all()
             told = _told(conn)
             sums = {
                 row.batch_id: {name: getattr(row, name) for name in batches.COUNTS}
-                for row in conn.execute(select(tables.batch))
+                for row in conn.execute(select(batch))
             }
         for kind, owners in (("customer", customers), ("batch", numbers)):
             held = list(run.keys.owner_ids(kind))

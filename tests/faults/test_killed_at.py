@@ -16,8 +16,8 @@ POINTS = {
     "the batch has a number": ("after:1:crmctl.store.counters:take", None),
     "the batch's key is committed": ("after:1:crmctl.security.keystore:KeyStore.add", None),
     "the run is begun, the batch not": ("after:1:crmctl.runs.run:begin", None),
-    "the batch is not committed yet": ("after:1:crmctl.customers.batches:create", None),
-    "the batch is committed": ("after:1:crmctl.customers.intake:_open_batch", 0),
+    "the batch is not committed yet": ("after:1:crmctl.sheets.batches:create", None),
+    "the batch is committed": ("after:1:crmctl.sheets.intake:_open_batch", 0),
     "numbers of chunk 1 are reserved": ("after:1:crmctl.customers.apply:reserve", 0),
     "keys of chunk 1 are being committed": ("before:2:crmctl.security.keystore:KeyStore.add", 0),
     "keys of chunk 1 are committed": ("after:2:crmctl.security.keystore:KeyStore.add", 0),
@@ -68,8 +68,8 @@ def test_killed_where(folder: Path, small: commands.Given, references: Any, wher
 
 RESUMED = {
     "orphan keys are gone, their reservation not": "after:1:crmctl.security.keystore:KeyStore.remove",
-    "orphan keys and reservation are gone": "after:1:crmctl.customers.batches:remove_orphan_keys",
-    "the batch runs again": "after:1:crmctl.customers.batches:set_state",
+    "orphan keys and reservation are gone": "after:1:crmctl.customers.orphans:remove_orphan_keys",
+    "the batch runs again": "after:1:crmctl.sheets.batches:set_state",
     "the next keys are committed": "after:1:crmctl.security.keystore:KeyStore.add",
     "the next chunk is committed": "after:1:crmctl.customers.apply:apply",
 }
@@ -107,8 +107,8 @@ def test_killed_with_a_second_process_ahead(
 
 
 STDIN = {
-    "the spool is written": ("after:1:crmctl.customers.origin:write_spool", False),
-    "the batch is committed": ("after:1:crmctl.customers.intake:_open_batch", True),
+    "the spool is written": ("after:1:crmctl.sheets.origin:write_spool", False),
+    "the batch is committed": ("after:1:crmctl.sheets.intake:_open_batch", True),
     "chunk 2 is committed": ("after:2:crmctl.customers.apply:apply", True),
 }
 

@@ -181,7 +181,7 @@ def test_a_sealing_process_that_never_comes_up(make: Any, large: commands.Given)
 
 def test_a_signal_after_the_last_word_comes_too_late(make: Any, small: commands.Given) -> None:
     folder = make("sqlite")
-    point = "SIGTERM:before:1:crmctl.customers.intake:_outcome"
+    point = "SIGTERM:before:1:crmctl.sheets.intake:_outcome"
     done = strike(point, folder, "customer", "import", small.path)
 
     assert done.status == 143
