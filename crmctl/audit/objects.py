@@ -14,6 +14,8 @@ from crmctl.store.metadata import UtcTime
 PROTECTED: Sequence[str] = (
     "crmctl.customers.protected:CUSTOMER",
     "crmctl.customers.protected:CONTACT",
+    "crmctl.staff.protected:STAFF",
+    "crmctl.staff.protected:ABSENCE",
 )
 _STAMP = '\'YYYY-MM-DD"T"HH24:MI:SS"Z"\''  # `clock.stamp` in PostgreSQL's words
 
