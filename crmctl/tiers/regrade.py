@@ -67,27 +67,33 @@ def regrade(run: Run, request: Request, tell: Tell) -> Outcome:
     Raises ValueUndecided while a figure is unset, LimitExceeded before anything is written, Refused for customers
     there are not.
     """
-    base = basis_of(run, request)
-    _known(run, request)
+    known(run, request)
+    base = basis_of(run, request)  # undecided values are told before a run begins
     if run.dry_run:
         tallies = _surveyed(run, base)
         _within_limits(run, request, tallies)
         return _outcome(run, tallies)
     run = runs.begin(run)
     with runs.recorded_failure(run):
-        tallies = _surveyed(run, base)
-        _within_limits(run, request, tallies)
-        applied = Applied()
-        for position, tally in enumerate(tallies):
-            if not tally.scoped.ruling.report:
-                for chunk in chunks(_found(run, base, position, tally)):
-                    _held(run)
-                    apply(run, tally.scoped.grading, chunk, applied)
-                    tell(len(chunk))
-        outcome = _outcome(run, tallies, applied)
-        with engine.write(run.engine) as conn:
-            runs.finish(conn, run, "done", 0, outcome.counts)
-            entries.append(conn, run.entry("done", at=clock.now(), counts=outcome.counts))
+        return regraded(run, request, tell)
+
+
+def regraded(run: Run, request: Request, tell: Tell, first_chunk: int = 0) -> Outcome:
+    """Grade within a run that has begun; its transactions are numbered from `first_chunk` on."""
+    base = basis_of(run, request)
+    tallies = _surveyed(run, base)
+    _within_limits(run, request, tallies)
+    applied = Applied(chunks=first_chunk)
+    for position, tally in enumerate(tallies):
+        if not tally.scoped.ruling.report:
+            for chunk in chunks(_found(run, base, position, tally)):
+                _held(run)
+                apply(run, tally.scoped.grading, chunk, applied)
+                tell(len(chunk))
+    outcome = _outcome(run, tallies, applied)
+    with engine.write(run.engine) as conn:
+        runs.finish(conn, run, "done", 0, outcome.counts)
+        entries.append(conn, run.entry("done", at=clock.now(), counts=outcome.counts))
     return outcome
 
 
@@ -97,7 +103,8 @@ def _held(run: Run) -> None:
         run.held.check()
 
 
-def _known(run: Run, request: Request) -> None:
+def known(run: Run, request: Request) -> None:
+    """Raise Refused for a customer there is not."""
     if not request.customers:
         return
     number = customer.c.customer_id

@@ -95,7 +95,7 @@ class Basis:
 
 
 def basis(policies: PolicySet, at: datetime, decimals: int, part: Part) -> Basis:
-    """Return what to grade by. Raises ValueUndecided naming all that is unset, InvalidInput where nothing is in force."""
+    """Return what to grade by. Raises ValueUndecided naming all that is unset, InvalidInput with nothing in force."""
     rulings = in_force(policies, "tiers", at.date())
     if not rulings:
         raise InvalidInput(

@@ -1,0 +1,249 @@
+"""`crmctl tier …`: regrade, explain, override, overrides, history, list, summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmctl.cli.options import Invocation, command
+from crmctl.cli.render import Column, Table
+from crmctl.i18n import N_, _
+
+if TYPE_CHECKING:
+    from crmctl.runs.run import Run
+    from crmctl.tiers.regrade import Outcome, Request
+
+READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74)
+CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 10, 11, 12, 74, 130, 143)
+
+
+@command(
+    example=("crmctl tier regrade --dry-run", "crmctl tier regrade --customer C-000123"),
+    exits=CHANGING_EXITS,
+    changes=True,
+    formats=("table", "json", "ndjson", "csv", "xlsx"),
+    as_of=True,
+)
+@click.option("--customer", "customers", multiple=True, metavar="NUMBER", help=N_("Only this customer; repeatable."))
+@click.option("--max-changes", type=click.IntRange(min=0), help=N_("Allow so many changes of tier (logged)."))
+@click.option("--limit", type=click.IntRange(min=0), default=20, help=N_("How many moves to list; 0 lists none."))
+def regrade_command(call: Invocation, customers: tuple[str, ...], max_changes: int | None, limit: int) -> int | None:
+    """Grade customers by the tiers policy in force.
+
+    Every figure is taken at the time of the run, or of --as-of. Whoever stays as it is is not touched; what changes is
+    logged with its rule and its figures. Twice in a row changes nothing the second time. The limits of the policy are
+    checked before anything is written.
+    """
+    from crmctl.customers import showing
+    from crmctl.runs import run as runs
+    from crmctl.tiers import regrade, telling
+
+    with runs.open_run(call, "tier regrade", "tier.regrade", lock="tiers") as run:
+        numbers = tuple(showing.parse_number(number) for number in customers)
+        request = regrade.Request(numbers, max_changes, telling.decimals_of(run.policies))
+        with call.progress(_("grading")) as progress:
+            outcome = regrade.regrade(run, request, progress.advance)
+        _emit(call, run, request, outcome, limit)
+    return None
+
+
+def _emit(call: Invocation, run: Run, request: Request, outcome: Outcome, limit: int) -> None:
+    from crmctl.tiers import regrade, telling
+
+    policies = run.policies
+    for_people = call.output == "table"
+    words = telling.words_of(policies) if for_people else None
+    if call.output in ("table", "json"):
+        listed = [(tally.scoped.grading, move) for tally, move in outcome.moves[:limit]]
+    else:
+        listed = [(tally.scoped.grading, move) for tally, move in outcome.moves]
+        if not outcome.complete and outcome.dry_run:
+            listed = ((scoped.grading, move) for scoped, move in regrade.all_moves(run, request))  # type: ignore[assignment]
+    rows = (telling.move_row(grading, move, words) for grading, move in listed)
+    moves = Table(telling.move_columns(policies), rows if not for_people else list(rows), "moves")
+    document = {
+        "run_id": outcome.run_id,
+        "dry_run": outcome.dry_run,
+        **outcome.counts,
+        "missed": outcome.missed,
+        "matrix": outcome.matrix,
+        "matrix_reported": outcome.reported,
+        "moves_listed": min(limit, len(outcome.moves)),
+    }
+    if call.output in ("csv", "xlsx", "ndjson"):
+        call.emit(document, moves)
+        return
+    parts: list[Any] = [telling.counts_table(outcome)]
+    if outcome.matrix:
+        parts.append(telling.matrix_table(policies, outcome.matrix))
+    if outcome.reported:
+        parts += [_("Policies in report mode would change:"), telling.matrix_table(policies, outcome.reported)]
+    if listed:
+        parts.append(moves)
+    more = outcome.counts["changed"] + outcome.counts["reported"] - len(list(listed))
+    if more > 0 and limit:
+        parts.append(_("… and {number} more; all of them: --dry-run -o csv").format(number=f"{more:,}"))
+    if outcome.missed:
+        parts.append(_("{number} customers changed meanwhile; the next run grades them").format(number=outcome.missed))
+    if call.output == "json":
+        parts = [moves]
+    call.emit(document, *parts)
+
+
+@command(example="crmctl tier explain C-000123", exits=(*READING_EXITS, 12), as_of=True, formats=("table", "json"))
+@click.argument("number")
+def explain_command(call: Invocation, number: str) -> int | None:
+    """Say why a customer has its tier: rule, clause, figures, and what is short of the tiers above."""
+    from crmctl.customers import showing
+    from crmctl.runs import run as runs
+    from crmctl.tiers import explain, overrides, telling
+
+    with runs.open_run(call, "tier explain", "tier.explain") as run:
+        wanted = showing.parse_number(number)
+        found = explain.explain(run, wanted, telling.decimals_of(run.policies))
+        run = runs.record_reading(run, obj=f"customer:{wanted}", n=1)
+        reason = overrides.reason_of(run, found.override) if found.override and call.output == "table" else ""
+        columns = (Column("what", N_("What")), Column("value", N_("Value")))
+        rows = list(telling.explanation_lines(run.policies, found, reason))
+        document = {"run_id": run.run_id, **telling.explanation_document(run.policies, found)}
+        call.emit(document, Table(columns, rows))
+    return None
+
+
+@command(
+    example=("crmctl tier override C-000123 --floor important --reason '战略客户' --until 2027-06-30",),
+    exits=CHANGING_EXITS,
+    changes=True,
+)
+@click.argument("number")
+@click.option("--pin", default="", metavar="TIER", help=N_("It has this tier, whatever the rules say."))
+@click.option("--floor", default="", metavar="TIER", help=N_("It has this tier at least."))
+@click.option("--ceiling", default="", metavar="TIER", help=N_("It has this tier at most."))
+@click.option("--lift", is_flag=True, help=N_("End the override in force."))
+@click.option("--reason", default="", help=N_("Why; kept sealed."))
+@click.option("--until", default="", metavar="DAY", help=N_("Last day it holds; until it is lifted unless given."))
+@click.option("--max-changes", type=click.IntRange(min=0), help=N_("Allow so many changes of tier (logged)."))
+def override_command(call: Invocation, number: str, max_changes: int | None, **given: Any) -> int | None:  # noqa: ANN401
+    """Put a person's decision above the rules for one customer, and grade it at once.
+
+    One override holds at a time: a new one lifts the one before.
+    """
+    from crmctl.customers import showing
+    from crmctl.runs import run as runs
+    from crmctl.tiers import overriding, regrade, telling
+
+    with runs.open_run(call, "tier override", "tier.override", lock="tiers") as run:
+        wanted = showing.parse_number(number)
+        wish = overriding.wish(run, wanted, given)
+        request = regrade.Request((wanted,), max_changes, telling.decimals_of(run.policies))
+        outcome = overriding.override(run, wish, request)
+        _emit(call, run, request, outcome, 1)
+    return None
+
+
+@command(example="crmctl tier overrides", exits=(*READING_EXITS, 12))
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help=N_("How many to show."))
+@click.option("--after", default="", metavar="NUMBER", help=N_("Continue after this customer."))
+def overrides_command(call: Invocation, limit: int, after: str) -> int | None:
+    """List the overrides in force, with their reasons."""
+    from crmctl.customers import showing
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.tiers import overrides, telling
+
+    with runs.open_run(call, "tier overrides", "tier.overrides") as run:
+        day = runs.today(run.policies, run.at)
+        with engine.read(run.engine) as conn:
+            found = overrides.listed(conn, day, limit, showing.parse_number(after) if after else 0)
+        run = runs.record_reading(run, n=len(found))
+        columns = (
+            Column("customer", N_("Customer"), show=showing.number_text),
+            Column("kind", N_("Kind"), show=lambda value: _(telling.KINDS[value])),
+            Column("tier", N_("Tier"), show=lambda value: telling.tier_label(run.policies, value)),
+            Column("until", N_("Until")),
+            Column("person", N_("Who")),
+            Column("reason", N_("Reason")),
+        )
+        rows = [
+            (each.customer_id, each.kind, each.tier, each.until_on, each.person, overrides.reason_of(run, each))
+            for each in found
+        ]
+        call.emit({"run_id": run.run_id}, Table(columns, rows, "overrides"))
+    return None
+
+
+@command(example="crmctl tier history C-000123", exits=READING_EXITS, as_of=True)
+@click.argument("number")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help=N_("How many to show."))
+def history_command(call: Invocation, number: str, limit: int) -> int | None:
+    """Show every change of a customer's tier with what it rested on, newest first."""
+    from crmctl.customers import showing
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.tiers import records, telling
+
+    with runs.open_run(call, "tier history", "tier.history") as run:
+        wanted = showing.parse_number(number)
+        with engine.read(run.engine) as conn:
+            found = records.history(conn, wanted, run.as_of, limit)
+        run = runs.record_reading(run, obj=f"customer:{wanted}", n=len(found))
+        columns = (
+            Column("at", N_("At")),
+            Column("effective_at", N_("Decided for"), detail=True),
+            Column("from", N_("From"), show=lambda value: telling.tier_label(run.policies, value)),
+            Column("to", N_("To"), show=lambda value: telling.tier_label(run.policies, value)),
+            Column("cause", N_("Because"), show=lambda value: _(telling.CAUSES.get(value, value))),
+            Column("policy", N_("Policy")),
+            Column("version", N_("Version")),
+            Column("rule", N_("Rule")),
+            Column("inputs", N_("Figures"), show=lambda value: ", ".join(f"{k}={v}" for k, v in value.items())),
+            Column("person", N_("Who")),
+            Column("run", N_("Run")),
+        )
+        rows = [
+            (
+                *records.local_times(each, run.zone), each.from_tier, each.to_tier, each.cause, each.policy,
+                each.policy_version, each.rule, each.inputs, each.person, each.run_id,
+            )
+            for each in found
+        ]  # fmt: skip
+        call.emit({"run_id": run.run_id, "customer": wanted}, Table(columns, rows, "changes"))
+    return None
+
+
+@command(example="crmctl tier summary", exits=READING_EXITS)
+def summary_command(call: Invocation) -> int | None:
+    """Say how many customers each tier has."""
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.tiers import records, telling
+
+    with runs.open_run(call, "tier summary", "tier.summary") as run:
+        with engine.read(run.engine) as conn:
+            counts = records.summary(conn)
+        run = runs.record_reading(run, n=sum(counts.values()))
+        settings: Any = run.policies.settings("tiers")
+        codes = [*(tier.code for tier in settings.tiers), "none"]
+        ordered = {code: counts.get(code, 0) for code in dict.fromkeys([*codes, *counts])}
+        columns = (
+            Column(
+                "tier", N_("Tier"), show=lambda code: telling.tier_label(run.policies, None if code == "none" else code)
+            ),
+            Column("customers", N_("Customers"), right=True),
+        )
+        call.emit({"run_id": run.run_id, "tiers": ordered}, Table(columns, list(ordered.items())))
+    return None
+
+
+@command(example="crmctl tier list", exits=(0, 2, 4, 6, 10, 11, 74))
+def list_command(call: Invocation) -> int | None:
+    """List the tiers: who belongs to each, what each is owed, by which clauses."""
+    from crmctl.runs import run as runs
+    from crmctl.tiers import listing
+
+    with runs.open_run(call, "tier list", "tier.list") as run:
+        columns, rows = listing.tiers(run)
+        run = runs.record_reading(run, n=len(rows))
+        call.emit({"run_id": run.run_id}, Table(columns, rows, "tiers"))
+    return None

@@ -1,0 +1,104 @@
+"""Why a customer has its tier: rule, clause, figures and near misses, from the same facts as the re-grade (TIER-04)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from crmctl.customers.tables import customer
+from crmctl.errors import Refused
+from crmctl.i18n import _
+from crmctl.policy.evaluate import Near, near
+from crmctl.policy.metrics import Left, Value, by_source, source_at
+from crmctl.policy.scopes import Ruling
+from crmctl.runs.run import Run
+from crmctl.store import engine
+from crmctl.tiers import overrides
+from crmctl.tiers.decide import Graded, Held, Settled, graded, settled
+from crmctl.tiers.grading import Grading
+from crmctl.tiers.regrade import Request, basis_of
+from crmctl.tiers.survey import Basis
+from crmctl.tiers.tables import tier_grace
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One customer's tier explained; `graded` is None where an exception keeps the policy away or none is in force."""
+
+    customer_id: int
+    tier: str | None  # as stored
+    ruling: Ruling | None
+    grading: Grading | None
+    graded: Graded | None
+    settled: Settled | None
+    override: overrides.Override | None
+    since: date | None  # first day of a downgrade that waits
+    excepted: str = ""  # the reason of the exception
+
+    def near_misses(self) -> list[tuple[str, tuple[Near, ...]]]:
+        """Return for each tier above the customer's own what stands in the way."""
+        if self.graded is None:
+            return []
+        own = self.graded.rule.rank if self.graded.rule else 1 << 30
+        return [(rule.tier, near(trace)) for rule, trace in self.graded.traces if trace is not None and rule.rank < own]
+
+
+def explain(run: Run, number: int, decimals: int) -> Explanation:
+    """Return why customer `number` has the tier it has, at the run's time. Raises Refused when there is none."""
+    base = basis_of(run, Request(customers=(number,), decimals=decimals))
+    day = base.at.date()
+    with engine.read(run.engine) as conn:
+        row = conn.execute(select(customer.c.tier).where(customer.c.customer_id == number)).first()
+        if row is None:
+            raise Refused(
+                _("there is no customer {number}").format(number=f"C-{number:06d}"),
+                hint=_("see: crmctl customer list"),
+                code="CUSTOMER_UNKNOWN",
+            )
+        override = overrides.in_force(conn, number, day)
+        since = _since(conn, number)
+        place, excepted = _place(conn, base, number)
+        if place is None:
+            return Explanation(number, row.tier, None, None, None, None, override, since)
+        scoped = base.scoped[place]
+        if excepted:
+            return Explanation(number, row.tier, scoped.ruling, scoped.grading, None, None, override, since, excepted)
+        found = graded(scoped.grading, facts(conn, scoped.grading, base, number))
+    held = Held(override.kind, override.tier) if override else None
+    wanted = found.rule.tier if found.rule else None
+    result = settled(scoped.grading, wanted, row.tier, held, since, day)
+    return Explanation(number, row.tier, scoped.ruling, scoped.grading, found, result, override, since)
+
+
+def facts(conn: Connection, grading: Grading, base: Basis, number: int) -> Mapping[Left, Value]:
+    """Return the figures of one customer that its grading asks for."""
+    found: dict[Left, Value] = {}
+    for target, lefts in by_source(grading.asked()).items():
+        found.update(source_at(target).facts(conn, [number], lefts, base.at)[number])
+    return found
+
+
+def _place(conn: Connection, base: Basis, number: int) -> tuple[int | None, str]:
+    """Return which of the policies grades the customer, and the reason of the exception that keeps it away."""
+    one = customer.c.customer_id == number
+    for place, (fits, excepted) in enumerate(base.conditions):
+        for condition, out in ((fits, False), (excepted, True)):
+            if conn.execute(select(customer.c.customer_id).where(one, condition)).first() is not None:
+                return place, _reason(base, place, number) if out else ""
+    return None, ""
+
+
+def _reason(base: Basis, place: int, number: int) -> str:
+    exempt = base.scoped[place].ruling.exempt
+    named = [each for each in exempt if number in each.numbers]
+    return (named or exempt)[0].reason
+
+
+def _since(conn: Connection, number: int) -> date | None:
+    query = select(tier_grace.c.since_on).where(tier_grace.c.customer_id == number)
+    found: Any = conn.execute(query).scalar_one_or_none()
+    return None if found is None else date.fromisoformat(found)
