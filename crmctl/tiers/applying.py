@@ -5,7 +5,7 @@ A machine's decision is no edit by a person: `derived_version` goes up, `version
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -55,8 +55,14 @@ class Applied:
         return {"changed": self.changed, "waiting": self.waiting, "recovered": self.recovered, "missed": self.missed}
 
 
-def apply(run: Run, grading: Grading, found: Sequence[Move], applied: Applied) -> None:
-    """Write one chunk of moves and count it in `applied`."""
+def apply(
+    run: Run,
+    grading: Grading,
+    found: Sequence[Move],
+    applied: Applied,
+    also: Callable[[Connection], None] | None = None,
+) -> None:
+    """Write one chunk of moves and count it in `applied`; `also` is done in the same transaction."""
     changing = [move for move in found if move.action == CHANGE]
     starting = [move for move in found if move.action == WAIT]
     ending = [move.customer_id for move in found if move.since_on is not None and move.action in (CHANGE, CLEAR)]
@@ -68,6 +74,8 @@ def apply(run: Run, grading: Grading, found: Sequence[Move], applied: Applied) -
         waits = [(m.customer_id, _wanted(grading, m), run_day(run), run.run_id) for m in starting]
         bulk.replace_rows(conn, tier_grace, _GRACE, waits)
         bulk.delete_rows(conn, tier_grace, ("customer_id",), [(number,) for number in ending])
+        if also is not None:
+            also(conn)
         summary = changes.summary()
         body = run.entry(
             "done",

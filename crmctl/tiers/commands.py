@@ -8,6 +8,7 @@ import click
 
 from crmctl.cli.options import Invocation, command
 from crmctl.cli.render import Column, Table
+from crmctl.errors import UsageProblem
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from crmctl.tiers.regrade import Outcome, Request
 
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74)
-CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 10, 11, 12, 74, 130, 143)
+CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 8, 10, 11, 12, 74, 130, 143)
 
 
 @command(
@@ -27,28 +28,53 @@ CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 10, 11, 12, 74, 130, 143)
 )
 @click.option("--customer", "customers", multiple=True, metavar="NUMBER", help=N_("Only this customer; repeatable."))
 @click.option("--max-changes", type=click.IntRange(min=0), help=N_("Allow so many changes of tier (logged)."))
+@click.option("--plan", is_flag=True, help=N_("Save what would change as a plan, and print its number."))
+@click.option("--apply", "apply_", type=click.IntRange(min=1), metavar="PLAN", help=N_("Apply a saved plan."))
+@click.option(
+    "--valid", type=click.IntRange(1, 24 * 30), default=72, help=N_("Hours that a saved plan may be applied.")
+)
 @click.option("--limit", type=click.IntRange(min=0), default=20, help=N_("How many moves to list; 0 lists none."))
-def regrade_command(call: Invocation, customers: tuple[str, ...], max_changes: int | None, limit: int) -> int | None:
+def regrade_command(call: Invocation, customers: tuple[str, ...], max_changes: int | None, **given: Any) -> int | None:  # noqa: ANN401
     """Grade customers by the tiers policy in force.
 
     Every figure is taken at the time of the run, or of --as-of. Whoever stays as it is is not touched; what changes is
     logged with its rule and its figures. Twice in a row changes nothing the second time. The limits of the policy are
     checked before anything is written.
     """
+    from datetime import timedelta
+
     from crmctl.customers import showing
     from crmctl.runs import run as runs
-    from crmctl.tiers import regrade, telling
+    from crmctl.tiers import planning, regrade, telling
 
+    _no_two(call, given, customers)
     with runs.open_run(call, "tier regrade", "tier.regrade", lock="tiers") as run:
         numbers = tuple(showing.parse_number(number) for number in customers)
         request = regrade.Request(numbers, max_changes, telling.decimals_of(run.policies))
+        plan = None
         with call.progress(_("grading")) as progress:
-            outcome = regrade.regrade(run, request, progress.advance)
-        _emit(call, run, request, outcome, limit)
+            if given["plan"]:
+                saved = planning.save(run, request, timedelta(hours=given["valid"]))
+                plan, outcome = saved.plan_id, saved.outcome
+            elif given["apply_"]:
+                plan = given["apply_"]
+                outcome = planning.apply_plan(run, plan, request, progress.advance)
+            else:
+                outcome = regrade.regrade(run, request, progress.advance)
+        _emit(call, run, request, outcome, given["limit"], plan)
+    if outcome.refusal is not None:
+        raise outcome.refusal
     return None
 
 
-def _emit(call: Invocation, run: Run, request: Request, outcome: Outcome, limit: int) -> None:
+def _no_two(call: Invocation, given: dict[str, Any], customers: tuple[str, ...]) -> None:
+    if given["plan"] and (given["apply_"] or call.dry_run):
+        raise UsageProblem(_("--plan saves a plan: it goes with neither --apply nor --dry-run"))
+    if given["apply_"] and (customers or call.as_of):
+        raise UsageProblem(_("--apply takes the plan as it is: neither --customer nor --as-of applies"))
+
+
+def _emit(call: Invocation, run: Run, request: Request, outcome: Outcome, limit: int, plan: int | None = None) -> None:
     from crmctl.tiers import regrade, telling
 
     policies = run.policies
@@ -65,6 +91,7 @@ def _emit(call: Invocation, run: Run, request: Request, outcome: Outcome, limit:
     document = {
         "run_id": outcome.run_id,
         "dry_run": outcome.dry_run,
+        "plan": plan,
         **outcome.counts,
         "missed": outcome.missed,
         "matrix": outcome.matrix,
@@ -83,7 +110,10 @@ def _emit(call: Invocation, run: Run, request: Request, outcome: Outcome, limit:
         parts.append(moves)
     more = outcome.counts["changed"] + outcome.counts["reported"] - len(list(listed))
     if more > 0 and limit:
-        parts.append(_("… and {number} more; all of them: --dry-run -o csv").format(number=f"{more:,}"))
+        told = _("… and {number} more; all of them: --dry-run -o csv") if outcome.dry_run else _("… and {number} more")
+        parts.append(told.format(number=f"{more:,}"))
+    if plan is not None and outcome.dry_run and not call.dry_run:
+        parts.append(_("Plan {plan} is saved; apply it with: crmctl tier regrade --apply {plan}").format(plan=plan))
     if outcome.missed:
         parts.append(_("{number} customers changed meanwhile; the next run grades them").format(number=outcome.missed))
     if call.output == "json":

@@ -134,7 +134,7 @@ def moves(each: Scoped, fits: ColumnElement[bool], at: datetime, part: Part) -> 
         columns.customer_id, action.label("action"), columns.before, after.label("after"), columns.rank,
         columns.held, columns.since_on, *values,
     ).subquery("moves")  # fmt: skip
-    return select(told).where(told.c.action.is_not(None)).order_by(told.c.customer_id)
+    return select(told).where(told.c.action.is_not(None))
 
 
 def _graded(grading: Grading, fits: ColumnElement[bool], at: datetime, part: Part) -> Select[Any]:

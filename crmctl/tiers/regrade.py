@@ -6,7 +6,7 @@ A killed run needs no repair: what is committed is graded, and the next run find
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers.tables import customer
-from crmctl.errors import Refused
+from crmctl.errors import LimitExceeded, Refused
 from crmctl.i18n import _
 from crmctl.runs import limits
 from crmctl.runs import run as runs
@@ -52,6 +52,7 @@ class Outcome:
     moves: list[tuple[Tally, Move]] = field(default_factory=list)
     complete: bool = True  # whether `moves` are all there are
     missed: int = 0
+    refusal: LimitExceeded | None = None  # of a dry run: what the run would be refused with
 
 
 def basis_of(run: Run, request: Request) -> Basis:
@@ -70,9 +71,12 @@ def regrade(run: Run, request: Request, tell: Tell) -> Outcome:
     known(run, request)
     base = basis_of(run, request)  # undecided values are told before a run begins
     if run.dry_run:
-        tallies = _surveyed(run, base)
-        _within_limits(run, request, tallies)
-        return _outcome(run, tallies)
+        tallies = surveyed(run, base)
+        try:
+            _within_limits(run, request, tallies)
+        except LimitExceeded as refusal:
+            return replace(outcome_of(run, tallies), refusal=refusal)
+        return outcome_of(run, tallies)
     run = runs.begin(run)
     with runs.recorded_failure(run):
         return regraded(run, request, tell)
@@ -81,7 +85,7 @@ def regrade(run: Run, request: Request, tell: Tell) -> Outcome:
 def regraded(run: Run, request: Request, tell: Tell, first_chunk: int = 0) -> Outcome:
     """Grade within a run that has begun; its transactions are numbered from `first_chunk` on."""
     base = basis_of(run, request)
-    tallies = _surveyed(run, base)
+    tallies = surveyed(run, base)
     _within_limits(run, request, tallies)
     applied = Applied(chunks=first_chunk)
     for position, tally in enumerate(tallies):
@@ -90,7 +94,7 @@ def regraded(run: Run, request: Request, tell: Tell, first_chunk: int = 0) -> Ou
                 _held(run)
                 apply(run, tally.scoped.grading, chunk, applied)
                 tell(len(chunk))
-    outcome = _outcome(run, tallies, applied)
+    outcome = outcome_of(run, tallies, applied)
     with engine.write(run.engine) as conn:
         runs.finish(conn, run, "done", 0, outcome.counts)
         entries.append(conn, run.entry("done", at=clock.now(), counts=outcome.counts))
@@ -119,7 +123,8 @@ def known(run: Run, request: Request) -> None:
         )
 
 
-def _surveyed(run: Run, base: Basis) -> list[Tally]:
+def surveyed(run: Run, base: Basis) -> list[Tally]:
+    """Return what every policy would do."""
     with engine.read(run.engine) as conn:
         return surveys.survey(conn, base)
 
@@ -152,7 +157,8 @@ def _found(run: Run, base: Basis, position: int, tally: Tally) -> Iterator[Move]
         yield from sorted(found)
 
 
-def _outcome(run: Run, tallies: Sequence[Tally], applied: Applied | None = None) -> Outcome:
+def outcome_of(run: Run, tallies: Sequence[Tally], applied: Applied | None = None) -> Outcome:
+    """Return a survey as the outcome of a run, with what was applied of it."""
     counts = surveys.totals(tallies)
     if applied is not None:
         counts["unchanged"] += counts["changed"] - applied.changed

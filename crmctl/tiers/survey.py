@@ -85,9 +85,11 @@ class Basis:
         """For each policy the SQL conditions of whom it grades and whom it excepts."""
         return moves.scope_conditions(self.policies, self.scoped, self.at)
 
-    def moves(self, conn: Connection, position: int, part: Part) -> Iterator[Move]:
-        """Yield the moves of one policy for a part of the customers, by number, in flat memory."""
+    def moves(self, conn: Connection, position: int, part: Part, *, ordered: bool = False) -> Iterator[Move]:
+        """Yield the moves of one policy for a part of the customers in flat memory; `ordered`: by customer number."""
         query = moves.moves(self.scoped[position], self.conditions[position][0], self.at, part)
+        if ordered:
+            query = query.order_by(query.selected_columns.customer_id)
         found = conn.execution_options(yield_per=_AT_ONCE).execute(query)
         for rows in found.partitions():
             for row in rows:

@@ -1,0 +1,154 @@
+"""`tier regrade --plan` and `--apply`: the moves of a re-grade saved, looked at, applied as they stand (TIER-03)."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from itertools import groupby, islice
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from crmctl import clock
+from crmctl.audit import entries
+from crmctl.customers.tables import customer
+from crmctl.errors import PlanStale
+from crmctl.i18n import _
+from crmctl.runs import plans
+from crmctl.runs import run as runs
+from crmctl.runs.plans import Item, Plan
+from crmctl.runs.run import Run
+from crmctl.runs.tables import plan_item
+from crmctl.store import engine
+from crmctl.tiers import regrade
+from crmctl.tiers.applying import CHUNK, Applied, apply
+from crmctl.tiers.moves import CHANGE
+from crmctl.tiers.regrade import Outcome, Request, Tell
+from crmctl.tiers.survey import Basis, Move
+
+KIND = "tier.regrade"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A plan that was saved, and what it would do."""
+
+    plan_id: int
+    outcome: Outcome
+
+
+def save(run: Run, request: Request, valid: timedelta) -> Saved:
+    """Save what a re-grade would do as a plan; nothing else is written. Limits do not count: somebody looks at it."""
+    regrade.known(run, request)
+    base = regrade.basis_of(run, request)
+    run = runs.begin(run)
+    with runs.recorded_failure(run):
+        tallies = regrade.surveyed(run, base)
+        outcome = replace(regrade.outcome_of(run, tallies), dry_run=True)
+        with engine.read(run.engine) as conn:
+            number = plans.save(run, KIND, _items(conn, base), outcome.counts, valid)
+        with engine.write(run.engine) as conn:
+            runs.finish(conn, run, "done", 0, outcome.counts)
+            entries.append(conn, run.entry("done", obj=f"plan:{number}", counts=outcome.counts))
+    return Saved(number, outcome)
+
+
+def _items(conn: Connection, base: Basis) -> Iterator[Item]:
+    """Yield what is to be done, by customer number; where several policies are in force, merged from all of them."""
+
+    def of(position: int) -> Iterator[Item]:
+        scoped = base.scoped[position]
+        if scoped.ruling.report:
+            return
+        found: Iterator[Move] = base.moves(conn, position, base.part, ordered=True)
+        for move in found:
+            detail = (position, move.rank, move.held, move.since_on, list(move.values))
+            yield Item(move.customer_id, move.action, move.before, move.after, detail)
+
+    yield from heapq.merge(*(of(position) for position in range(len(base.scoped))))
+
+
+def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Outcome:
+    """Apply a saved plan, or what is left of it. Raises PlanStale for one that no longer fits, changing nothing."""
+    with engine.read(run.engine) as conn:
+        found = plans.find(conn, number, KIND)
+        plans.usable(conn, found, run.policies.hash, run.at)
+        _unmoved(conn, found)
+    run = replace(run, as_of=found.as_of)
+    base = regrade.basis_of(run, request)
+    if run.dry_run:
+        return _outcome(run, found, Applied())
+    run = runs.begin(run)
+    with runs.recorded_failure(run):
+        applied = Applied()
+        for position, chunk in _chunks(run, found):
+            advance = partial(plans.advance, number=number, cursor=chunk[-1].customer_id)
+            apply(run, base.scoped[position].grading, chunk, applied, also=advance)
+            tell(len(chunk))
+        outcome = _outcome(run, found, applied)
+        with engine.write(run.engine) as conn:
+            plans.close(conn, number, run.run_id)
+            runs.finish(conn, run, "done", 0, outcome.counts)
+            entries.append(conn, run.entry("done", at=clock.now(), obj=f"plan:{number}", counts=outcome.counts))
+    return outcome
+
+
+def _chunks(run: Run, found: Plan) -> Iterator[tuple[int, list[Move]]]:
+    """Yield what is left of a plan in chunks, each of one policy, in the order of customer numbers."""
+    after = found.cursor
+    while True:
+        with engine.read(run.engine) as conn:  # not open while a chunk is written
+            page = list(islice(plans.items(conn, found.plan_id, after, CHUNK), CHUNK))
+        for position, of_policy in groupby(page, key=lambda item: int(item.detail[0])):
+            yield position, [_move(item) for item in of_policy]
+        if len(page) < CHUNK:
+            return
+        after = page[-1].customer_id
+
+
+def _move(item: Item) -> Move:
+    _position, rank, held, since_on, values = item.detail
+    return Move(item.customer_id, item.action, item.before, item.after, rank, held, since_on, tuple(values))
+
+
+def _unmoved(conn: Connection, found: Plan) -> None:
+    """Raise PlanStale when a customer's tier is no longer what the plan saw."""
+    items = plan_item.c
+    moved = customer.c.tier.is_distinct_from(items.before)
+    query = (
+        select(func.count())
+        .select_from(plan_item.outerjoin(customer, customer.c.customer_id == items.customer_id))
+        .where(items.plan_id == found.plan_id, items.customer_id > found.cursor, moved)
+    )
+    number = int(conn.execute(query).scalar_one())
+    if number:
+        raise PlanStale(
+            _("plan {plan}: {number} customers changed since it was made").format(plan=found.plan_id, number=number),
+            hint=_("make a new plan"),
+            code="PLAN_STALE",
+        )
+
+
+def _outcome(run: Run, found: Plan, applied: Applied) -> Outcome:
+    counts: dict[str, Any] = dict(found.summary)
+    with engine.read(run.engine) as conn:
+        columns = plan_item.c
+        query = (
+            select(columns.before, columns.after, func.count())
+            .where(columns.plan_id == found.plan_id, columns.action == CHANGE)
+            .group_by(columns.before, columns.after)
+        )
+        matrix: dict[str, dict[str, int]] = {}
+        for before, after, number in conn.execute(query):
+            matrix.setdefault(before or "none", {})[after or "none"] = number
+    return Outcome(
+        run_id=run.run_id,
+        dry_run=run.dry_run,
+        counts=counts,
+        matrix={before: dict(sorted(row.items())) for before, row in sorted(matrix.items())},
+        reported={},
+        missed=applied.missed,
+    )
