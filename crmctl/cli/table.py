@@ -79,6 +79,12 @@ COMMANDS: tuple[Entry, ...] = (
         N_("Finish an import that was interrupted."),
     ),
     Entry("staff add", "crmctl.staff.commands:add_command", N_("Add a person to the staff register.")),
+    Entry(
+        "staff import",
+        "crmctl.staff.sheet_commands:import_command",
+        N_("Import a sheet of staff; staff numbers recognise people."),
+    ),
+    Entry("staff template", "crmctl.staff.sheet_commands:template_command", N_("Write the empty sheet of staff.")),
     Entry("staff list", "crmctl.staff.commands:list_command", N_("List staff, or who may not own customers and why.")),
     Entry("staff show", "crmctl.staff.commands:show_command", N_("Show one person of the staff register.")),
     Entry("staff update", "crmctl.staff.commands:update_command", N_("Change what is recorded about a person.")),
@@ -111,6 +117,11 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("policy list", "crmctl.policy.commands:list_command", N_("List the policies in force.")),
     Entry("policy show", "crmctl.policy.commands:show_command", N_("Show one policy as the program understands it.")),
     Entry("policy schema", "crmctl.policy.commands:schema_command", N_("Show what a policy kind may contain.")),
+    Entry(
+        "policy questions",
+        "crmctl.policy.commands:questions_command",
+        N_("List what the company has not decided; take the answers in."),
+    ),
     Entry("keys status", "crmctl.security.commands:status_command", N_("Show the key store's state; no secret.")),
     Entry("keys copy", "crmctl.security.commands:copy_command", N_("Copy the key store for safe keeping.")),
     Entry(

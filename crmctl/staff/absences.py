@@ -9,7 +9,7 @@ from datetime import date
 from sqlalchemy import Connection
 
 from crmctl import clock
-from crmctl.errors import InvalidInput, Refused
+from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.runs.run import Run, today
 from crmctl.staff import apply, facts
@@ -119,20 +119,6 @@ def listed(directory: Directory, staff: Staff | None, day: date | None) -> list[
         if day is None or (absence.cancelled is None and absence.until_on >= day)
     ]
     return sorted(found, key=lambda item: (item[1].from_on, item[0].staff_id, item[1].absence_id))
-
-
-def day_of(text: str, flag: str) -> date:
-    """Return the day an option names. Raises InvalidInput for anything but 2026-11-21."""
-    try:
-        if len(text) == 10 and text[4] == "-" == text[7]:
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise InvalidInput(
-        _("{flag} {text}: not a date").format(flag=flag, text=text[:20]),
-        hint=_("write 2026-11-21"),
-        code="DATE_INVALID",
-    )
 
 
 def _refuse(refusals: Iterable[Refusal]) -> None:

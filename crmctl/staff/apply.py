@@ -103,7 +103,7 @@ def logged(summary: Summary, chunk: int) -> dict[str, Any]:
 def write(conn: Connection, run: Run, writes: Sequence[Write], *, chunk: int, first_change: int) -> Summary:
     """Write rows and their changes within the caller's transaction; return what its audit entry must say of them.
 
-    No row may stand in `writes` twice.
+    A row may be written several times: each is a change, the last is what the row will be.
     """
     changes = Changes(run.run_id or 0, chunk, first_change)
     for item in writes:
@@ -124,8 +124,10 @@ def write(conn: Connection, run: Run, writes: Sequence[Write], *, chunk: int, fi
 def _rows(conn: Connection, table: ProtectedTable, writes: Sequence[Write]) -> None:
     key = table.id_column
     ordered = (key, *(name for name in table.clear_columns if name != key))
-    new = [tuple(map(item.after.get, ordered)) for item in writes if item.before is None]
-    changed = [tuple(map(item.after.get, ordered)) for item in writes if item.before is not None]
+    created = {item.after[key] for item in writes if item.before is None}
+    last = {item.after[key]: tuple(map(item.after.get, ordered)) for item in writes}
+    new = [row for number, row in last.items() if number in created]
+    changed = [row for number, row in last.items() if number not in created]
     if new:
         bulk.insert_rows(conn, table.table, ordered, new)
     if changed and bulk.update_rows(conn, table.table, ordered[:1], ordered[1:], changed) != len(changed):

@@ -88,23 +88,38 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> froze
     return frozenset(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
-def record_refusals(directory: Directory, staff_id: int, draft: Mapping[str, Any]) -> Iterator[Refusal]:
-    """Yield what speaks against the register having `draft` (field → value) for `staff_id` (0: a new person)."""
-    joined, left = draft.get("joined_on"), draft.get("left_on")
-    if joined and left and left < joined:
-        yield Refusal("LEFT_BEFORE_JOINED")
-    others = [person for person in directory.people if person.staff_id != staff_id]
+class Identities:
+    """Whose each staff number and account is, kept up to date row by row."""
+
+    def __init__(self) -> None:
+        self._owners: dict[tuple[str, str], tuple[int, str]] = {}
+        self._held: dict[int, list[tuple[str, str]]] = {}
+
+    def take(self, staff_id: int, draft: Mapping[str, Any]) -> None:
+        """Note that `staff_id` has the identities of `draft` (field → value), and no others any more."""
+        for key in self._held.pop(staff_id, ()):
+            del self._owners[key]
+        keys = [key for key, _code in _identities(draft) if key not in self._owners]
+        self._held[staff_id] = keys
+        self._owners.update(dict.fromkeys(keys, (staff_id, str(draft["number"]))))
+
+    def refusals(self, staff_id: int, draft: Mapping[str, Any]) -> Iterator[Refusal]:
+        """Yield what speaks against the register having `draft` for `staff_id` (0: a new person)."""
+        joined, left = draft.get("joined_on"), draft.get("left_on")
+        if joined and left and left < joined:
+            yield Refusal("LEFT_BEFORE_JOINED")
+        for key, code in _identities(draft):
+            owner = self._owners.get(key)
+            if owner is not None and owner[0] != staff_id:
+                yield Refusal(code, (owner[1],))
+
+
+def _identities(draft: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
     for name, code in UNIQUE.items():
-        value = draft.get(name)
-        if value:
-            key = folded(str(value))
-            numbers = tuple(other.number for other in others if folded(getattr(other, name) or "") == key)
-            if numbers:
-                yield Refusal(code, numbers)
-    accounts = {*(draft.get("uids") or ())}
-    numbers = tuple(other.number for other in others if accounts.intersection(other.uids))
-    if numbers:
-        yield Refusal("UID_TAKEN", numbers)
+        if draft.get(name):
+            yield (name, folded(str(draft[name]))), code
+    for uid in draft.get("uids") or ():
+        yield ("uids", str(uid)), "UID_TAKEN"
 
 
 def absence_refusals(

@@ -71,6 +71,11 @@ def _day(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
+def every_row(conn: Connection) -> dict[int, Row]:
+    """Return every row of staff as the change log hashes it, by staff id."""
+    return staff_rows(conn, conn.execute(select(tables.staff.c.staff_id)).scalars())
+
+
 def staff_rows(conn: Connection, ids: Iterable[int]) -> dict[int, Row]:
     """Return rows of staff as the change log hashes them, by staff id."""
     found = bulk.fetch_by_keys(conn, tables.staff, "staff_id", sorted(ids), columns.STAFF)

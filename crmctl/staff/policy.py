@@ -79,6 +79,11 @@ class StaffSettings(PlainSettings):
         """Ranks of levels by code."""
         return {level.code: level.rank for level in self.levels}
 
+    def joined(self, code: str) -> Join | None:
+        """Return which field a field is a part of, and where in it."""
+        field = self.by_code[code]
+        return field.join if isinstance(field, StaffField) else None
+
     def items(self, name: str, outside: Mapping[str, Iterable[CodeItem]] | None = None) -> Iterable[CodeItem] | None:
         """Return the codes of list `name`: levels, languages, one of this policy's, or one handed in."""
         if name in ("levels", "languages"):

@@ -16,7 +16,7 @@ from crmctl.sheets.formats.texts import Fault
 from crmctl.sheets.reasons import reason_text, suggestion_text
 from crmctl.staff import apply, facts
 from crmctl.staff.apply import Plan, Write
-from crmctl.staff.decide import Refusal, changed_fields, record_refusals
+from crmctl.staff.decide import Identities, Refusal, changed_fields
 from crmctl.staff.drafting import columns_of, context_of, draft_of, merged, readers
 from crmctl.staff.model import Directory, Staff
 from crmctl.staff.policy import StaffSettings, settings_of
@@ -74,7 +74,7 @@ def add(run: Run, texts: Mapping[str, str]) -> Outcome:
     _require(settings, draft)
 
     def decide(conn: Connection) -> Plan:
-        _refuse(settings, record_refusals(facts.directory(conn), 0, draft))
+        _refuse(settings, identities_of(facts.every_row(conn)).refusals(0, draft))
         number = apply.number(run, conn, "staff")
         row = apply.stamped(run, None, {"staff_id": number, **columns_of(draft, today(run.policies, run.at))})
         return Plan((Write(STAFF, None, row),), "created", _entry(row), row)
@@ -89,16 +89,16 @@ def update(run: Run, reference: str, texts: Mapping[str, str]) -> Outcome:
     given = _values(run, settings, texts)
 
     def decide(conn: Connection) -> Plan:
-        directory = facts.directory(conn)
-        staff = one(directory, reference)
-        before = facts.staff_rows(conn, [staff.staff_id])[staff.staff_id]
+        staff = find(conn, reference)
+        rows = facts.every_row(conn)
+        before = rows[staff.staff_id]
         old = draft_of(before)
         draft = merged(old, given)
         fields = changed_fields(old, draft)
         if not fields:
             return Plan((), "unchanged", _entry(before), before)
         _require(settings, draft)
-        _refuse(settings, record_refusals(directory, staff.staff_id, draft))
+        _refuse(settings, identities_of(rows).refusals(staff.staff_id, draft))
         row = apply.stamped(run, before, columns_of(draft, today(run.policies, run.at)))
         write = Write(STAFF, before, row, fields)
         return Plan((write,), "updated", {**_entry(row), "fields": sorted(fields)}, row)
@@ -112,6 +112,14 @@ def deactivate(run: Run, reference: str, left_on: str) -> Outcome:
     """Record the day on which a person leaves (today when empty): from that day on not in post. Raises as `update`."""
     day = left_on or today(run.policies, run.at).isoformat()
     return update(run, reference, {"left_on": day})
+
+
+def identities_of(rows: Mapping[int, facts.Row]) -> Identities:
+    """Return whose each number and account is, from rows by staff id."""
+    known = Identities()
+    for staff_id, row in rows.items():
+        known.take(staff_id, draft_of(row))
+    return known
 
 
 def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
