@@ -171,6 +171,34 @@ class Changes:
             change += 1
         self._next = change
 
+    def update_all(self, updated: Sequence[tuple[int, str, int, int, str, bytes, bytes, bytes]], fields: str) -> None:
+        """Note many objects whose clear columns changed and whose envelope did not, as `update` does one.
+
+        Each is (customer, object, object id, version, clear columns before as `clear_json` text, clear hash before,
+        clear hash after, sealed hash).
+        """
+        run, chunk, position, change = self._run, self._chunk, len(self._leaves), self._next
+        salts = os.urandom(SALT_SIZE * len(updated))
+        add_row, add_leaf = self.rows.append, self._leaves.append
+        used = 0
+        for customer, obj, object_id, version, was_clear, clear_before, clear_after, sealed in updated:
+            salt = salts[used : used + SALT_SIZE]
+            used += SALT_SIZE
+            told = f'"{sealed.hex()}"'
+            text = _CANONICAL % (
+                change, f'"{clear_after.hex()}"', f'"{clear_before.hex()}"', customer, fields, obj, object_id,
+                "update", told, told, version,
+            )  # fmt: skip
+            leaf = sha256(b"\x00" + salt + text.encode()).digest()
+            add_row(
+                (customer, change, run, chunk, position, obj, object_id, "update", version, fields,
+                 was_clear, None, salt, clear_before, clear_after, sealed, sealed, leaf)
+            )  # fmt: skip
+            add_leaf(leaf)
+            position += 1
+            change += 1
+        self._next = change
+
     def update(self, of: Object, version: int, fields: str, before: Before, after: After) -> None:
         """Note a changed object; `version` is that of its last change plus one."""
         self._add(of, "update", version, fields, before, after)
@@ -178,6 +206,11 @@ class Changes:
     def destroy(self, of: Object, version: int, fields: str, before: Before) -> None:
         """Note a removed object; `version` is that of its last change plus one."""
         self._add(of, "destroy", version, fields, before, None)
+
+    @property
+    def upcoming(self) -> int:
+        """The number of the next change."""
+        return self._next
 
     def summary(self) -> Summary:
         """Return number and root of the leaves, for the chunk's entry."""

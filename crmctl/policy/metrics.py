@@ -127,7 +127,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("industry", N_("industry"), "code", _CUSTOMERS, what="industries", open=True),
     Metric("source", N_("source of the customer"), "code", _CUSTOMERS, what="sources", open=True),
     Metric("completeness", N_("completeness of the record"), "percent", _CUSTOMERS, N_("{count} %")),
-    Metric("annual_amount", N_("annual cooperation amount, declared"), "money", _CUSTOMERS),
+    Metric("annual_amount", N_("annual cooperation amount"), "money", _CUSTOMERS),
     Metric("days_since_last_contact", N_("days since the last contact"), "days", _CUSTOMERS, N_("{count} days")),
     Metric("days_since_added", N_("days since the record was added"), "days", _CUSTOMERS, N_("{count} days")),
     Metric("flagged", N_("flagged for a second look"), "flag", _CUSTOMERS, always=True),

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
+from itertools import compress
+from operator import is_not
 from typing import Any
 
-import orjson
+from orjson import OPT_SORT_KEYS, dumps
 from sqlalchemy import Connection
 
 from crmctl import clock
 from crmctl.audit import entries
-from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes, fields_json
+from crmctl.audit.changes import CHANGE_COLUMNS, Changes, fields_json
 from crmctl.audit.tables import change
 from crmctl.customers.columns import CUSTOMER_CLEAR
 from crmctl.customers.tables import customer
-from crmctl.policy.policyset import Policy
 from crmctl.runs.run import Run, today
 from crmctl.store import bulk, counters, engine
 from crmctl.tiers.grading import Grading
@@ -30,6 +32,8 @@ from crmctl.tiers.tables import tier_change, tier_grace
 CHUNK = 10_000
 FIELDS = fields_json(frozenset({"tier"}))
 _READ = (*CUSTOMER_CLEAR, "sealed_hash")
+_SORTED = OPT_SORT_KEYS
+_present = partial(is_not, None)
 _TIER = CUSTOMER_CLEAR.index("tier")
 _VERSION = CUSTOMER_CLEAR.index("version")
 _DERIVED = CUSTOMER_CLEAR.index("derived_version")
@@ -105,33 +109,35 @@ def _change(
     conn: Connection, run: Run, grading: Grading, found: Sequence[Move], changes: Changes, here: Applied
 ) -> None:
     stored = _stored(conn, [move.customer_id for move in found])
+    updates: list[tuple[int, str, int, int, str, bytes, bytes, bytes]] = []
     rows: list[tuple[Any, ...]] = []
     history: list[tuple[Any, ...]] = []
     now, effective, basis = clock.stamp(clock.now()), clock.stamp(run.as_of), _Basis(grading)
+    first, run_id, policy = changes.upcoming, run.run_id, grading.policy
     for move in found:
-        row = stored.get(move.customer_id)
+        number = move.customer_id
+        row = stored.get(number)
         if row is None or row[_TIER] != move.before:
             here.missed += 1
             continue
         cause, rule, inputs, text = basis.of(move)
-        before = {name: value for name, value in zip(CUSTOMER_CLEAR, row, strict=False) if value is not None}
+        before = dict(compress(zip(_READ, row, strict=True), map(_present, row)))
+        sealed = before.pop("sealed_hash")
+        told = dumps(before, option=_SORTED)
         derived = row[_DERIVED] + 1
-        after = {**before, "tier": move.after, "tier_basis": text, "derived_version": derived}
-        told = orjson.dumps(before, option=orjson.OPT_SORT_KEYS)
-        sealed = row[-1]
-        changes.update(
-            (move.customer_id, "customer", move.customer_id),
-            row[_VERSION] + derived,
-            FIELDS,
-            Before(told.decode(), None, sha256(told).digest(), sealed),
-            After(sha256(orjson.dumps(after, option=orjson.OPT_SORT_KEYS)).digest(), sealed),
-        )
-        rows.append((move.customer_id, move.after, text, derived))
-        history.append(
-            (move.customer_id, changes.rows[-1][1], run.run_id, move.before, move.after, cause, rule,
-             grading.policy.name, grading.policy.version, inputs, now, effective)
+        before["tier"], before["tier_basis"], before["derived_version"] = move.after, text, derived
+        clear_after = sha256(dumps(before, option=_SORTED)).digest()
+        updates.append(
+            (number, "customer", number, row[_VERSION] + derived, told.decode(), sha256(told).digest(), clear_after,
+             sealed)
         )  # fmt: skip
+        history.append(
+            (number, first + len(rows), run_id, move.before, move.after, cause, rule, policy.name, policy.version,
+             inputs, now, effective)
+        )  # fmt: skip
+        rows.append((number, move.after, text, derived))
     here.changed = len(rows)
+    changes.update_all(updates, FIELDS)
     bulk.update_rows(conn, customer, ("customer_id",), ("tier", "tier_basis", "derived_version"), rows)
     bulk.insert_rows(conn, change, CHANGE_COLUMNS, changes.take())
     bulk.insert_rows(conn, tier_change, _HISTORY, history)
@@ -142,27 +148,34 @@ def _stored(conn: Connection, numbers: Sequence[int]) -> dict[int, tuple[Any, ..
 
 
 class _Basis:
-    """Puts into JSON what a change of tier rests on; the rules of a policy are few, so their names are kept."""
+    """Puts into JSON what a change of tier rests on; all but the figures is the same for many and written once."""
 
     def __init__(self, grading: Grading) -> None:
-        policy: Policy = grading.policy
+        self.grading = grading
         self.names = tuple(left.text for left in grading.compared())
         self.rules = {rule.rank: f"tiers[{rule.position}]" for rule in grading.rules}
-        self.policy = {"policy": policy.name, "version": policy.version}
+        self.wholes: dict[tuple[int | None, str | None], str] = {}
 
     def of(self, move: Move) -> tuple[str, str, str, str]:
         """Return cause, rule, inputs as JSON, and the whole as JSON."""
-        cause = "override" if move.held else "rule"
-        rule = self.rules.get(move.rank or 0, "")
-        inputs = {name: value for name, value in zip(self.names, move.values, strict=True) if value is not None}
-        whole = {"cause": cause, "inputs": inputs, "rule": rule, **self.policy}
+        figures = {name: value for name, value in zip(self.names, move.values, strict=True) if value is not None}
+        inputs = dumps(figures, option=_SORTED).decode()
+        whole = self.wholes.get((move.rank, move.held))
+        if whole is None:
+            whole = self.wholes[move.rank, move.held] = self._whole(move)
+        return _cause(move), self.rules.get(move.rank or 0, ""), inputs, whole.replace('"figures"', inputs, 1)
+
+    def _whole(self, move: Move) -> str:
+        policy = self.grading.policy
+        rest: dict[str, Any] = {"policy": policy.name, "rule": self.rules.get(move.rank or 0, "")}
         if move.held:
-            whole["override"] = move.held
-        return cause, rule, _json(inputs), _json(whole)
+            rest["override"] = move.held
+        whole = {"cause": _cause(move), "inputs": "figures", "version": policy.version, **rest}
+        return dumps(whole, option=_SORTED).decode()
 
 
-def _json(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+def _cause(move: Move) -> str:
+    return "override" if move.held else "rule"
 
 
 def chunks(found: Iterator[Move], size: int = CHUNK) -> Iterator[list[Move]]:

@@ -137,3 +137,18 @@ def test_many_new_objects_are_logged_as_each_would_be(created: list[tuple[int, s
     assert [row[17] for row in made.rows] == [defined_leaf(row) for row in made.rows]
     assert made.summary() == (len(created), tree.root([row[17] for row in made.rows]).hex())
     assert len({row[12] for row in made.rows}) == len(created)
+
+
+@given(st.lists(st.tuples(numbers, numbers, st.integers(2, 9), digests, digests, digests), max_size=4))
+def test_many_updates_are_logged_as_each_would_be(updated: list[tuple[int, int, int, bytes, bytes, bytes]]) -> None:
+    made, singly = changes.Changes(5, 6, 7), changes.Changes(5, 6, 7)
+    many = [(c, "customer", n, version, "{}", before, after, sealed) for c, n, version, before, after, sealed in updated]
+    made.update_all(many[:1], '["tier"]')
+    made.update_all(many[1:], '["tier"]')
+    for customer, number, version, before, after, sealed in updated:
+        of = (customer, "customer", number)
+        was = changes.Before("{}", None, before, sealed)
+        singly.update(of, version, '["tier"]', was, changes.After(after, sealed))
+    assert [row[:12] + row[13:17] for row in made.rows] == [row[:12] + row[13:17] for row in singly.rows]
+    assert [row[17] for row in made.rows] == [defined_leaf(row) for row in made.rows]
+    assert made.upcoming == 7 + len(updated)
