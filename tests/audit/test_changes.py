@@ -142,7 +142,7 @@ def test_many_new_objects_are_logged_as_each_would_be(created: list[tuple[int, s
 @given(st.lists(st.tuples(numbers, numbers, st.integers(2, 9), digests, digests, digests), max_size=4))
 def test_many_updates_are_logged_as_each_would_be(updated: list[tuple[int, int, int, bytes, bytes, bytes]]) -> None:
     made, singly = changes.Changes(5, 6, 7), changes.Changes(5, 6, 7)
-    many = [(c, "customer", n, version, "{}", before, after, sealed) for c, n, version, before, after, sealed in updated]
+    many = [(c, "customer", n, v, "{}", before, after, sealed) for c, n, v, before, after, sealed in updated]
     made.update_all(many[:1], '["tier"]')
     made.update_all(many[1:], '["tier"]')
     for customer, number, version, before, after, sealed in updated:
