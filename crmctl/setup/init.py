@@ -27,6 +27,7 @@ from crmctl.security.keystore import KeyStore
 from crmctl.store import engine, migrate
 from crmctl.workspace import FILE, SCHEMA
 
+SAMPLE = Path(__file__).parent / "sample"
 FOLDERS = ("data", "locks", "spool", "reports", "policies")
 
 
@@ -91,6 +92,8 @@ def init(request: Request, at: datetime) -> Made:
         for leftover in (building, building_keys):
             shutil.rmtree(leftover, ignore_errors=True)
     _first_entry(folder, at)
+    if request.demo:
+        _demo_staff(folder)
     return Made(folder, keys, request.database or str(folder / "data" / "crmctl.db"), instance, person, count)
 
 
@@ -237,3 +240,18 @@ def _first_entry(folder: Path, at: datetime) -> None:
             entries.append(conn, body)
     finally:
         base.dispose()
+
+
+def _demo_staff(folder: Path) -> None:
+    """Add the made-up staff of the example company (design §4); customers are never added."""
+    import csv
+
+    from crmctl import staff
+    from crmctl.cli.invocation import Invocation
+
+    call = Invocation(command="init", workspace=folder)
+    with (
+        runs.open_run(call, "init", "staff.add") as run,
+        (SAMPLE / "staff.csv").open(encoding="utf-8", newline="") as people,
+    ):
+        staff.add_demo(run, list(csv.DictReader(people)))

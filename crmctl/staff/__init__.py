@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crmctl.staff.decide import OwnerRules as OwnerRules
     from crmctl.staff.decide import may_own as may_own
+    from crmctl.staff.demo import add_demo as add_demo
     from crmctl.staff.facts import directory as directory
     from crmctl.staff.model import Absence as Absence
     from crmctl.staff.model import Directory as Directory
@@ -27,6 +28,7 @@ _HOMES = {
     "OwnerRules": "decide",
     "Staff": "model",
     "active": "register",
+    "add_demo": "demo",
     "default_capacity": "policy",
     "directory": "facts",
     "find": "register",

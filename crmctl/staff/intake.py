@@ -98,7 +98,7 @@ class _Import:
 
     def __init__(self, run: Run, begun: Begun) -> None:
         self.run, self.begun, self.request = run, begun, begun.request
-        settings = policy_of(run)
+        self.settings = settings = policy_of(run)
         known = readers(settings, context_of(run.policies, settings, begun.reading.at))
         self.row = compile_rows(settings, begun.reading.info.mapping, known)
         self.day = today(run.policies, run.at)
@@ -125,7 +125,7 @@ class _Import:
         if staff_id is not None and mode == "create":
             return "duplicate"
         if staff_id is None and mode == "update":
-            return self._reject(chunk, row, "NO_MATCH")
+            return self._reject(chunk, row, Reason("NO_MATCH", "number"))
         before = chunk.rows[staff_id] if staff_id is not None else None
         old = draft_of(before) if before is not None else {}
         keep = before is None or not self.request.clear_blanks
@@ -133,9 +133,10 @@ class _Import:
         fields = changed_fields(old, draft)
         if before is not None and not fields:
             return "unchanged"
-        refusals = list(chunk.identities.refusals(staff_id or 0, draft))
-        if refusals:
-            return self._reject(chunk, row, *(refusal.code for refusal in refusals))
+        wrong = [Reason("REQUIRED", code) for code in self.settings.missing(draft)]
+        wrong = wrong or [Reason(found.code, "") for found in chunk.identities.refusals(staff_id or 0, draft)]
+        if wrong:
+            return self._reject(chunk, row, *wrong)
         values = columns_of(draft, self.day)
         if before is None:
             staff_id = self._number(conn)
@@ -154,8 +155,8 @@ class _Import:
             return self.new
         return counters.take(conn, "staff", 1)
 
-    def _reject(self, chunk: _Chunk, row: StaffRow, *codes: str) -> str:
-        chunk.rejected.append(Rejected(row.number, tuple(Reason(code, "") for code in codes), row.cells))
+    def _reject(self, chunk: _Chunk, row: StaffRow, *reasons: Reason) -> str:
+        chunk.rejected.append(Rejected(row.number, reasons, row.cells))
         return "rejected"
 
     def check(self, updated: int) -> None:

@@ -99,9 +99,12 @@ class StaffSettings(PlainSettings):
         return [replace(column, field=None, why="ignored") if column.field in parts else column for column in columns]
 
     def lacking(self, mapping: ColumnMapping, type_code: str | None) -> list[FieldPolicy]:
-        """Return the required fields that have no column, nor parts of one."""
-        joined = {field.join.into for field in self.fields if field.join and mapping.has(field.code)}
-        return [field for field in super().lacking(mapping, type_code) if field.code not in joined]
+        """Return the staff number where it has no column: the register may have all else of a known person."""
+        return [field for field in super().lacking(mapping, type_code) if field.code == "number"]
+
+    def missing(self, draft: Mapping[str, Any]) -> list[str]:
+        """Return the required fields that a draft (field → value) does not fill."""
+        return [field.code for field in self.fields if field.required and draft.get(field.code) is None]
 
     def provides(self) -> Mapping[str, Collection[str]]:
         """Return the codes other policies may refer to."""

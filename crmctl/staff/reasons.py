@@ -9,7 +9,6 @@ from crmctl.i18n import N_
 # Of a row of a file, and of a field given on the command line; besides those of `sheets.reasons`.
 REASONS: Mapping[str, tuple[str, str]] = {
     "UIDS_INVALID": (N_("{field} is not a list of account numbers"), N_("as in 1001, 1002")),
-    "NUMBER_TWICE": (N_("the staff number stands in an earlier row of this file"), N_("keep one row for each person")),
     "NUMBER_TAKEN": (
         N_("this staff number belongs to somebody else"),
         N_("change that person with: crmctl staff update"),

@@ -69,9 +69,7 @@ def one(directory: Directory, reference: str) -> Staff:
 def add(run: Run, texts: Mapping[str, str]) -> Outcome:
     """Add a person with the fields given as texts. Raises Refused for an identity taken, InvalidInput for values."""
     settings = settings_of(run.policies)
-    given = _values(run, settings, texts)
-    draft = merged({}, given)
-    _require(settings, draft)
+    draft = new_draft(run, settings, texts)
 
     def decide(conn: Connection) -> Plan:
         _refuse(settings, identities_of(facts.every_row(conn)).refusals(0, draft))
@@ -126,6 +124,13 @@ def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"obj": f"staff:{row['staff_id']}", "n": 1} if row["staff_id"] else {}
 
 
+def new_draft(run: Run, settings: StaffSettings, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the draft of a new person. Raises InvalidInput for wrong texts, or when what is required is missing."""
+    draft = merged({}, _values(run, settings, texts))
+    _require(settings, draft)
+    return draft
+
+
 def _values(run: Run, settings: StaffSettings, texts: Mapping[str, str]) -> dict[str, Any]:
     """Return what the texts say. Raises InvalidInput naming each field the policy lacks or whose text is wrong."""
     known = readers(settings, context_of(run.policies, settings, run.at))
@@ -160,7 +165,7 @@ def _invalid(settings: StaffSettings, wrong: list[tuple[str, str]]) -> InvalidIn
 
 
 def _require(settings: StaffSettings, draft: Mapping[str, Any]) -> None:
-    missing = [("REQUIRED", field.code) for field in settings.fields if field.required and field.code not in draft]
+    missing = [("REQUIRED", code) for code in settings.missing(draft)]
     if missing:
         raise _invalid(settings, missing)
 

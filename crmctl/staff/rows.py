@@ -39,7 +39,6 @@ def compile_rows(
         join = settings.joined(code)
         if join:
             parts.setdefault(join.into, []).append((join.position, column.index, code))
-    required = [field.code for field in settings.fields if field.required]
 
     def row(number: int, record: list[str]) -> Outcome:
         cells = fit(record, mapping.width)
@@ -52,8 +51,8 @@ def compile_rows(
         for into, found in parts.items():
             names = [_read(readers[code], cells[index], code, reasons) for _place, index, code in sorted(found)]
             values[into] = joined_name([name for name in names if name]) or None
-        wrong = {reason.field for reason in reasons}
-        reasons += [Reason("REQUIRED", code) for code in required if values.get(code) is None and code not in wrong]
+        if values.get("number") is None and not any(reason.field == "number" for reason in reasons):
+            reasons.append(Reason("REQUIRED", "number"))  # whatever else is missing, the register may have
         return Rejected(number, tuple(reasons), record) if reasons else StaffRow(number, values, record)
 
     return row
