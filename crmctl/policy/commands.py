@@ -154,6 +154,41 @@ def schema_command(call: Invocation, field: str | None, as_schema: bool, as_temp
     call.emit({}, Table(columns, kinds, key="kinds"), "", Table(_FIELD, fields, key="header"))
 
 
+@command(
+    example=("crmctl policy questions -o xlsx > questions.xlsx", "crmctl policy questions --import questions.xlsx"),
+    exits=(0, 1, 2, 4, 6, 11, 74),
+    changes=True,
+    silent=False,
+    formats=("table", "json", "csv", "xlsx", "html"),
+)
+@click.option(
+    "--import",
+    "filled_in",
+    type=click.Path(path_type=str),
+    metavar="FILE",
+    help=N_("Take the answers from this sheet."),
+)
+def questions_command(call: Invocation, filled_in: str | None) -> None:
+    """List every value that the company has not decided, with its clause and the rules that wait for it.
+
+    The workbook (-o xlsx) and the page to print (-o html) are for those who decide. --import writes the answers of a
+    filled-in workbook or CSV into company.yaml and raises its version; comments and layout stay as they are. Before
+    anything is written, all policies are checked with the answers in them.
+    """
+    from pathlib import Path
+
+    from crmctl.policy import asking
+
+    if filled_in is None:
+        if call.dry_run:
+            raise click.UsageError(_("--dry-run goes with --import"))
+        asking.tell(call, _load(call))
+        return
+    if call.output not in ("table", "json"):
+        raise click.UsageError(_("--import goes with -o table or json"))
+    asking.answer(call, Path(filled_in))
+
+
 def _check(call: Invocation, paths: tuple[str, ...]) -> tuple[list[Problem], int]:
     """Return the problems and the number of files looked at."""
     from pathlib import Path
