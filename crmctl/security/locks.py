@@ -184,9 +184,14 @@ def _server_holder(conn: Connection, key: tuple[int, int]) -> str:
 
 
 def _server_answers(conn: Connection) -> bool:
+    from crmctl.store.failures import interrupt_behind
+
     try:
         return bool(conn.exec_driver_sql("SELECT 1").scalar_one() == 1)
-    except Exception:  # whatever the driver says: without an answer the lock is not known to be held
+    except Exception as error:  # whatever the driver says: without an answer the lock is not known to be held
+        interrupt = interrupt_behind(error)
+        if interrupt is not None:
+            raise interrupt from None
         return False
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from crmctl.errors import InvalidInput
@@ -140,8 +140,8 @@ def _connected(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         try:
             yield connection
-        except DBAPIError as error:
-            if interrupt_behind(error) is not None:
+        except BaseException as error:
+            if interrupt_behind(error) is not None and not connection.invalidated:
                 connection.invalidate()
             raise
 

@@ -8,8 +8,9 @@ import threading
 import time
 
 import pytest
+from sqlalchemy import event
 
-from crmctl.errors import Locked, StorageFailed
+from crmctl.errors import Interrupted, Locked, StorageFailed
 from crmctl.security import locks
 from crmctl.security.locks import advisory_key, hold
 from crmctl.store.engine import open_engine
@@ -172,6 +173,23 @@ def test_a_lost_server_connection_is_noticed(postgres_url, tmp_path):
             held.check()
     with hold("import", workspace=tmp_path, engine=engine, timeout=2):
         pass
+    engine.dispose()
+
+
+def test_a_signal_while_the_lock_is_checked_is_a_signal_not_a_lost_lock(postgres_url, tmp_path):
+    engine = open_engine(postgres_url)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def cut(_conn, cursor, statement, *_rest):
+        if statement == "SELECT 1":
+            cursor.connection.pgconn.send_query(b"SELECT 1")
+            try:
+                raise Interrupted(2)
+            finally:  # what the driver then says of the half-sent command
+                cursor.connection.rollback()
+
+    with pytest.raises(Interrupted), hold("import", workspace=tmp_path, engine=engine) as held:
+        held.check()
     engine.dispose()
 
 

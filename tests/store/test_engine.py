@@ -15,7 +15,7 @@ import children
 import postgres
 import psycopg
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.engine import Engine, make_url
 
 from crmctl.errors import (
@@ -429,13 +429,23 @@ def test_reports_of_the_server(postgres_url: str) -> None:
     engine.dispose()
 
 
-def test_a_signal_in_the_middle_of_a_command_is_told_once(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("at", ["statement", "commit"])
+def test_a_signal_in_the_middle_of_a_command_is_told_once(
+    postgres_url: str, caplog: pytest.LogCaptureFixture, at: str
+) -> None:
     engine = open_engine(postgres_url)
-    with pytest.raises(Interrupted), write(engine) as conn:
-        conn.connection.driver_connection.pgconn.send_query(b"SELECT 1")  # type: ignore[union-attr]
+
+    def cut(conn: Any, *_rest: Any) -> None:
+        conn.connection.driver_connection.pgconn.send_query(b"SELECT 1")
         raise Interrupted(2)
 
+    event.listen(engine, "commit" if at == "commit" else "before_cursor_execute", cut)
+    with pytest.raises(Interrupted), write(engine) as conn:
+        if at == "statement":
+            conn.execute(text("SELECT 2"))
+
     assert caplog.messages == []
+    event.remove(engine, "commit" if at == "commit" else "before_cursor_execute", cut)
     with read(engine) as conn:
         assert conn.execute(text("SELECT 1")).scalar_one() == 1
     engine.dispose()
