@@ -14,6 +14,7 @@ from crmctl.store.metadata import UtcTime
 PROTECTED: Sequence[str] = (
     "crmctl.customers.protected:CUSTOMER",
     "crmctl.customers.protected:CONTACT",
+    "crmctl.orders.protected:ORDERS",
     "crmctl.tiers.protected:OVERRIDE",
     "crmctl.staff.protected:STAFF",
     "crmctl.staff.protected:ABSENCE",

@@ -34,6 +34,7 @@ class GroupEntry:
 GROUPS: tuple[GroupEntry, ...] = (
     GroupEntry("customer", N_("Customers: import, list, show, find, history."), "crmctl customer list --tier core"),
     GroupEntry("batch", N_("Imports and their rejected rows."), "crmctl batch list"),
+    GroupEntry("order", N_("Orders: import, list."), "crmctl order import orders.xlsx --dry-run"),
     GroupEntry("staff", N_("Staff: who works with customers, and who may own them."), "crmctl staff list --problems"),
     GroupEntry("staff absence", N_("Absences and deputies."), "crmctl staff absence list"),
     GroupEntry("tier", N_("Tiers: grade customers, explain, override."), "crmctl tier regrade --dry-run"),
@@ -78,6 +79,13 @@ COMMANDS: tuple[Entry, ...] = (
         "crmctl.sheets.batch_commands:resume_command",
         N_("Finish an import that was interrupted."),
     ),
+    Entry(
+        "order import",
+        "crmctl.orders.commands:import_command",
+        N_("Import orders from CSV, XLSX, XLS or ODS: create, change, leave."),
+    ),
+    Entry("order list", "crmctl.orders.commands:list_command", N_("List orders by customer.")),
+    Entry("order template", "crmctl.orders.commands:template_command", N_("Write the empty sheet for orders.")),
     Entry("staff add", "crmctl.staff.commands:add_command", N_("Add a person to the staff register.")),
     Entry(
         "staff import",

@@ -169,10 +169,10 @@ def _conditions(run: Run, filters: Filters) -> list[ColumnElement[bool]]:
         found.append((" " + columns.flags + " ").contains(f" {filters.flag} ", autoescape=True))
     if filters.company:
         found.append(columns.company_name.contains(filters.company, autoescape=True))
-    return found + _scope(run)
+    return found + in_scope(run)
 
 
-def _scope(run: Run) -> list[ColumnElement[bool]]:
+def in_scope(run: Run) -> list[ColumnElement[bool]]:
     """Return what narrows to the customers this person may know of (ACC-01)."""
     access = access_of(run.policies)
     scope = permissions.scope(run.actor, access, run.act)

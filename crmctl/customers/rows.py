@@ -18,7 +18,7 @@ from crmctl.sheets.formats.texts import Fault
 from crmctl.sheets.headers import ColumnMapping
 from crmctl.sheets.model import Reason, Rejected
 from crmctl.sheets.readers import Context, Later, Read, field_reader, sealed_text
-from crmctl.sheets.torncells import TornCells
+from crmctl.sheets.torncells import fit
 
 Outcome = Row | Rejected
 RowFunction = Callable[[int, list[str]], Outcome]
@@ -270,15 +270,3 @@ def _as_text(read: Read) -> Read:
         return None if value is None else sealed_text(value)
 
     return text
-
-
-def fit(cells: list[str], width: int) -> list[str] | str:
-    """Return a record with as many cells as the header, or the code of its rejection.
-
-    Spreadsheets leave out empty cells at the end of a line, and write some more; both say nothing.
-    """
-    if len(cells) > width:
-        return "MORE_CELLS" if any(cell.strip() for cell in cells[width:]) else cells[:width]
-    if isinstance(cells, TornCells):
-        return "FEWER_CELLS"
-    return [*cells, *[""] * (width - len(cells))]

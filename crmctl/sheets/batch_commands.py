@@ -39,7 +39,7 @@ def list_command(call: Invocation, limit: int, before: int | None) -> int | None
     """List imports, newest first, with their counts."""
     from crmctl import clock
     from crmctl.runs import run as runs
-    from crmctl.sheets import batches
+    from crmctl.sheets import batches, kinds
     from crmctl.store import engine
 
     with runs.open_run(call, "batch list", "batch.list") as run:
@@ -48,6 +48,7 @@ def list_command(call: Invocation, limit: int, before: int | None) -> int | None
         run = runs.record_reading(run, n=len(found))
         columns = (
             Column("batch", N_("Batch")),
+            Column("kind", N_("Of what"), show=kinds.label_of),
             Column("state", N_("State"), show=lambda value: _(STATES.get(value, value))),
             Column("mode", N_("Mode")),
             Column("source", N_("Source"), detail=True),
@@ -68,6 +69,7 @@ def list_command(call: Invocation, limit: int, before: int | None) -> int | None
             rows.append(
                 (
                     batch.batch_id,
+                    batch.kind,
                     batch.state,
                     batch.mode,
                     batch.source,
@@ -96,6 +98,7 @@ def show_command(call: Invocation, batch: int) -> int | None:
         document = {
             "run_id": run.run_id,
             "batch": found.batch_id,
+            "kind": found.kind,
             "state": found.state,
             "mode": found.mode,
             "source": found.source,
@@ -119,6 +122,7 @@ def show_command(call: Invocation, batch: int) -> int | None:
 
 SHOWN = {
     "batch": N_("No."),
+    "kind": N_("Of what"),
     "state": N_("State"),
     "mode": N_("Mode"),
     "source": N_("Source"),
@@ -135,6 +139,10 @@ SHOWN = {
 
 
 def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if key == "kind":
+        from crmctl.sheets.kinds import label_of
+
+        return label_of(value)
     if key == "state":
         return _(STATES.get(value, value))
     if key == "options":

@@ -40,3 +40,15 @@ class Pieces:
         if len(run) > 1 and sum(len(cells) - 1 for _number, cells in run) + 1 == self._width:
             return [(number, TornCells(cells)) for number, cells in run]
         return run
+
+
+def fit(cells: list[str], width: int) -> list[str] | str:
+    """Return a record with as many cells as the header, or the code of its rejection.
+
+    Spreadsheets leave out empty cells at the end of a line, and write some more; both say nothing.
+    """
+    if len(cells) > width:
+        return "MORE_CELLS" if any(cell.strip() for cell in cells[width:]) else cells[:width]
+    if isinstance(cells, TornCells):
+        return "FEWER_CELLS"
+    return [*cells, *[""] * (width - len(cells))]
