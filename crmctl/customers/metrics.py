@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, ColumnElement, Connection, and_, case, cast, literal, select
 
 from crmctl.customers.tables import customer
-from crmctl.policy.metrics import Left, Value
+from crmctl.policy.metrics import Left, Value, Within
 from crmctl.store.days import days_between, local_day
 
 Column = ColumnElement[Any]
@@ -59,8 +59,9 @@ _COLUMNS: Mapping[str, Callable[[datetime], Column]] = {
 class CustomerMetrics:
     """The `Source` of the metrics that the customer's record answers. Times are in the zone `at` carries."""
 
-    def columns(self, lefts: Collection[Left], at: datetime) -> Columns:
-        """Return the columns for these left sides."""
+    def columns(self, lefts: Collection[Left], at: datetime, within: Within | None = None) -> Columns:
+        """Return the columns for these left sides: of `customer` itself, which the caller restricts as it likes."""
+        del within
         return Columns({left: _COLUMNS[left.metric.name](at) for left in lefts})
 
     def facts(

@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, case, cast, func, 
 from sqlalchemy.sql.expression import Subquery
 
 from crmctl.orders.tables import purchase_order
-from crmctl.policy.metrics import Left, Value
+from crmctl.policy.metrics import Left, Value, Within
 from crmctl.store.days import days_between
 
 Column = ColumnElement[Any]
@@ -67,14 +67,14 @@ def _column(left: Left, day: date) -> Column:
 class OrderMetrics:
     """The `Source` of the metrics that orders answer."""
 
-    def columns(self, lefts: Collection[Left], at: datetime, customers: Collection[int] | None = None) -> Columns:
-        """Return the columns for these left sides; of `customers` only, where they are given."""
+    def columns(self, lefts: Collection[Left], at: datetime, within: Within | None = None) -> Columns:
+        """Return the columns for these left sides; `within` restricts the orders that are read."""
         day = at.date()
         named = {left: f"order_{position}" for position, left in enumerate(lefts)}
         query = select(_orders.customer_id, *(_column(left, day).label(name) for left, name in named.items()))
         query = query.where(_orders.ordered_on <= day.isoformat()).group_by(_orders.customer_id)
-        if customers is not None:
-            query = query.where(_orders.customer_id.in_(list(customers)))
+        if within is not None:
+            query = query.where(within(_orders.customer_id))
         found = query.subquery("orders")
         columns: dict[Left, Column] = {}
         for left, name in named.items():
@@ -86,7 +86,7 @@ class OrderMetrics:
         self, conn: Connection, customers: Collection[int], lefts: Collection[Left], at: datetime
     ) -> dict[int, dict[Left, Value]]:
         """Return the same values for these customers: of the same query, so that the two cannot differ."""
-        answer = self.columns(lefts, at, customers)
+        answer = self.columns(lefts, at, lambda number: number.in_(list(customers)))
         found: dict[int, dict[Left, Value]] = {
             number: {left: 0 if left.metric.name in _ALWAYS else None for left in lefts} for number in customers
         }

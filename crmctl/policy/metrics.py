@@ -6,7 +6,7 @@ two windows is two facts: `Left`, a metric with its window, is the key of facts 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
@@ -84,6 +84,9 @@ class Left:
         return _("{metric}, {window}").format(metric=name, window=self.window.words) if self.window else name
 
 
+Within = Callable[[Any], Any]  # from a column of customer numbers to the condition on it
+
+
 class Columns(Protocol):
     """What a room computes for all customers at once: a column for each left side, and where they come from."""
 
@@ -104,8 +107,8 @@ class Source(Protocol):
     `at` is an aware time in the company's zone; windows end on its day, inclusive.
     """
 
-    def columns(self, lefts: Collection[Left], at: datetime) -> Columns:
-        """Return the columns for these left sides."""
+    def columns(self, lefts: Collection[Left], at: datetime, within: Within | None = None) -> Columns:
+        """Return the columns for these left sides; where only some customers are asked for, `within` says which."""
 
     def facts(
         self, conn: Any, customers: Collection[int], lefts: Collection[Left], at: datetime

@@ -59,7 +59,7 @@ def explain(run: Run, number: int, decimals: int) -> Explanation:
                 hint=_("see: crmctl customer list"),
                 code="CUSTOMER_UNKNOWN",
             )
-        override = overrides.in_force(conn, number, day)
+        override = overrides.in_force(conn, number, base.at)
         since = _since(conn, number)
         place, excepted = _place(conn, base, number)
         if place is None:

@@ -34,11 +34,13 @@ from sqlalchemy import (
 from crmctl.customers.tables import customer
 from crmctl.policy.conditions import Bound, Condition, bound
 from crmctl.policy.conditionsql import compiled
+from crmctl.policy.exemptions import Exempt
 from crmctl.policy.metrics import Left, by_source, source_at
 from crmctl.policy.policyset import PolicySet
 from crmctl.policy.scopes import Ruling
 from crmctl.policy.windows import months_before
 from crmctl.tiers.grading import ANNUAL, CUSTOMER_TYPE, LAST_ORDER, Grading
+from crmctl.tiers.records import override_in_force
 from crmctl.tiers.tables import tier_grace, tier_override
 
 CHANGE, WAIT, CLEAR, UNDECIDED = "change", "wait", "clear", "undecided"
@@ -77,31 +79,33 @@ def scope_conditions(
     earlier: list[ColumnElement[bool]] = []
     found = []
     for each in scoped:
-        fits = _condition(policies, each.ruling.condition, at)
+        fits = _condition(policies, each, each.ruling.condition, at)
         here = and_(fits, *(not_(before) for before in earlier))
-        excepted = or_(false(), *(_excepted(policies, each.ruling, position, at) for position in _places(each.ruling)))
+        excepted = or_(false(), *(_excepted(policies, each, exempt, at) for exempt in each.ruling.exempt))
         found.append((and_(here, not_(excepted)), and_(here, excepted)))
         earlier.append(fits)
     return found
 
 
-def _places(ruling: Ruling) -> range:
-    return range(len(ruling.exempt))
-
-
-def _excepted(policies: PolicySet, ruling: Ruling, position: int, at: datetime) -> ColumnElement[bool]:
-    exempt = ruling.exempt[position]
+def _excepted(policies: PolicySet, each: Scoped, exempt: Exempt, at: datetime) -> ColumnElement[bool]:
+    """Return whether an exception is for a customer."""
     numbers = customer.c.customer_id.in_(exempt.numbers) if exempt.numbers else true()
-    return and_(numbers, _condition(policies, exempt.condition, at))
+    return and_(numbers, _condition(policies, each, exempt.condition, at))
 
 
-def _condition(policies: PolicySet, condition: Condition | None, at: datetime) -> ColumnElement[bool]:
-    """Return a condition over the customer's own record."""
+def _condition(policies: PolicySet, each: Scoped, condition: Condition | None, at: datetime) -> ColumnElement[bool]:
+    """Return a condition on rows of `customer` alone: what another table says of one is looked up for that one."""
     if condition is None:
         return true()
-    ready = bound(condition, policies.figure, 2)
-    (target,) = by_source(ready.tree.lefts())
-    return compiled(ready, source_at(target).columns(ready.tree.lefts(), at).columns)
+    ready = bound(condition, policies.figure, each.grading.decimals)
+    columns: dict[Left, Column] = {}
+    for target, lefts in by_source(ready.tree.lefts()).items():
+        answer = source_at(target).columns(lefts, at)
+        own = answer.source.c.customer_id == customer.c.customer_id
+        for left, column in answer.columns.items():
+            apart = answer.source is not customer
+            columns[left] = select(column).where(own).correlate(customer).scalar_subquery() if apart else column
+    return compiled(ready, columns)
 
 
 def moves(each: Scoped, fits: ColumnElement[bool], at: datetime, part: Part) -> Select[Any]:
@@ -143,13 +147,8 @@ def _graded(grading: Grading, fits: ColumnElement[bool], at: datetime, part: Par
     columns, origin = _columns(lefts, at, part)
     known = _with_annual_amount(grading, columns)
     held, waits = tier_override, tier_grace
-    day = at.date().isoformat()
-    in_force = and_(
-        held.c.customer_id == customer.c.customer_id,
-        or_(held.c.lifted_on.is_(None), held.c.lifted_on > day),
-        or_(held.c.until_on.is_(None), held.c.until_on >= day),
-    )
-    origin = origin.outerjoin(held, in_force).outerjoin(waits, waits.c.customer_id == customer.c.customer_id)
+    own = and_(held.c.customer_id == customer.c.customer_id, override_in_force(at))
+    origin = origin.outerjoin(held, own).outerjoin(waits, waits.c.customer_id == customer.c.customer_id)
     ranks = grading.ranks()
     return (
         select(
@@ -171,32 +170,13 @@ def _columns(lefts: Sequence[Left], at: datetime, part: Part) -> tuple[dict[Left
     """Return the columns of the left sides, and what they are selected from: `customer`, joined with the others."""
     columns: dict[Left, Column] = {}
     origin: FromClause = customer
+    within = None if part == Part() else part.holds
     for target, asked in by_source(lefts).items():
-        source = source_at(target)
-        answer = source.columns(asked, at)
+        answer = source_at(target).columns(asked, at, within)
         columns.update(answer.columns)
-        if answer.source is customer:
-            continue
-        joined = _only(answer.source, part)
-        columns.update({left: _moved(column, answer.source, joined) for left, column in answer.columns.items()})
-        origin = origin.outerjoin(joined, joined.c.customer_id == customer.c.customer_id)
+        if answer.source is not customer:
+            origin = origin.outerjoin(answer.source, answer.source.c.customer_id == customer.c.customer_id)
     return columns, origin
-
-
-def _only(source: Any, part: Part) -> Any:
-    """Return a source of a part of the customers: the rows behind it are then read for these only."""
-    if part == Part():
-        return source
-    inner = source.element
-    own = inner.selected_columns["customer_id"]
-    return inner.where(part.holds(own)).subquery(source.name)
-
-
-def _moved(column: Column, before: Any, after: Any) -> Column:
-    from sqlalchemy.sql.util import ClauseAdapter
-
-    found: Column = ClauseAdapter(after).traverse(column) if before is not after else column
-    return found
 
 
 def _with_annual_amount(grading: Grading, columns: Mapping[Left, Column]) -> dict[Left, Column]:

@@ -6,9 +6,10 @@ One override a customer at a time: a new one lifts the one before. The reason is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy import Connection, or_, select
@@ -25,6 +26,7 @@ from crmctl.security.sealing import DataKey, Place, Sealer, pad
 from crmctl.store import bulk, counters, engine
 from crmctl.tiers.decide import Kind
 from crmctl.tiers.protected import OVERRIDE, OVERRIDE_CLEAR
+from crmctl.tiers.records import override_in_force
 from crmctl.tiers.tables import tier_override
 
 SEALED = Place("tier_override", "sealed")
@@ -56,14 +58,9 @@ class Wish:
     until: date | None = None
 
 
-def in_force(conn: Connection, number: int, day: date) -> Override | None:
-    """Return the override of a customer that is in force on a day."""
-    columns = tier_override.c
-    query = select(tier_override).where(
-        columns.customer_id == number,
-        or_(columns.lifted_on.is_(None), columns.lifted_on > day.isoformat()),
-        or_(columns.until_on.is_(None), columns.until_on >= day.isoformat()),
-    )
+def in_force(conn: Connection, number: int, at: datetime) -> Override | None:
+    """Return the override of a customer that is in force on the day of `at`, a time in the company's zone."""
+    query = select(tier_override).where(tier_override.c.customer_id == number, override_in_force(at))
     row = conn.execute(query).mappings().first()
     return None if row is None else Override(**{name: row[name] for name in Override.__dataclass_fields__})
 
@@ -97,7 +94,7 @@ def put(run: Run, wish: Wish) -> None:
     day = runs.today(run.policies, run.at)
     key = run.keys.key("customer", wish.customer_id)
     with engine.write(run.engine) as conn:
-        before = _stored(conn, wish.customer_id, day)
+        before = _stored(conn, wish.customer_id, run.at.astimezone(ZoneInfo(run.zone)))
         if before is None and wish.kind is None:
             raise Refused(
                 _("C-{number:06d} has no override to lift").format(number=wish.customer_id),
@@ -124,8 +121,8 @@ def put(run: Run, wish: Wish) -> None:
         entries.append(conn, body)
 
 
-def _stored(conn: Connection, number: int, day: date) -> dict[str, Any] | None:
-    found = in_force(conn, number, day)
+def _stored(conn: Connection, number: int, at: datetime) -> dict[str, Any] | None:
+    found = in_force(conn, number, at)
     if found is None:
         return None
     rows = bulk.fetch_by_keys(conn, tier_override, "customer_id", [number], _ROW)

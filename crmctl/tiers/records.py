@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from crmctl import clock
 from crmctl.customers.tables import customer
 from crmctl.runs.tables import run as run_table
-from crmctl.tiers.tables import tier_change
+from crmctl.tiers.tables import tier_change, tier_override
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,20 @@ def history(conn: Connection, number: int, at: datetime, limit: int) -> list[Tie
         )
         for row in conn.execute(query).mappings()
     ]
+
+
+def override_in_force(at: datetime) -> ColumnElement[bool]:
+    """Return the condition that an override is in force on the day of `at`, a time in the company's zone.
+
+    It must be set by then: one set today, and the one that it lifted, are not both in force on a day gone by.
+    """
+    columns, day = tier_override.c, at.date().isoformat()
+    tomorrow = datetime.combine(at.date() + timedelta(days=1), time(), at.tzinfo)
+    return and_(
+        columns.created_at < tomorrow,
+        or_(columns.lifted_on.is_(None), columns.lifted_on > day),
+        or_(columns.until_on.is_(None), columns.until_on >= day),
+    )
 
 
 def summary(conn: Connection) -> dict[str, int]:
