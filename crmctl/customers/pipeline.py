@@ -167,8 +167,9 @@ class SecondProcess:
         # An order fills the pipe, and the other process empties it only when the next block is read: a thread waits,
         # so that this one goes on writing. Should that fail, `collect` finds the other process dead.
         order = order._replace(decisions=_flattened(order.decisions))
-        self.sending = threading.Thread(target=self._send_quietly, args=(order,), daemon=True)
-        self.sending.start()
+        sending = threading.Thread(target=self._send_quietly, args=(order,), daemon=True)
+        sending.start()
+        self.sending = sending  # only once it runs: whoever closes joins it
 
     def collect(self) -> Built:
         """Return what was built."""
