@@ -126,6 +126,11 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("policy show", "crmctl.policy.commands:show_command", N_("Show one policy as the program understands it.")),
     Entry("policy schema", "crmctl.policy.commands:schema_command", N_("Show what a policy kind may contain.")),
     Entry(
+        "policy test",
+        "crmctl.policy.commands:test_command",
+        N_("Decide the cases in policies/tests; fail on surprises."),
+    ),
+    Entry(
         "policy questions",
         "crmctl.policy.commands:questions_command",
         N_("List what the company has not decided; take the answers in."),

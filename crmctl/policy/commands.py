@@ -189,6 +189,25 @@ def questions_command(call: Invocation, filled_in: str | None) -> None:
     asking.answer(call, Path(filled_in))
 
 
+@command(
+    example=("crmctl policy test", "crmctl policy test policies/tests/tiers.yaml"),
+    exits=(0, 1, 2, 4),
+    formats=("table", "json"),
+)
+@click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]…")
+def test_command(call: Invocation, paths: tuple[str, ...]) -> int:
+    """Decide the cases in policies/tests by the policies, and say what does not come out as they expect.
+
+    Without PATH, or for a folder of policies, all its cases are run, and a rule that none of them reaches fails too.
+    Files of cases are run against the policies they lie beside, else those of the workspace.
+    """
+    from pathlib import Path
+
+    from crmctl.policy import telling
+
+    return telling.test(call, [Path(path) for path in paths])
+
+
 def _check(call: Invocation, paths: tuple[str, ...]) -> tuple[list[Problem], int]:
     """Return the problems and the number of files looked at."""
     from pathlib import Path

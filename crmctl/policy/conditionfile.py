@@ -68,12 +68,11 @@ class Faults:
         """Note a fault that has its words already, for every model."""
         self.found.append({"type": kind, "loc": at, "input": None, "ctx": context})
 
-    def take(self, error: ValidationError) -> None:
-        """Note the faults of something inside."""
+    def take(self, error: ValidationError, at: Path | None = None) -> None:
+        """Note the faults of something inside, all of them at `at` where that is given."""
         for detail in error.errors(include_url=False):
-            self.found.append(
-                {"type": detail["type"], "loc": detail["loc"], "input": None, "ctx": detail.get("ctx", {})}
-            )
+            loc = detail["loc"] if at is None else at
+            self.found.append({"type": detail["type"], "loc": loc, "input": None, "ctx": detail.get("ctx", {})})
 
 
 def _mapping(data: object, at: Path, faults: Faults) -> Condition | None:

@@ -34,7 +34,7 @@ def crosscheck(
     """Note everything the policies get wrong together. `broken` are the kinds of files that could not be read."""
     if not alone:
         _required(policies, whole, broken)
-    known = _known(policies)
+    known = known_of(policies)
     units = next((units_below(each.settings) for each in policies if isinstance(each.settings, CompanySettings)), {})
     for policy in policies:
         findings = [
@@ -53,7 +53,8 @@ def crosscheck(
             reports[policy.path].add(mark, finding.code, finding.message, finding.hint)
 
 
-def _known(policies: Sequence[Policy]) -> Known:
+def known_of(policies: Sequence[Policy]) -> Known:
+    """Return what the policies define: codes and values."""
     codes: dict[str, set[str]] = {}
     values = {}
     for policy in policies:

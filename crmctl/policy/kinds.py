@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 
 class Kind(NamedTuple):
-    """One kind: its name, the `module:class` of its settings, what it decides, whether a set must have it."""
+    """One kind: its name, the `module:class` of its settings, what it decides, whether a set must have it.
+
+    `decider` is the `module:function` that decides a case by a policy of the kind (see `deciding`); "" where none does.
+    """
 
     name: str
     target: str
     meaning: str
     required: bool = False
+    decider: str = ""
 
     def model(self) -> type[Settings]:
         """Return the pydantic model of its settings."""

@@ -87,6 +87,10 @@ class Settings(BaseModel):
         """Return the codes this policy defines, by what they are codes of; other policies may refer to them."""
         return {}
 
+    def rules(self) -> Sequence[Path]:
+        """Return the places of the rules that decide; `policy test` wants a case to reach each of them."""
+        return ()
+
     def lint(self, look: Lookup) -> Iterator[Finding]:
         """Yield what contradicts itself. Called on the settings of a kind once they are well-formed."""
         yield from ()

@@ -36,7 +36,7 @@ def check_paths(paths: Sequence[Path], at: datetime) -> tuple[list[Problem], int
         else:
             problems += [problem for problem in checked.problems if problem.path == str(path)]
             count += 1
-    return [problem.moved(_shortest(problem.path)) for problem in dict.fromkeys(problems)], count
+    return [problem.moved(shortest(problem.path)) for problem in dict.fromkeys(problems)], count
 
 
 def _alone(path: Path, at: datetime) -> Sequence[Problem]:
@@ -46,6 +46,7 @@ def _alone(path: Path, at: datetime) -> Sequence[Problem]:
     return check_files(files, {path.name: report}, Report(str(path.parent)), at, alone=True).problems
 
 
-def _shortest(path: str) -> str:
+def shortest(path: str) -> str:
+    """Return a path as people type it: relative where it lies below the current folder."""
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative
