@@ -127,11 +127,8 @@ def _refuse(refusals: Iterable[Refusal]) -> None:
         return
     first = found[0]
     message, hint = ABSENCES[first.code]
-    said = _(message)
-    if first.numbers:
-        said = _("{numbers}: {message}").format(numbers=", ".join(first.numbers), message=said)
     raise Refused(
-        said,
+        _(message).format(numbers=", ".join(first.numbers)),
         hint=_(hint),
         code=first.code,
         details={"refusals": [{"code": item.code, "numbers": list(item.numbers)} for item in found]},

@@ -20,17 +20,21 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "LEFT_BEFORE_JOINED": (N_("the day of leaving lies before the day of joining"), N_("correct one of them")),
     "NO_MATCH": (N_("nobody has this staff number"), N_("import with --mode upsert, or add the person first")),
 }
+# Why somebody cannot be away, or stand in; {numbers} are staff numbers.
 ABSENCES: Mapping[str, tuple[str, str]] = {
     "ABSENCE_BACKWARDS": (N_("the last day lies before the first"), N_("correct --from or --until")),
-    "ABSENT_INACTIVE": (N_("is not in post on all these days"), N_("see: crmctl staff show")),
+    "ABSENT_INACTIVE": (N_("{numbers} is not in post on all these days"), N_("see: crmctl staff show")),
     "ABSENCE_OVERLAP": (
-        N_("is away on some of these days already"),
+        N_("{numbers} is away on some of these days already"),
         N_("cancel that absence first: crmctl staff absence cancel"),
     ),
-    "STANDS_IN": (N_("stands in for somebody on some of these days"), N_("give that person another deputy first")),
+    "STANDS_IN": (
+        N_("on some of these days the person stands in for {numbers}, and a deputy passes nothing on"),
+        N_("give that person another deputy first"),
+    ),
     "DEPUTY_SELF": (N_("a deputy is another person"), N_("name somebody else")),
-    "DEPUTY_INACTIVE": (N_("the deputy is not in post on all these days"), N_("name somebody else")),
-    "DEPUTY_ABSENT": (N_("the deputy is away on some of these days"), N_("name somebody who is there")),
+    "DEPUTY_INACTIVE": (N_("deputy {numbers} is not in post on all these days"), N_("name somebody else")),
+    "DEPUTY_ABSENT": (N_("deputy {numbers} is away on some of these days"), N_("name somebody who is there")),
 }
 PROBLEMS: Mapping[str, str] = {
     "INACTIVE": N_("not in post"),

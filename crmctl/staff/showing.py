@@ -12,7 +12,7 @@ from crmctl.policy.model import CodeItem
 from crmctl.staff.absences import AbsenceOutcome
 from crmctl.staff.listing import Listed, View
 from crmctl.staff.model import Absence, Staff, id_text
-from crmctl.staff.policy import StaffSettings, outside_lists, settings_of
+from crmctl.staff.policy import outside_lists, settings_of
 from crmctl.staff.reasons import PROBLEMS
 
 STATES = {"active": N_("active"), "inactive": N_("inactive")}
@@ -82,25 +82,25 @@ def document(staff: Staff) -> dict[str, Any]:
 
 def list_columns(policies: PolicySet, *, problems: bool) -> tuple[Column, ...]:
     """Return the columns of `staff list`; with `problems` people see why each may not own customers."""
-    label = labels(policies)
+    settings, label = settings_of(policies), labels(policies)
 
-    def shown(code: str, title: str, **more: Any) -> Column:  # noqa: ANN401 - settings of a column
-        return Column(code, title, show=lambda value: label(code, value), **more)
+    def of(code: str, **more: Any) -> Column:  # noqa: ANN401 - settings of a column
+        field = settings.by_code.get(code)
+        title = {str(key): text for key, text in field.labels.items()} if field else code
+        show = (lambda value: label(code, value)) if field and field.choices else None
+        return Column(code, title, show=show, **more)
 
     def words(codes: Iterable[str]) -> str:
         return ", ".join(map(problem_text, codes))
 
     return (
         Column("staff_id", N_("Staff id"), show=id_text, detail=True),
-        Column("number", N_("Number")),
-        Column("name", N_("Name")),
-        shown("post", N_("Post")),
-        shown("level", N_("Level")),
-        Column("department", N_("Department"), detail=True),
-        shown("org_unit", N_("Org unit")),
-        shown("region", N_("Region"), detail=True),
-        Column("capacity", N_("Capacity"), right=True),
-        shown("languages", N_("Languages"), detail=True),
+        *map(of, ("number", "name", "post", "level")),
+        of("department", detail=True),
+        of("org_unit"),
+        of("region", detail=True),
+        of("capacity", right=True),
+        of("languages", detail=True),
         Column("state", N_("State"), show=lambda value: _(STATES[value])),
         Column("absent_until", N_("Away until")),
         Column("deputy", N_("Deputy")),
@@ -147,8 +147,8 @@ def field_lines(policies: PolicySet, item: Listed) -> list[tuple[str, str]]:
 
 ABSENCE_COLUMNS = (
     Column("absence_id", N_("Absence"), detail=True),
-    Column("number", N_("Number")),
-    Column("name", N_("Name")),
+    Column("number", N_("Staff number")),
+    Column("name", N_("Name of staff")),
     Column("from", N_("First day")),
     Column("until", N_("Last day")),
     Column("deputy", N_("Deputy")),
@@ -183,12 +183,6 @@ def absence_document(outcome: AbsenceOutcome) -> dict[str, Any]:
             "deputy": outcome.deputy.number if outcome.deputy else None,
         },
     }
-
-
-def heading(settings: StaffSettings, code: str) -> str:
-    """Return what people call a field."""
-    field = settings.by_code.get(code)
-    return field.label(lang()) if field else code
 
 
 def outcome_text(outcome: str, *, dry_run: bool) -> str:

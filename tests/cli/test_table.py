@@ -62,7 +62,7 @@ def test_its_options_are_explained_and_spelled_once(entry: Entry) -> None:
 
 
 def test_every_noun_has_commands_and_every_path_its_noun() -> None:
-    nouns = {entry.path.split()[0] for entry in COMMANDS if " " in entry.path}
+    nouns = {entry.path.rpartition(" ")[0] for entry in COMMANDS if " " in entry.path}
 
     assert {group.path for group in GROUPS} == nouns
     assert len({entry.path for entry in COMMANDS}) == len(COMMANDS)
