@@ -36,7 +36,12 @@ KINDS: tuple[Kind, ...] = (
     Kind("access", "crmctl.security.access:AccessSettings", N_("people, roles, fields and who may do what")),
     Kind("customers", "crmctl.customers.policy:CustomersSettings", N_("what is recorded about a customer, and how")),
     Kind("tags", "crmctl.customers.tags:TagsSettings", N_("the tags a customer may carry")),
-    Kind("tiers", "crmctl.tiers.policy:TiersSettings", N_("the tiers, who belongs to each, what each is owed")),
+    Kind(
+        "tiers",
+        "crmctl.tiers.policy:TiersSettings",
+        N_("the tiers, who belongs to each, what each is owed"),
+        decider="crmctl.tiers.cases:decide_case",
+    ),
     Kind("staff", "crmctl.staff.policy:StaffSettings", N_("what is recorded about staff, and who may own customers")),
     Kind("orders", "crmctl.orders.policy:OrdersSettings", N_("what is recorded of orders, and exchange rates")),
     Kind("calendar", "crmctl.worktime.policy:CalendarSettings", N_("working hours, holidays, make-up days")),

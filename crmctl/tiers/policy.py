@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,10 +19,12 @@ from crmctl.policy.model import (
     Lookup,
     Many,
     Reference,
+    ScopeName,
     Settings,
     Sources,
     Wrong,
 )
+from crmctl.policy.nodes import Path
 from crmctl.policy.windows import window
 
 Way = Literal["face_to_face", "phone", "online", "mail", "sms", "wecom", "any"]
@@ -115,6 +117,8 @@ class Measure(Settings):
 class TiersSettings(Settings):
     """The tiers, highest first, and how customers are graded."""
 
+    scopes: ClassVar[tuple[ScopeName, ...]] = ("customer_type", "org_unit")  # what is a fact of customers
+
     model: Model = Field(
         "threshold", description=N_("threshold: a condition for each tier; score: weighted points (TIER-02)")
     )
@@ -132,6 +136,15 @@ class TiersSettings(Settings):
     def provides(self) -> Mapping[str, Collection[str]]:
         """Return the codes of the tiers."""
         return {"tier": [tier.code for tier in self.tiers]}
+
+    def rules(self) -> list[Path]:
+        """Return what cases must reach: every tier, and every band of a score."""
+        bands: list[Path] = [
+            ("score", place, "bands", position)
+            for place, measure in enumerate(self.score)
+            for position, _band in enumerate(measure.bands)
+        ]
+        return [*(("tiers", position) for position, _tier in enumerate(self.tiers)), *bands]
 
     def lint(self, look: Lookup) -> Iterator[Finding]:
         """Yield names used twice, ranks out of order, tiers nobody can reach, customers no tier takes."""
