@@ -89,10 +89,10 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("staff add", "crmctl.staff.commands:add_command", N_("Add a person to the staff register.")),
     Entry(
         "staff import",
-        "crmctl.staff.sheet_commands:import_command",
+        "crmctl.staff.commands:import_command",
         N_("Import a sheet of staff; staff numbers recognise people."),
     ),
-    Entry("staff template", "crmctl.staff.sheet_commands:template_command", N_("Write the empty sheet of staff.")),
+    Entry("staff template", "crmctl.staff.commands:template_command", N_("Write the empty sheet of staff.")),
     Entry("staff list", "crmctl.staff.commands:list_command", N_("List staff, or who may not own customers and why.")),
     Entry("staff show", "crmctl.staff.commands:show_command", N_("Show one person of the staff register.")),
     Entry("staff update", "crmctl.staff.commands:update_command", N_("Change what is recorded about a person.")),
