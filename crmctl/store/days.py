@@ -15,7 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)  # zones did not change their clocks by rule before
-_STEP = timedelta(days=7)  # no zone changed its clocks twice within a week
+_STEP = timedelta(days=6)  # no zone changed its clocks twice within six days; Brazil once did within seven
 
 
 class _Zone(FunctionElement[str]):
@@ -41,11 +41,10 @@ def _day_sqlite(element: _Zone, compiler: Any, **given: Any) -> str:
     """SQLite knows no zones: the offset of each stretch of time is written out."""
     (moment,) = element.clauses
     text = type_coerce(moment, Text)
-    stretches = offsets(element.zone, element.until)
-    shift = case(
-        *((text < begins, literal(f"{seconds:+d} seconds")) for begins, seconds in stretches[:-1]),
-        else_=literal(f"{stretches[-1][1]:+d} seconds"),
-    )
+    *ended, (_open, seconds) = offsets(element.zone, element.until)
+    shift: ColumnElement[str] = literal(f"{seconds:+d} seconds")
+    if ended:  # some zones never changed their clocks
+        shift = case(*((text < end, literal(f"{before:+d} seconds")) for end, before in ended), else_=shift)
     return str(compiler.process(func.date(text, shift), **given))
 
 
@@ -84,6 +83,7 @@ def days_between(earlier: ColumnElement[str], later: str) -> ColumnElement[int]:
 def offsets(zone: str, until: datetime) -> tuple[tuple[str, int], ...]:
     """Return a zone's offsets from UTC in seconds, each with the stamp of its end, oldest first; the last is open."""
     place = ZoneInfo(zone)
+    until = until.replace(microsecond=0)  # moments are stored to the second, and so do clocks change
     found: list[tuple[str, int]] = []
     moment, offset = _FIRST, _offset(place, _FIRST)
     while moment < until:
