@@ -18,15 +18,15 @@ from crmctl.staff.reasons import PROBLEMS
 STATES = {"active": N_("active"), "inactive": N_("inactive")}
 OUTCOMES = {
     "created": N_("added"),
-    "updated": N_("changed"),
+    "updated": N_("updated"),
     "unchanged": N_("unchanged"),
-    "cancelled": N_("cancelled"),
+    "cancelled": N_("called off"),
 }
 DRY_OUTCOMES = {
     "created": N_("would be added"),
-    "updated": N_("would be changed"),
+    "updated": N_("would be updated"),
     "unchanged": N_("unchanged"),
-    "cancelled": N_("would be cancelled"),
+    "cancelled": N_("would be called off"),
 }
 Label = Callable[[str, Any], str]
 
