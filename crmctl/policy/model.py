@@ -87,7 +87,7 @@ class Settings(BaseModel):
         """Return the codes this policy defines, by what they are codes of; other policies may refer to them."""
         return {}
 
-    def rules(self) -> Sequence[Path]:
+    def tested_rules(self) -> Sequence[Path]:
         """Return the places of the rules that decide; `policy test` wants a case to reach each of them."""
         return ()
 

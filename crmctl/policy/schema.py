@@ -16,7 +16,7 @@ from crmctl.i18n import _, lang
 from crmctl.policy import conditionschema
 from crmctl.policy.conditions import Condition
 from crmctl.policy.header import Header
-from crmctl.policy.kinds import Kind
+from crmctl.policy.kinds import KINDS, Kind
 from crmctl.policy.model import Reference
 from crmctl.policy.shapes import alternatives, fields, is_model, item_type, value_type
 
@@ -119,6 +119,20 @@ def json_schema(kind: Kind) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": f"crmctl policy: {kind.name}"}
 
 
+def cases_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a file of cases."""
+    from crmctl.policy.casefile import CaseFile
+
+    found = CaseFile.model_json_schema(by_alias=True)
+    _finish(found)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": "crmctl policy: tests"}
+
+
+def json_texts() -> dict[str, str]:
+    """Return the JSON Schema of every kind of policy, and of cases (`tests`), by name, in the reader's language."""
+    return {**{kind.name: json_text(kind) for kind in KINDS}, "tests": _written(cases_schema())}
+
+
 def json_text(kind: Kind) -> str:
     """Return the JSON Schema of a whole file of a kind, written out, in the reader's language."""
     return _json_text(kind, lang())
@@ -126,7 +140,11 @@ def json_text(kind: Kind) -> str:
 
 @cache
 def _json_text(kind: Kind, language: str) -> str:
-    return json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
+    return _written(json_schema(kind))
+
+
+def _written(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _finish(node: Any) -> None:  # noqa: ANN401  any part of a JSON Schema

@@ -95,7 +95,7 @@ def rules_of(policy: Policy) -> dict[str, tuple[str | int, ...]]:
     """Return the rules of a policy that cases must reach: name, and place in the settings."""
     from crmctl.policy.nodes import dotted
 
-    return {dotted(at): at for at in policy.settings.rules()}
+    return {dotted(at): at for at in policy.settings.tested_rules()}
 
 
 def _untested(outcomes: Sequence[Outcome]) -> Iterator[Untested]:

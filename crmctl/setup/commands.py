@@ -118,12 +118,23 @@ def config_show_command(call: Invocation) -> int | None:
 
 @command(example="crmctl db upgrade", exits=(0, 1, 4, 6, 10, 11, 74), formats=("table", "json"), silent=True)
 def db_upgrade_command(call: Invocation) -> int | None:
-    """Bring the database to the revision of this program; does nothing when it is there."""
+    """Bring the database to the revision of this program, and the schemas that editors use to its policy kinds.
+
+    Does nothing when they are there.
+    """
+    from crmctl import workspace
+    from crmctl.errors import StorageFailed
     from crmctl.setup import database
+    from crmctl.setup.init import write_schemas
 
     before, after = database.upgrade(call)
+    schemas = 0
+    try:
+        schemas = write_schemas(workspace.called(call).policies)
+    except StorageFailed as failure:  # only editors miss them
+        call.warn(failure.message)
     call.emit(
-        {"before": before, "revision": after, "changed": before != after},
+        {"before": before, "revision": after, "changed": before != after, "schemas": schemas},
         _("database at revision {revision}").format(revision=after),
     )
     return None

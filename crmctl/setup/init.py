@@ -152,6 +152,7 @@ def _policies(folder: Path, demo: bool, person: str, at: datetime) -> int:
         files.write_text(folder / source.name, text)
         count += 1
     write_schemas(folder)
+    _cases(folder)
     if demo:
         replacement = locate.shipped("policies") / "_demo_company.yaml"
         files.write_text(folder / "company.yaml", replacement.read_text(encoding="utf-8"), replace=True)
@@ -159,14 +160,28 @@ def _policies(folder: Path, demo: bool, person: str, at: datetime) -> int:
     return count
 
 
-def write_schemas(folder: Path) -> None:
-    """Write the JSON Schema of every kind of policy below `folder`, where the files' first line sends editors."""
-    from crmctl.policy.kinds import KINDS
-    from crmctl.policy.schema import json_text
+def write_schemas(folder: Path) -> int:
+    """Write the JSON Schema of every kind of policy below `folder`, where the files' first line sends editors.
+
+    Those that are as they should be stay untouched. Returns how many were written.
+    """
+    from crmctl.policy.schema import json_texts
 
     files.make_folder(folder / "schema")
-    for kind in KINDS:
-        files.write_text(folder / "schema" / f"{kind.name}.json", json_text(kind))
+    written = 0
+    for name, text in json_texts().items():
+        path = folder / "schema" / f"{name}.json"
+        if not path.is_file() or path.read_bytes() != text.encode("utf-8"):
+            files.write_text(path, text, replace=True)
+            written += 1
+    return written
+
+
+def _cases(folder: Path) -> None:
+    """Copy the cases that test the starter policies."""
+    files.make_folder(folder / "tests")
+    for source in sorted((locate.shipped("policies") / "tests").glob("*.yaml")):
+        files.write_text(folder / "tests" / source.name, source.read_text(encoding="utf-8"))
 
 
 def first_administrator(text: str, person: str, uid: int, at: datetime) -> str:

@@ -137,7 +137,7 @@ class TiersSettings(Settings):
         """Return the codes of the tiers."""
         return {"tier": [tier.code for tier in self.tiers]}
 
-    def rules(self) -> list[Path]:
+    def tested_rules(self) -> list[Path]:
         """Return what cases must reach: every tier, and every band of a score."""
         bands: list[Path] = [
             ("score", place, "bands", position)

@@ -40,7 +40,7 @@ class Sample(Settings):
     scopes: ClassVar[tuple[ScopeName, ...]] = ("customer_type", "org_unit")
     choices: Many[Rule]
 
-    def rules(self) -> list[Steps]:
+    def tested_rules(self) -> list[Steps]:
         return [("choices", position) for position in range(len(self.choices))]
 
 
