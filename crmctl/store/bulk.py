@@ -76,6 +76,14 @@ def fetch_by_keys(
     return rows
 
 
+def fetch_range(
+    conn: Connection, table: Table, key_column: str, first: int, last: int, columns: Sequence[str]
+) -> list[Row]:
+    """Return `columns` of the rows whose `key_column` is a number from `first` to `last`, in no order."""
+    rows: list[Row] = _engine_of(conn).fetch_range(conn, table, key_column, first, last, tuple(columns))
+    return rows
+
+
 def fetch_pairs(
     conn: Connection, table: Table, key_columns: Sequence[str], pairs: Collection[Row], columns: Sequence[str]
 ) -> list[Row]:

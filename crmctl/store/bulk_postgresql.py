@@ -76,6 +76,16 @@ def fetch_by_keys(
     return _look_up(_raw(conn), statement, values, table, columns)
 
 
+def fetch_range(
+    conn: Connection, table: Table, key_column: str, first: int, last: int, columns: tuple[str, ...]
+) -> list[Row]:
+    """See `bulk.fetch_range`."""
+    statement = sql.SQL("SELECT {} FROM {} AS t WHERE t.{} BETWEEN %b AND %b").format(
+        _names(columns), sql.Identifier(table.name), sql.Identifier(key_column)
+    )
+    return _look_up(_raw(conn), statement, (first, last), table, columns)
+
+
 def fetch_pairs(
     conn: Connection, table: Table, key_columns: tuple[str, ...], pairs: Collection[Row], columns: tuple[str, ...]
 ) -> list[Row]:

@@ -69,6 +69,15 @@ def fetch_by_keys(
     return found
 
 
+def fetch_range(
+    conn: Connection, table: Table, key_column: str, first: int, last: int, columns: tuple[str, ...]
+) -> list[Row]:
+    """See `bulk.fetch_range`."""
+    execute = conn.connection.driver_connection.execute  # type: ignore[union-attr]
+    found: list[Row] = execute(_span(table, key_column, columns).text, (first, last)).fetchall()
+    return found
+
+
 def fetch_pairs(
     conn: Connection, table: Table, key_columns: tuple[str, ...], pairs: Collection[Row], columns: tuple[str, ...]
 ) -> list[Row]:
@@ -153,6 +162,12 @@ def _selection(
         conditions.append(table.c[column].in_([bindparam(name) for name in names]))
         given += names
     return _prepare(select(*(table.c[name] for name in columns)).where(*conditions), given)
+
+
+@lru_cache(maxsize=64)
+def _span(table: Table, key_column: str, columns: tuple[str, ...]) -> _Prepared:
+    inside = table.c[key_column].between(bindparam("first"), bindparam("last"))
+    return _prepare(select(*(table.c[name] for name in columns)).where(inside), ("first", "last"))
 
 
 @lru_cache(maxsize=64)

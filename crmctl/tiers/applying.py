@@ -30,6 +30,7 @@ from crmctl.tiers.survey import Move
 from crmctl.tiers.tables import tier_change, tier_grace
 
 CHUNK = 10_000
+_CLOSE = 3  # one in so many customers of a range is asked for: walking along is as quick as asking for each
 FIELDS = fields_json(frozenset({"tier"}))
 _READ = (*CUSTOMER_CLEAR, "sealed_hash")
 _SORTED = OPT_SORT_KEYS
@@ -144,7 +145,12 @@ def _change(
 
 
 def _stored(conn: Connection, numbers: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-    return {row[0]: row for row in bulk.fetch_by_keys(conn, customer, "customer_id", numbers, _READ)}
+    """Return the rows of customers, whose numbers ascend; where they lie close together, by one walk along them."""
+    if numbers and numbers[-1] - numbers[0] < _CLOSE * len(numbers):
+        rows = bulk.fetch_range(conn, customer, "customer_id", numbers[0], numbers[-1], _READ)
+    else:
+        rows = bulk.fetch_by_keys(conn, customer, "customer_id", numbers, _READ)
+    return {row[0]: row for row in rows}
 
 
 class _Basis:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -26,6 +27,7 @@ from crmctl.tiers.moves import CHANGE, CLEAR, UNDECIDED, WAIT, Part, Scoped
 
 KEPT = 50_000  # moves held in memory; a run with more reads them again, range by range
 _AT_ONCE = 5_000
+_action, _from_to = itemgetter(1), itemgetter(2, 3)
 
 
 class Move(NamedTuple):
@@ -55,13 +57,12 @@ class Tally:
     matrix: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     kept: list[Move] | None = field(default_factory=list)
 
-    def add(self, move: Move) -> None:
-        """Count a move, and keep it while there is room."""
-        self.actions[move.action] += 1
-        if move.action == CHANGE:
-            self.matrix[move.before, move.after] += 1
+    def take(self, rows: Sequence[Any]) -> None:
+        """Count moves, given as rows, and keep them while there is room."""
+        self.actions.update(map(_action, rows))
+        self.matrix.update([_from_to(row) for row in rows if row[1] == CHANGE])
         if self.kept is not None:
-            self.kept.append(move)
+            self.kept += map(move_of, rows)
             if len(self.kept) > KEPT:
                 self.kept = None
 
@@ -87,13 +88,20 @@ class Basis:
 
     def moves(self, conn: Connection, position: int, part: Part, *, ordered: bool = False) -> Iterator[Move]:
         """Yield the moves of one policy for a part of the customers in flat memory; `ordered`: by customer number."""
+        for rows in self.pages(conn, position, part, ordered=ordered):
+            yield from map(move_of, rows)
+
+    def pages(self, conn: Connection, position: int, part: Part, *, ordered: bool = False) -> Iterator[Sequence[Any]]:
+        """Yield the same as rows, some thousands at a time."""
         query = moves.moves(self.scoped[position], self.conditions[position][0], self.at, part)
         if ordered:
             query = query.order_by(query.selected_columns.customer_id)
-        found = conn.execution_options(yield_per=_AT_ONCE).execute(query)
-        for rows in found.partitions():
-            for row in rows:
-                yield Move(*row[:7], tuple(row[7:]))  # type: ignore[call-arg]
+        yield from conn.execution_options(yield_per=_AT_ONCE).execute(query).partitions()
+
+
+def move_of(row: Any) -> Move:  # noqa: ANN401 - a Row of `moves.moves`
+    """Return a row as a move."""
+    return Move(*row[:7], tuple(row[7:]))  # type: ignore[call-arg]
 
 
 def basis(policies: PolicySet, at: datetime, decimals: int, part: Part) -> Basis:
@@ -118,8 +126,8 @@ def survey(conn: Connection, base: Basis) -> list[Tally]:
         here = base.part.holds(customer.c.customer_id)
         tally.graded = _count(conn, fits, here)
         tally.exempt = _count(conn, excepted, here) if scoped.ruling.exempt else 0
-        for move in base.moves(conn, position, base.part):
-            tally.add(move)
+        for rows in base.pages(conn, position, base.part):
+            tally.take(rows)
         tallies.append(tally)
     return tallies
 

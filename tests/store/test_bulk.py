@@ -153,3 +153,11 @@ def test_nothing_of_a_failed_block_stays(engine: Engine) -> None:
         bulk.insert_rows(conn, run, RUN, [a_run(1)])
         raise ZeroDivisionError
     assert all_rows(engine, run, RUN) == []
+
+
+def test_a_range_of_rows(engine: Engine) -> None:
+    rows = [a_run(number, ended_at=LATE if number % 2 else None) for number in (1, 2, 3, 5, 8)]
+    with write(engine) as conn:
+        bulk.insert_rows(conn, run, RUN, rows)
+        assert sorted(bulk.fetch_range(conn, run, "run_id", 2, 5, RUN)) == rows[1:4]
+        assert bulk.fetch_range(conn, run, "run_id", 6, 7, RUN) == []
