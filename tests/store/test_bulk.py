@@ -10,8 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
 from crmctl.clock import parse_stamp
-from crmctl.customers.tables import contact, identity, rejected_row
+from crmctl.customers.tables import contact, identity
 from crmctl.runs.tables import run
+from crmctl.sheets.tables import rejected_row
 from crmctl.store import bulk
 from crmctl.store.engine import open_engine, read, write
 from crmctl.store.failures import RowRefused
