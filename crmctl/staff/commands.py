@@ -130,7 +130,10 @@ def _emit(call: Invocation, run: Run, outcome: Outcome) -> int | None:
     said = _("{number}: {outcome}").format(
         number=staff.number, outcome=showing.outcome_text(outcome.outcome, dry_run=call.dry_run)
     )
-    call.emit(document, f"{said} ({', '.join(outcome.fields)})" if outcome.fields else said)
+    if outcome.fields:
+        names = ", ".join(showing.headings(run.policies, outcome.fields))
+        said = _("{message} ({details})").format(message=said, details=names)
+    call.emit(document, said)
     return None
 
 

@@ -177,7 +177,7 @@ def _refuse(settings: StaffSettings, refusals: Any) -> None:  # noqa: ANN401 - a
     first = found[0]
     message = reason_text({"code": first.code}, settings)
     if first.numbers:
-        message = _("{message} ({numbers})").format(message=message, numbers=", ".join(first.numbers))
+        message = _("{message} ({details})").format(message=message, details=", ".join(first.numbers))
     raise Refused(
         message,
         hint=suggestion_text(first.code, settings),

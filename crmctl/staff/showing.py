@@ -185,6 +185,12 @@ def absence_document(outcome: AbsenceOutcome) -> dict[str, Any]:
     }
 
 
+def headings(policies: PolicySet, codes: Iterable[str]) -> list[str]:
+    """Return what people call fields."""
+    fields = settings_of(policies).by_code
+    return [fields[code].label(lang()) if code in fields else code for code in codes]
+
+
 def outcome_text(outcome: str, *, dry_run: bool) -> str:
     """Return what became of something, or would."""
     return _((DRY_OUTCOMES if dry_run else OUTCOMES)[outcome])
