@@ -124,6 +124,11 @@ COMMANDS: tuple[Entry, ...] = (
     ),
     Entry("policy list", "crmctl.policy.commands:list_command", N_("List the policies in force.")),
     Entry("policy show", "crmctl.policy.commands:show_command", N_("Show one policy as the program understands it.")),
+    Entry(
+        "policy explain",
+        "crmctl.policy.commands:explain_command",
+        N_("Say what the policies decide about a customer, and why."),
+    ),
     Entry("policy schema", "crmctl.policy.commands:schema_command", N_("Show what a policy kind may contain.")),
     Entry(
         "policy test",

@@ -155,6 +155,42 @@ def schema_command(call: Invocation, field: str | None, as_schema: bool, as_temp
 
 
 @command(
+    example=("crmctl policy explain C-000123", "crmctl policy explain C-000123 --policy tiers --as-of 2026-06-30"),
+    exits=(0, 1, 2, 4, 6, 10, 11, 12, 74),
+    as_of=True,
+    formats=("table", "json"),
+)
+@click.argument("number")
+@click.option("--policy", "kind", default="", help=N_("Only this kind of policy; all that decide unless given."))
+def explain_command(call: Invocation, number: str, kind: str) -> None:
+    """Say what the policies decide about a customer and why: rule, clause, figures, near misses.
+
+    The policies and figures are those of now, or of --as-of.
+    """
+    from importlib import import_module
+
+    from crmctl.policy.kinds import KINDS
+    from crmctl.policy.problems import suggest
+    from crmctl.runs import run as runs
+
+    able = {each.name: each.explainer for each in KINDS if each.explainer}
+    if kind and kind not in able:
+        raise InvalidInput(_("--policy {kind}: decides nothing about customers").format(kind=kind), hint=suggest(kind, able))
+    with runs.open_run(call, "policy explain", "policy.explain") as run:
+        told = {}
+        for name, target in able.items():
+            if kind in ("", name):
+                module, _colon, function = target.partition(":")
+                told[name] = getattr(import_module(module), function)(run, number, for_people=call.output == "table")
+        wanted = next(iter(told.values()))[0]
+        run = runs.record_reading(run, obj=f"customer:{wanted}", n=1)
+        columns = (Column("what", N_("What")), Column("value", N_("Value")))
+        document = {name: explained for name, (_number, explained, _lines) in told.items()}
+        tables = [Table(columns, lines) for _number, _document, lines in told.values()]
+        call.emit({"run_id": run.run_id, "customer": wanted, **document}, *tables)
+
+
+@command(
     example=("crmctl policy questions -o xlsx > questions.xlsx", "crmctl policy questions --import questions.xlsx"),
     exits=(0, 1, 2, 4, 6, 11, 74),
     changes=True,

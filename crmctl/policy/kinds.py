@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Kind(NamedTuple):
     """One kind: its name, the `module:class` of its settings, what it decides, whether a set must have it.
 
-    `decider` is the `module:function` that decides a case by a policy of the kind (see `deciding`); "" where none does.
+    `decider` is the `module:function` that decides a case by a policy of the kind (see `deciding`), `explainer` the one
+    that says what a customer's policy decides about it and why (see `policy explain`); "" where none does.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Kind(NamedTuple):
     meaning: str
     required: bool = False
     decider: str = ""
+    explainer: str = ""
 
     def model(self) -> type[Settings]:
         """Return the pydantic model of its settings."""
@@ -41,6 +43,7 @@ KINDS: tuple[Kind, ...] = (
         "crmctl.tiers.policy:TiersSettings",
         N_("the tiers, who belongs to each, what each is owed"),
         decider="crmctl.tiers.cases:decide_case",
+        explainer="crmctl.tiers.explaining:explained",
     ),
     Kind("staff", "crmctl.staff.policy:StaffSettings", N_("what is recorded about staff, and who may own customers")),
     Kind("orders", "crmctl.orders.policy:OrdersSettings", N_("what is recorded of orders, and exchange rates")),

@@ -125,19 +125,14 @@ def _emit(call: Invocation, run: Run, request: Request, outcome: Outcome, limit:
 @click.argument("number")
 def explain_command(call: Invocation, number: str) -> int | None:
     """Say why a customer has its tier: rule, clause, figures, and what is short of the tiers above."""
-    from crmctl.customers import showing
     from crmctl.runs import run as runs
-    from crmctl.tiers import explain, overrides, telling
+    from crmctl.tiers.explaining import explained
 
     with runs.open_run(call, "tier explain", "tier.explain") as run:
-        wanted = showing.parse_number(number)
-        found = explain.explain(run, wanted, telling.decimals_of(run.policies))
+        wanted, document, lines = explained(run, number, for_people=call.output == "table")
         run = runs.record_reading(run, obj=f"customer:{wanted}", n=1)
-        reason = overrides.reason_of(run, found.override) if found.override and call.output == "table" else ""
         columns = (Column("what", N_("What")), Column("value", N_("Value")))
-        rows = list(telling.explanation_lines(run.policies, found, reason))
-        document = {"run_id": run.run_id, **telling.explanation_document(run.policies, found)}
-        call.emit(document, Table(columns, rows))
+        call.emit({"run_id": run.run_id, **document}, Table(columns, lines))
     return None
 
 

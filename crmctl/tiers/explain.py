@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -17,7 +17,7 @@ from crmctl.policy.metrics import Left, Value, by_source, source_at
 from crmctl.policy.scopes import Ruling
 from crmctl.runs.run import Run
 from crmctl.store import engine
-from crmctl.tiers import overrides
+from crmctl.tiers import overrides, records
 from crmctl.tiers.decide import Graded, Held, Settled, graded, settled
 from crmctl.tiers.grading import Grading
 from crmctl.tiers.regrade import Request, basis_of
@@ -30,7 +30,7 @@ class Explanation:
     """One customer's tier explained; `graded` is None where an exception keeps the policy away or none is in force."""
 
     customer_id: int
-    tier: str | None  # as stored
+    tier: str | None  # as stored; at the time asked for, where that is gone by
     ruling: Ruling | None
     grading: Grading | None
     graded: Graded | None
@@ -59,19 +59,20 @@ def explain(run: Run, number: int, decimals: int) -> Explanation:
                 hint=_("see: crmctl customer list"),
                 code="CUSTOMER_UNKNOWN",
             )
+        tier = row.tier if run.as_of == run.at else _tier_then(conn, number, base.at)
         override = overrides.in_force(conn, number, base.at)
         since = _since(conn, number)
         place, excepted = _place(conn, base, number)
         if place is None:
-            return Explanation(number, row.tier, None, None, None, None, override, since)
+            return Explanation(number, tier, None, None, None, None, override, since)
         scoped = base.scoped[place]
         if excepted:
-            return Explanation(number, row.tier, scoped.ruling, scoped.grading, None, None, override, since, excepted)
+            return Explanation(number, tier, scoped.ruling, scoped.grading, None, None, override, since, excepted)
         found = graded(scoped.grading, facts(conn, scoped.grading, base, number))
     held = Held(override.kind, override.tier) if override else None
     wanted = found.rule.tier if found.rule else None
-    result = settled(scoped.grading, wanted, row.tier, held, since, day)
-    return Explanation(number, row.tier, scoped.ruling, scoped.grading, found, result, override, since)
+    result = settled(scoped.grading, wanted, tier, held, since, day)
+    return Explanation(number, tier, scoped.ruling, scoped.grading, found, result, override, since)
 
 
 def facts(conn: Connection, grading: Grading, base: Basis, number: int) -> Mapping[Left, Value]:
@@ -96,6 +97,12 @@ def _reason(base: Basis, place: int, number: int) -> str:
     exempt = base.scoped[place].ruling.exempt
     named = [each for each in exempt if number in each.numbers]
     return (named or exempt)[0].reason
+
+
+def _tier_then(conn: Connection, number: int, at: datetime) -> str | None:
+    """Return the tier a customer had at a moment gone by; None before it was first graded."""
+    before = records.history(conn, number, at, 1)
+    return before[0].to_tier if before else None
 
 
 def _since(conn: Connection, number: int) -> date | None:
