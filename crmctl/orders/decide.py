@@ -35,29 +35,35 @@ class Decision(NamedTuple):
 
 
 def decide(rows: Sequence[OrderRow], facts: Facts) -> list[Decision]:
-    """Return the decision on each row, in order. No order is created or changed twice in one file."""
-    taken: dict[str, Stored] = {}
+    """Return the decision on each row, in order.
+
+    The first row about an order decides; later ones in the file say the same or are rejected, so that a file that
+    contradicts itself comes to the same each time.
+    """
+    taken: dict[str, Stored | None] = {}
     return [_decide(row, facts, taken) for row in rows]
 
 
-def _decide(row: OrderRow, facts: Facts, taken: dict[str, Stored]) -> Decision:
-    known = taken.get(row.number) or facts.orders.get(row.number)
+def _decide(row: OrderRow, facts: Facts, taken: dict[str, Stored | None]) -> Decision:
+    known = taken[row.number] if row.number in taken else facts.orders.get(row.number)
+    again = row.number in taken or row.number in facts.seen
+    taken[row.number] = known
     customer = _customer(row, known, facts.holders)
     if isinstance(customer, Decision):
         return customer
     if known is None:
-        return _create(row, customer, taken)
+        return _rejected(ORDER_TWICE, "number") if again else _create(row, customer, taken)
     values = {name: value for name, value in row.values.items() if known.values.get(name) != value}
-    if row.number in taken or row.number in facts.seen:
+    if again:
         return Decision(DUPLICATE) if not values else _rejected(ORDER_TWICE, "number")
-    after = Stored(known.customer_id, known.order_id, {**known.values, **values})
-    taken[row.number] = after
     if not values:
         return Decision(UNCHANGED)
+    after = known._replace(values={**known.values, **values})
+    taken[row.number] = after
     return Decision(UPDATE, known.customer_id, known, after.values)
 
 
-def _create(row: OrderRow, customer: int, taken: dict[str, Stored]) -> Decision:
+def _create(row: OrderRow, customer: int, taken: dict[str, Stored | None]) -> Decision:
     missing = [name for name in NEEDED if name not in row.values]
     if missing:
         return Decision(REJECT, reasons=tuple({"code": "REQUIRED", "field": name} for name in missing))

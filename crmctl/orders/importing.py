@@ -59,10 +59,10 @@ class Import:
     tell: Callable[[int], None]
     totals: Totals
 
-    def recall(self, blocks: Iterator[list[Record]], rejected: Collection[int]) -> None:
-        """Remember which orders the rows before the cursor were about; `rejected` are those that came to nothing."""
+    def recall(self, blocks: Iterator[list[Record]]) -> None:
+        """Remember which orders the rows before the cursor are about."""
         for block in blocks:
-            found = [self.convert(*record) for record in block if record[0] <= self.after and record[0] not in rejected]
+            found = [self.convert(*record) for record in block if record[0] <= self.after]
             self.ground.recall([row.number for row in found if isinstance(row, OrderRow)])
             if block[-1][0] >= self.after:
                 return
@@ -94,11 +94,11 @@ class Import:
         self.tell(len(block))
 
     def _take(self, row: OrderRow, decision: Decision, chunk: Chunk) -> None:
+        chunk.taken.append(row.number)
         if decision.outcome == REJECT:
             self._reject(row.row, decision.reasons, row.cells, chunk)
             return
         chunk.counts[decision.outcome] += 1
-        chunk.taken.append(row.number)
         if decision.outcome == CREATE:
             chunk.created.append(New(decision.customer_id, row.number, decision.values))
         elif decision.outcome == UPDATE:

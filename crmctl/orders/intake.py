@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from crmctl import clock
 from crmctl.customers.packing import ident_function
 from crmctl.orders import facts
@@ -25,7 +23,6 @@ from crmctl.sheets.origin import Request, looked_at
 from crmctl.sheets.outcome import Outcome
 from crmctl.sheets.readers import Context
 from crmctl.sheets.reading import Place, Reading
-from crmctl.sheets.tables import rejected_row
 from crmctl.store import engine
 
 
@@ -75,18 +72,10 @@ def _work(run: Run, begun: Begun, tell: Tell) -> Totals:
     )
     try:
         if begun.chunk:
-            start_row = reading.info.header_number
-            work.recall(reading.blocks(request.chunk, start_row), _rejected(run, begun.batch_id))
+            work.recall(reading.blocks(request.chunk, reading.info.header_number))
         return work.run(reading.blocks(request.chunk, begun.after))
     finally:
         seen.close()
-
-
-def _rejected(run: Run, batch_id: int) -> set[int]:
-    """Return the rows that a batch has rejected so far."""
-    columns = rejected_row.c
-    with engine.read(run.engine) as conn:
-        return set(conn.execute(select(columns.row_number).where(columns.batch_id == batch_id)).scalars())
 
 
 def _allowed(run: Run, override: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""The order numbers that earlier rows of a file were taken for; in a dry run with what they would have written.
+"""The order numbers that earlier rows of a file are about; in a dry run with what they would have written.
 
 Kept in a private temporary database of SQLite (no name, gone with the process), so that memory stays flat.
 """
@@ -31,7 +31,7 @@ class Seen:
         return {number: Stored(*orjson.loads(stored)) if stored else None for number, stored in rows}
 
     def add(self, numbers: Iterable[str]) -> None:
-        """Note numbers whose orders are written."""
+        """Note numbers that rows are about."""
         self._keep((number, None) for number in numbers)
 
     def imagine(self, orders: Iterable[tuple[str, Stored]]) -> None:
