@@ -76,7 +76,7 @@ def apply(
     with engine.write(run.engine) as conn:
         changes = Changes(run.run_id or 0, applied.chunks, first)
         _change(conn, run, grading, changing, changes, here)
-        waits = [(m.customer_id, _wanted(grading, m), run_day(run), run.run_id) for m in starting]
+        waits = [(move.customer_id, move.after, run_day(run), run.run_id) for move in starting]
         bulk.replace_rows(conn, tier_grace, _GRACE, waits)
         bulk.delete_rows(conn, tier_grace, ("customer_id",), [(number,) for number in ending])
         if also is not None:
@@ -100,10 +100,6 @@ def apply(
 def run_day(run: Run) -> str:
     """Return the company's day a run decides for."""
     return today(run.policies, run.as_of).isoformat()
-
-
-def _wanted(grading: Grading, move: Move) -> str:
-    return grading.tier(move.rank) if move.rank is not None else str(move.before)
 
 
 def _change(

@@ -17,7 +17,7 @@ from crmctl.policy.metrics import Left, Value, by_source, source_at
 from crmctl.policy.scopes import Ruling
 from crmctl.runs.run import Run
 from crmctl.store import engine
-from crmctl.tiers import overrides, records
+from crmctl.tiers import moves, overrides, records
 from crmctl.tiers.decide import Graded, Held, Settled, graded, settled
 from crmctl.tiers.grading import Grading
 from crmctl.tiers.regrade import Request, basis_of
@@ -89,14 +89,18 @@ def _place(conn: Connection, base: Basis, number: int) -> tuple[int | None, str]
     for place, (fits, excepted) in enumerate(base.conditions):
         for condition, out in ((fits, False), (excepted, True)):
             if conn.execute(select(customer.c.customer_id).where(one, condition)).first() is not None:
-                return place, _reason(base, place, number) if out else ""
+                return place, _reason(conn, base, place, number) if out else ""
     return None, ""
 
 
-def _reason(base: Basis, place: int, number: int) -> str:
-    exempt = base.scoped[place].ruling.exempt
-    named = [each for each in exempt if number in each.numbers]
-    return (named or exempt)[0].reason
+def _reason(conn: Connection, base: Basis, place: int, number: int) -> str:
+    """Return the reason of the first exception that is for the customer."""
+    scoped, one = base.scoped[place], customer.c.customer_id == number
+    for exempt in scoped.ruling.exempt:
+        condition = moves.excepted(base.policies, scoped, exempt, base.at)
+        if conn.execute(select(customer.c.customer_id).where(one, condition)).first() is not None:
+            return exempt.reason
+    return ""
 
 
 def _tier_then(conn: Connection, number: int, at: datetime) -> str | None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from crmctl.errors import ValueUndecided
 from crmctl.policy.conditions import Bound, Condition, undecided
 from crmctl.policy.metrics import BY_NAME, Left
 from crmctl.policy.model import ValueRef
@@ -103,7 +102,9 @@ def grading(policies: PolicySet, policy: Policy, decimals: int) -> Grading:
     """
     settings = policy.settings
     assert isinstance(settings, TiersSettings)
-    _all_decided(policies, settings)
+    names = unset(policies, settings)
+    if names:
+        raise policies.waiting(names)
     scored = settings.model == "score"
     conditions = [tier.when for tier in settings.tiers]
     rules = dict(zip([c for c in conditions if c], policies.bound([c for c in conditions if c], decimals), strict=True))
@@ -128,8 +129,8 @@ def grading(policies: PolicySet, policy: Policy, decimals: int) -> Grading:
     )
 
 
-def _all_decided(policies: PolicySet, settings: TiersSettings) -> None:
-    """Raise ValueUndecided for all that is unset at once."""
+def unset(policies: PolicySet, settings: TiersSettings) -> tuple[str, ...]:
+    """Return the names of all values that grading by these settings needs and that are unset, each once."""
     scored = settings.model == "score"
     figures = [settings.downgrade_after]
     conditions: list[Condition | None] = []
@@ -140,9 +141,7 @@ def _all_decided(policies: PolicySet, settings: TiersSettings) -> None:
         conditions += [tier.when for tier in settings.tiers]
     names = [name for each in conditions if each is not None for name in undecided(each, policies.figure)]
     names += [each.name for each in figures if isinstance(each, ValueRef) and policies.figure(each) is None]
-    if names:
-        error: ValueUndecided = policies.waiting(tuple(dict.fromkeys(names)))
-        raise error
+    return tuple(dict.fromkeys(names))
 
 
 def _measures(policies: PolicySet, settings: TiersSettings, decimals: int) -> tuple[tuple[Measure, ...], int]:

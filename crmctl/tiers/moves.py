@@ -57,7 +57,7 @@ class Scoped:
 
 @dataclass(frozen=True)
 class Part:
-    """Whose moves are asked for: customer numbers from `first` to `last`, or one of `only`; everybody's otherwise."""
+    """Whose moves are asked for: customer numbers from `first` to `last`, those of `only`; everybody's otherwise."""
 
     first: int | None = None
     last: int | None = None
@@ -65,11 +65,10 @@ class Part:
 
     def holds(self, number: Column) -> ColumnElement[bool]:
         """Return the condition on a column of customer numbers."""
-        if self.only:
-            return number.in_(self.only)
+        named = number.in_(self.only) if self.only else true()
         if self.first is None or self.last is None:
-            return true()
-        return number.between(self.first, self.last)
+            return named
+        return and_(number.between(self.first, self.last), named)
 
 
 def scope_conditions(
@@ -81,14 +80,14 @@ def scope_conditions(
     for each in scoped:
         fits = _condition(policies, each, each.ruling.condition, at)
         here = and_(fits, *(not_(before) for before in earlier))
-        excepted = or_(false(), *(_excepted(policies, each, exempt, at) for exempt in each.ruling.exempt))
-        found.append((and_(here, not_(excepted)), and_(here, excepted)))
+        out = or_(false(), *(excepted(policies, each, exempt, at) for exempt in each.ruling.exempt))
+        found.append((and_(here, not_(out)), and_(here, out)))
         earlier.append(fits)
     return found
 
 
-def _excepted(policies: PolicySet, each: Scoped, exempt: Exempt, at: datetime) -> ColumnElement[bool]:
-    """Return whether an exception is for a customer."""
+def excepted(policies: PolicySet, each: Scoped, exempt: Exempt, at: datetime) -> ColumnElement[bool]:
+    """Return the condition that an exception is for a customer."""
     numbers = customer.c.customer_id.in_(exempt.numbers) if exempt.numbers else true()
     return and_(numbers, _condition(policies, each, exempt.condition, at))
 
