@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, create_model
 
 from crmctl.i18n import N_, _
 from crmctl.policy.exemptions import Match, checked
 from crmctl.policy.kinds import BY_NAME
-from crmctl.policy.model import SCOPES, Between, Code, Day, Labels, Many, Settings, Text, Wrong
+from crmctl.policy.model import SCOPES, Between, Code, Day, Labels, Many, ScopeName, Settings, Text, Wrong
 from crmctl.policy.problems import suggest
 
 SCHEMA = 1
@@ -38,6 +39,12 @@ class Scope(Settings):
     def everybody(self) -> bool:
         """Whether nothing is restricted."""
         return not any(self.key)
+
+
+def scope_of(names: Sequence[ScopeName]) -> type[Settings]:
+    """Return the model of a scope that can name only these dimensions."""
+    kept: dict[str, Any] = {name: (info.annotation, info) for name, info in Scope.model_fields.items() if name in names}
+    return create_model("Scope", __base__=Settings, __doc__=Scope.__doc__, **kept)
 
 
 class Limits(Settings):

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from crmctl.i18n import _, lang
 from crmctl.policy import conditionschema
 from crmctl.policy.conditions import Condition
-from crmctl.policy.header import Header
+from crmctl.policy.header import Header, scope_of
 from crmctl.policy.kinds import KINDS, Kind
 from crmctl.policy.model import Reference
 from crmctl.policy.shapes import alternatives, fields, is_model, item_type, value_type
@@ -112,7 +112,15 @@ def json_schema(kind: Kind) -> dict[str, Any]:
     Meanings are in the reader's language.
     """
     kind_type: Any = Literal[kind.name]
-    whole = create_model("PolicyFile", __base__=Header, kind=(kind_type, ...), settings=(kind.model(), ...))
+    settings = kind.model()
+    scope: Any = scope_of(settings.scopes)
+    whole = create_model(
+        "PolicyFile",
+        __base__=Header,
+        kind=(kind_type, ...),
+        scope=(scope, Header.model_fields["scope"]),
+        settings=(settings, ...),
+    )
     found = whole.model_json_schema(by_alias=True)
     conditionschema.place(found)
     _finish(found)

@@ -7,6 +7,7 @@ stands behind `#`, with its default or an example: a line means what it says onc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
@@ -16,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from crmctl.i18n import _
 from crmctl.policy.conditions import Condition
-from crmctl.policy.header import Header
+from crmctl.policy.header import Header, scope_of
 from crmctl.policy.kinds import Kind
 from crmctl.policy.model import CODE_PATTERN, ClauseRef, Reference, ValueRef
 from crmctl.policy.scalars import misread
@@ -57,6 +58,10 @@ def template(kind: Kind) -> str:
     for name, info in _ordered(Header):
         if name in given:
             lines.append(_told(f"{name}: {given[name]}", info))
+        elif name == "scope":
+            usable = copy(info)
+            usable.annotation = scope_of(kind.model().scopes)
+            lines += _field(name, usable, 0)
         elif name != "settings":
             lines += _field(name, info, 0)
     lines += ["", "settings:", *_indented(_model(kind.model(), 0))]

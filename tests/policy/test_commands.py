@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from crmctl.cli.app import main
+from crmctl.locate import shipped
 
 Edit = Callable[[str, str, str], None]
+FILES = len(list(shipped("policies").glob("[!_]*.yaml")))
 INSTANCE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 
 
@@ -20,6 +22,12 @@ INSTANCE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 def workspace(folder: Path) -> Path:
     (folder.parent / "crmctl.yaml").write_text(f'schema: 1\ninstance: "{INSTANCE}"\n', encoding="utf-8")
     return folder.parent
+
+
+def line_of(folder: Path, text: str) -> int:
+    """Return the line of tiers.yaml where a text stands."""
+    lines = (folder / "tiers.yaml").read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, start=1) if text in line)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -44,8 +52,9 @@ def test_problems_go_to_standard_output_and_exit_4(
     lines = out.splitlines()
     assert status == 4
     assert len(lines) == 2
-    assert lines[0].startswith("policies/tiers.yaml:33:7: P105 settings.tiers[1].rank: missing")
-    assert lines[1] == "policies/tiers.yaml:34:7: P103 rnak: unknown key; did you mean 'rank'?"
+    wrong = line_of(workspace / "policies", "rnak: 2")
+    assert lines[0].startswith(f"policies/tiers.yaml:{wrong - 1}:7: P105 settings.tiers[1].rank: missing")
+    assert lines[1] == f"policies/tiers.yaml:{wrong}:7: P103 rnak: unknown key; did you mean 'rank'?"
 
 
 def test_the_same_as_json(workspace: Path, edit: Edit, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,9 +62,10 @@ def test_the_same_as_json(workspace: Path, edit: Edit, capsys: pytest.CaptureFix
     status, out, _err = run(capsys, "validate", "-w", str(workspace), "-o", "json")
     document = json.loads(out)
     assert status == 4
-    assert (document["files"], document["errors"], document["warnings"]) == (7, 1, 0)
+    assert (document["files"], document["errors"], document["warnings"]) == (FILES, 1, 0)
     (problem,) = document["problems"]
-    assert (problem["line"], problem["column"], problem["code"]) == (34, 13, "P204")
+    wrong = line_of(workspace / "policies", "rank: 0")
+    assert (problem["line"], problem["column"], problem["code"]) == (wrong, 13, "P204")
     assert Path(problem["path"]).name == "tiers.yaml"
 
 
@@ -129,7 +139,7 @@ def test_broken_policies_stop_list_and_show(workspace: Path, edit: Edit, capsys:
     for arguments in (["list"], ["show", "tags"]):
         status, out, err = run(capsys, *arguments, "-w", str(workspace))
         assert (status, out) == (4, "")
-        assert "tiers.yaml:34:7: P103" in err
+        assert f"tiers.yaml:{line_of(workspace / 'policies', 'rnak: 2')}:7: P103" in err
 
 
 def test_schema_lists_kinds_and_header(capsys: pytest.CaptureFixture[str]) -> None:

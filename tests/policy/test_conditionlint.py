@@ -44,7 +44,9 @@ def write(folder: Path, *conditions: str) -> None:
 def told(folder: Path, *conditions: str) -> list[str]:
     write(folder, *conditions)
     return [
-        f"{problem.line}:{problem.column}: {problem.code} {problem.message}" for problem in check(folder, AT).problems
+        f"{problem.line}:{problem.column}: {problem.code} {problem.message}"
+        for problem in check(folder, AT).problems
+        if Path(problem.path).name == "sample.yaml"  # what is decided here may be wrong for others, too
     ]
 
 

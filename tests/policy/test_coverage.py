@@ -75,9 +75,9 @@ def test_points_in_words() -> None:
     region = Left(BY_NAME["region"])  # may hold texts that no list has
     found = look(All((Compare(region, "exists", (True,)), Compare(region, "ne", ("cn-sh",)))), at_least(50_000))
     assert found.gap is not None
-    assert words.facts(found.gap) == "region: cn-sh; annual cooperation amount, declared: 499.99 yuan"
+    assert words.facts(found.gap) == "region: cn-sh; annual cooperation amount: 499.99 yuan"
     (overlap,) = found.overlaps
-    assert words.facts(overlap.example) == "region: any other; annual cooperation amount, declared: 500.00 yuan"
+    assert words.facts(overlap.example) == "region: any other; annual cooperation amount: 500.00 yuan"
     assert words.facts(look().gap or {}) == "everything"
 
 

@@ -31,7 +31,8 @@ def test_rows_say_type_requirement_and_default() -> None:
     rows = {row.name: row for row in schema.rows(BY_NAME["tiers"].model())}
     assert rows["tiers"].type == "list of mapping"
     assert rows["tiers[].rank"][1:4] == ("whole number", True, "")
-    assert rows["tiers[].when.annual_amount.gte"].type == "number or $name"
+    assert rows["tiers[].when"].type == "condition"
+    assert rows["regrade_every"].type == "number or $name"
     assert rows["tiers[].standard.contact.every"].type == "week | month | quarter | year"
     assert rows["tiers[].labels"].type == "mapping of text"
     assert not rows["regrade_every"].required
@@ -115,3 +116,20 @@ def test_a_condition_explains_itself() -> None:
     assert told["when.order_amount"].startswith("amount: over, eq, ne, gt")
     assert told["when.tier"] == "code of tier: eq, ne, in, not_in, exists"
     assert "many[].not" in {row.name for row in schema.select(rows, "many")}
+
+
+def test_a_scope_names_only_what_the_kind_can_use() -> None:
+    scopes = {
+        name: set(schema.json_schema(BY_NAME[name])["$defs"]["Scope"]["properties"]) for name in ("tiers", "tags")
+    }
+    assert scopes == {
+        "tiers": {"customer_type", "org_unit"},
+        "tags": {"channel", "post", "customer_type", "org_unit"},
+    }
+
+
+def test_the_schema_of_cases() -> None:
+    found = schema.cases_schema()
+    assert found["properties"]["kind"]["const"] == "tests"
+    assert "facts" in found["$defs"]["CaseItem"]["properties"]
+    assert set(schema.json_texts()) == {*BY_NAME, "tests"}
