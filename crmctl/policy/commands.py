@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from crmctl.policy.kinds import Kind
     from crmctl.policy.policyset import Policy, PolicySet
     from crmctl.policy.problems import Problem
-    from crmctl.policy.schema import Row
 
 INVALID = 4
 
@@ -41,13 +39,6 @@ _POLICY = (
     Column("effective_until", N_("Until")),
     Column("file", N_("File")),
     Column("hash", detail=True),
-)
-_FIELD = (
-    Column("name", N_("Field")),
-    Column("type", N_("Type")),
-    Column("required", N_("Required")),
-    Column("default", N_("Default")),
-    Column("meaning", N_("Meaning")),
 )
 
 
@@ -127,31 +118,17 @@ def schema_command(call: Invocation, field: str | None, as_schema: bool, as_temp
     Without KIND: the kinds, and the header that every file has. In names, [] stands for the items of a list and * for
     any key. KIND.FIELD of a condition shows what can be compared.
     """
-    from crmctl.policy import schema
-    from crmctl.policy.header import Header
-    from crmctl.policy.kinds import KINDS
+    from crmctl.policy import listing
 
-    kind_name, _dot, path = (field or "").partition(".")
+    kind, _dot, path = (field or "").partition(".")
+    if as_template and (not kind or path or as_schema):
+        raise click.UsageError(_("--template goes with one KIND, without field and --json"))
     if as_template:
-        _write_template(kind_name, as_schema or bool(path))
-        return
-    if as_schema:
-        _write_schema([_kind(kind_name)] if kind_name else list(KINDS))
-        return
-    if kind_name:
-        rows = list(schema.rows(_kind(kind_name).model()))
-        chosen = schema.select(rows, schema.plain_name(path)) if path else rows
-        if not chosen:
-            raise _no_field(kind_name, path, rows)
-        call.emit({"kind": kind_name}, Table(_FIELD, chosen, key="fields"))
-        return
-    kinds = [(kind.name, _(kind.meaning)) for kind in KINDS]
-    columns = (Column("kind", N_("Kind")), Column("meaning", N_("Meaning")))
-    fields = list(schema.rows(Header))
-    if call.output in ("csv", "xlsx", "ndjson"):
-        call.emit({}, Table(columns, kinds, key="kinds"))
-        return
-    call.emit({}, Table(columns, kinds, key="kinds"), "", Table(_FIELD, fields, key="header"))
+        click.echo(listing.template_of(kind), nl=False)
+    elif as_schema:
+        click.echo(listing.schema_of(kind))
+    else:
+        listing.fields(call, kind, path)
 
 
 @command(
@@ -175,7 +152,9 @@ def explain_command(call: Invocation, number: str, kind: str) -> None:
 
     able = {each.name: each.explainer for each in KINDS if each.explainer}
     if kind and kind not in able:
-        raise InvalidInput(_("--policy {kind}: decides nothing about customers").format(kind=kind), hint=suggest(kind, able))
+        raise InvalidInput(
+            _("--policy {kind}: decides nothing about customers").format(kind=kind), hint=suggest(kind, able)
+        )
     with runs.open_run(call, "policy explain", "policy.explain") as run:
         told = {}
         for name, target in able.items():
@@ -290,46 +269,6 @@ def _choose(policies: PolicySet, name: str) -> Policy:
         kinds = {policy.kind for policy in policies.policies}
         message, hint = _("{name}: no such policy").format(name=name), suggest(name, {*names, *kinds})
     raise InvalidInput(message, hint=hint or _("see: crmctl policy list"), code="POLICY_MISSING")
-
-
-def _kind(name: str) -> Kind:
-    from crmctl.policy.kinds import BY_NAME
-    from crmctl.policy.problems import suggest
-
-    if name not in BY_NAME:
-        message = _("{name}: no such kind of policy").format(name=name)
-        raise InvalidInput(message, hint=suggest(name, BY_NAME), code="POLICY_KIND_UNKNOWN")
-    return BY_NAME[name]
-
-
-def _no_field(kind: str, path: str, rows: list[Row]) -> InvalidInput:
-    from crmctl.policy.problems import suggest
-    from crmctl.policy.schema import plain_name
-
-    names = [plain_name(row.name) for row in rows]
-    return InvalidInput(
-        _("{kind} has no field {field}").format(kind=kind, field=path),
-        hint=suggest(path, names) or _("see: crmctl policy schema {kind}").format(kind=kind),
-        code="POLICY_FIELD_UNKNOWN",
-    )
-
-
-def _write_schema(kinds: list[Kind]) -> None:
-    import json
-
-    from crmctl.policy.schema import json_schema
-
-    schemas = [json_schema(kind) for kind in kinds]
-    whole = schemas[0] if len(schemas) == 1 else {kind.name: found for kind, found in zip(kinds, schemas, strict=True)}
-    click.echo(json.dumps(whole, indent=2, ensure_ascii=True))
-
-
-def _write_template(kind: str, more: bool) -> None:
-    from crmctl.policy.template import template
-
-    if not kind or more:
-        raise click.UsageError(_("--template goes with one KIND, without field and --json"))
-    click.echo(template(_kind(kind)), nl=False)
 
 
 def _scope_text(scope: dict[str, list[str]]) -> str:

@@ -22,7 +22,7 @@ DECIMALS = MOST_PLACES  # of money in cases, whatever the currency: a decider bi
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided: the code of it, codes of the reasons, and the rules used, as `Settings.tested_rules` names them."""
+    """What was decided: its code, codes of the reasons, and the rules used, named as `Settings.tested_rules` does."""
 
     decision: str
     codes: tuple[str, ...] = ()
