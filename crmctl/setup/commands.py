@@ -13,7 +13,11 @@ from crmctl.i18n import N_, _
 
 @command(example="crmctl init crm --lang zh", exits=(0, 1, 2, 4, 12, 74), formats=("table", "json"), silent=True)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--demo", is_flag=True, help=N_("Fill the values the written policies leave blank with examples."))
+@click.option(
+    "--demo",
+    is_flag=True,
+    help=N_("Fill the values the written policies leave blank with examples, and add made-up staff."),
+)
 @click.option(
     "--database", default="", metavar="URL", help=N_("PostgreSQL URL or SQLite file; default: in the folder.")
 )

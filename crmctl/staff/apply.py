@@ -88,9 +88,9 @@ def carry_out(run: Run, decide: Callable[[Connection], Plan]) -> tuple[Run, Plan
     return run, plan
 
 
-def keep_others_out(conn: Connection) -> None:
-    """Wait for whoever else changes staff, then keep them waiting until this transaction ends."""
-    counters.take(conn, "staff", 0)  # its row is locked from here on; SQLite's writers take turns anyway
+def keep_others_out(conn: Connection) -> int:
+    """Wait for whoever else changes staff, then keep them waiting until this transaction ends; return the next id."""
+    return counters.take(conn, "staff", 0)  # its row is locked from here on; SQLite's writers take turns anyway
 
 
 def logged(summary: Summary, chunk: int) -> dict[str, Any]:

@@ -103,13 +103,13 @@ class _Import:
         self.row = compile_rows(settings, begun.reading.info.mapping, known)
         self.day = today(run.policies, run.at)
         self.chunk = begun.chunk
-        self.new = -1  # numbers of new people in a dry run
+        self.next_id = 1
         stated = run.policies.policy("staff").limits
         percent = None if stated.max_percent is None else float(stated.max_percent)
         bounds = limits.Limits(stated.max_changes, percent)
         self.allowed = bounds.allowed(begun.notes["base"], begun.request.max_changes)
 
-    def decide(self, chunk: _Chunk, record: tuple[int, list[str]], conn: Connection) -> None:
+    def decide(self, chunk: _Chunk, record: tuple[int, list[str]]) -> None:
         """Decide one record, as if those before it were written already."""
         row = self.row(*record)
         chunk.counts["read"] += 1
@@ -117,10 +117,10 @@ class _Import:
         if isinstance(row, Rejected):
             chunk.rejected.append(row)
         else:
-            outcome = self._valid(chunk, row, conn)
+            outcome = self._valid(chunk, row)
         chunk.counts[outcome] += 1
 
-    def _valid(self, chunk: _Chunk, row: StaffRow, conn: Connection) -> str:
+    def _valid(self, chunk: _Chunk, row: StaffRow) -> str:
         mode, staff_id = self.request.mode, chunk.ids.get(folded(row.values["number"]))
         if staff_id is not None and mode == "create":
             return "duplicate"
@@ -139,7 +139,7 @@ class _Import:
             return self._reject(chunk, row, *wrong)
         values = columns_of(draft, self.day)
         if before is None:
-            staff_id = self._number(conn)
+            staff_id, self.next_id = self.next_id, self.next_id + 1
             values |= {"staff_id": staff_id, "batch_id": self.begun.batch_id}
         assert staff_id is not None
         after = apply.stamped(self.run, before, values)
@@ -148,12 +148,6 @@ class _Import:
         chunk.ids[folded(after["number"])] = staff_id
         chunk.identities.take(staff_id, draft)
         return "created" if before is None else "updated"
-
-    def _number(self, conn: Connection) -> int:
-        if self.run.dry_run:
-            self.new -= 1
-            return self.new
-        return counters.take(conn, "staff", 1)
 
     def _reject(self, chunk: _Chunk, row: StaffRow, *reasons: Reason) -> str:
         chunk.rejected.append(Rejected(row.number, reasons, row.cells))
@@ -166,6 +160,7 @@ class _Import:
     def write(self, conn: Connection, chunk: _Chunk, last_row: int, first_row: int) -> None:
         """Write a decided chunk within its transaction."""
         run, batch_id = self.run, self.begun.batch_id
+        counters.take(conn, "staff", chunk.counts["created"])
         first = counters.take(conn, "change", len(chunk.writes)) if chunk.writes else 0
         summary = apply.write(conn, run, chunk.writes, chunk=self.chunk, first_change=first)
         if chunk.rejected:
@@ -201,10 +196,12 @@ def _work(run: Run, begun: Begun, tell: Tell) -> Totals:
             run.held.check()
         with engine.read(run.engine) if run.dry_run else engine.write(run.engine) as conn:
             if not run.dry_run:
-                apply.keep_others_out(conn)
+                work.next_id = apply.keep_others_out(conn)
             chunk = rehearsed or _Chunk(facts.every_row(conn))
+            if run.dry_run and rehearsed is None:
+                work.next_id = max(chunk.rows, default=0) + 1  # ids that are never given
             for record in block:
-                work.decide(chunk, record, conn)
+                work.decide(chunk, record)
             work.check(totals.counts["updated"] + chunk.counts["updated"])
             if not run.dry_run:
                 work.write(conn, chunk, block[-1][0], block[0][0])

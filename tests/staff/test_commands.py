@@ -115,6 +115,24 @@ def test_what_is_undecided_is_said_and_not_passed_over(staff_here: Any) -> None:
     assert staff_here("list").stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("role", "allowed", "denied"),
+    [
+        ("steward", ["staff list", "staff show 1"], ["staff add --number 2 --name 乙", "staff deactivate 1"]),
+        ("auditor", ["staff list"], ["staff update 1 --level mid", "staff absence cancel 1"]),
+        ("supervisor", ["staff absence add 1 --from 2026-01-05 --until 2026-01-06"], ["staff import x.csv"]),
+        ("agent", [], ["staff list", "staff show 1"]),
+    ],
+)
+def test_roles(staff_here: Any, sqlite_folder: Path, role: str, allowed: list[str], denied: list[str]) -> None:
+    staff_here.add("1", "甲")
+    access = sqlite_folder / "policies" / "access.yaml"
+    text = access.read_text("utf-8").replace("roles: [admin]", f"roles: [{role}]")
+    access.write_text(text.replace("  people:\n", '  people:\n    "boss":\n      roles: [admin]\n'), "utf-8")
+    statuses = [call(["-w", str(sqlite_folder), *line.split()]).exit_code for line in (*allowed, *denied)]
+    assert statuses == [0] * len(allowed) + [6] * len(denied)
+
+
 def test_sheets_and_lines(demo: Path) -> None:
     table = list(csv.reader(io.StringIO(crmctl(demo, "list", "-o", "csv", "--headers", "zh").stdout)))
     assert table[0][:4] == ["工号", "姓名", "岗位", "职级"]
