@@ -61,6 +61,13 @@ def _reasons() -> str:
     return _table(("Code", "What is wrong", "What to do"), rows)
 
 
+def _order_reasons() -> str:
+    from crmctl.orders.reasons import REASONS
+
+    rows = ((f"`{code}`", what.format(field="*field*"), do) for code, (what, do) in REASONS.items())
+    return _table(("Code", "What is wrong", "What to do"), rows)
+
+
 def _policy_problems() -> str:
     from crmctl.policy.problems import CODES
 
@@ -116,6 +123,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "exit-codes": _exit_codes,
     "commands": _commands,
     "reasons": _reasons,
+    "order-reasons": _order_reasons,
     "policy-problems": _policy_problems,
     "policy-kinds": _policy_kinds,
     "settings": _settings,

@@ -12,6 +12,7 @@ import pytest
     [
         ("help", ["crmctl --help"]),
         ("help-customer", ["crmctl customer --help"]),
+        ("help-order", ["crmctl order --help", "crmctl order import --help", "crmctl order list --help"]),
         ("help-topics", ["crmctl help exit-codes", "crmctl help cron", "crmctl help policies", "crmctl help --help"]),
         (
             "usage",

@@ -57,8 +57,11 @@ def test_rejected_rows_end_with_3_and_go_to_a_file(world: Any, tmp_path: Path) -
     rows = list(csv.reader(io.StringIO(rejects.read_text("utf-8-sig"))))
     assert rows[1][:5] == ["A2", "nobody", "1", "2026-01-05", ""]
     assert rows[1][5:7] == ["3", "CUSTOMER_UNKNOWN"]
+    corrected = rejects.read_text("utf-8").replace("nobody", "K2")
+    assert world.orders(corrected).counts["created"] == 1
     shown = json.loads(crmctl(world.folder, "batch", "list", "-o", "json").stdout)["batches"]
     assert [(batch["kind"], batch["created"], batch["rejected"]) for batch in shown] == [
+        ("order", 1, 0),
         ("order", 1, 1),
         ("customer", 3, 0),
     ]
