@@ -182,7 +182,7 @@ class PolicySet:
             )
             for each in details
         )
-        hint = _("set values.{name} in company.yaml").format(name=", ".join(names))
+        hint = _("decide {names} in company.yaml; see: crmctl policy questions").format(names=", ".join(names))
         return ValueUndecided(message, hint=hint, details=details[0] if len(details) == 1 else {"values": details})
 
     def figure(self, figure: int | Decimal | ValueRef) -> Decimal | None:

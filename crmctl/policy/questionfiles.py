@@ -83,7 +83,10 @@ def _styles(book: Workbook) -> dict[str, Format]:
 
 def _validation(unit: Unit | None) -> dict[str, Any]:
     """Return what the answer's cell takes; money may also be written with its unit, so there a doubt only warns."""
-    if unit in (None, "text"):
+    if unit is None:
+        told = _told(_("a number"), "warning")
+        return {"validate": "decimal", "criteria": "between", "minimum": 0, "maximum": _MOST, **told}
+    if unit == "text":
         return {"validate": "length", "criteria": "<=", "value": 2000, **_told(_("a text"), "stop")}
     words = unit_words(unit)
     if unit == "percent":

@@ -91,16 +91,16 @@ UNITS: Mapping[Unit, UnitKind] = {
 
 
 def number_in(text: str, unit: Unit | None, beside: str = "") -> int | Decimal | str:
-    """Return what a person wrote as a number in `unit`; text where that is what is wanted.
+    """Return what a person wrote as a number in `unit` (a bare number where that is None); of `text`, the text.
 
     `beside` is the unit that stands beside the number, in a column of its own; one behind the number goes before it.
     Raises Wrong for what is no number of that unit, out of its range, or could mean two things.
     """
     written = unicodedata.normalize("NFKC", text).strip()
     found = _NUMBER.fullmatch(written)
-    if unit == "text" or (unit is None and (found is None or found["unit"])):
+    if unit == "text":
         return _text(text.strip())
-    if found is None:
+    if found is None or (unit is None and found["unit"]):
         raise Wrong(_("'{text}' is no number").format(text=shown(text)), _hint(unit), code="P201")
     number = Decimal(found["sign"] + found["number"].replace(",", ""))
     if unit is None:
@@ -151,4 +151,4 @@ def _text(text: str) -> str:
 
 
 def _hint(unit: Unit | None) -> str:
-    return _("write a number of {unit}").format(unit=_(UNITS[unit].label)) if unit else ""
+    return _("write a number of {unit}").format(unit=_(UNITS[unit].label)) if unit else _("write a number alone")

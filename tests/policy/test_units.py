@@ -39,7 +39,6 @@ from crmctl.policy.units import UNITS, number_in
         ("2小时", "minutes", "", 120),
         ("0.5 h", "minutes", "", 30),
         ("24 小时", "hours", "", 24),
-        ("两", None, "", "两"),
         ("3 周", "days", "", 21),
         ("2年", "months", "", 24),
         ("1 季度", "months", "", 3),
@@ -47,7 +46,7 @@ from crmctl.policy.units import UNITS, number_in
         ("85分", "points", "", 85),
         (" 按周 ", "text", "", "按周"),
         ("12", None, "", 12),
-        ("12 apples", None, "", "12 apples"),
+        ("7.1234", None, "", Decimal("7.1234")),
     ],
 )
 def test_numbers(text: str, unit: Unit | None, beside: str, number: int | Decimal | str) -> None:
@@ -74,6 +73,8 @@ def test_numbers(text: str, unit: Unit | None, beside: str, number: int | Decima
         ("1e6", "yuan", "", "P201"),
         ("1000000000000000000000", "yuan", "", "P204"),
         ("x" * 2001, "text", "", "P207"),
+        ("两", None, "", "P201"),
+        ("12 apples", None, "", "P201"),
     ],
 )
 def test_what_is_refused(text: str, unit: Unit | None, beside: str, code: str) -> None:
