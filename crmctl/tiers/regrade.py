@@ -17,6 +17,7 @@ from crmctl.audit import entries
 from crmctl.customers.tables import customer
 from crmctl.errors import LimitExceeded, Refused
 from crmctl.i18n import _
+from crmctl.policy.header import Limits as StatedLimits
 from crmctl.runs import limits
 from crmctl.runs import run as runs
 from crmctl.runs.limits import Limits
@@ -24,7 +25,7 @@ from crmctl.runs.run import Run
 from crmctl.store import engine
 from crmctl.tiers import survey as surveys
 from crmctl.tiers.applying import CHUNK, Applied, apply, chunks
-from crmctl.tiers.moves import Part
+from crmctl.tiers.moves import UNDECIDED, Part
 from crmctl.tiers.survey import Basis, Move, Tally
 
 RANGE = 50_000  # customer numbers read at once where there are many moves
@@ -73,7 +74,7 @@ def regrade(run: Run, request: Request, tell: Tell) -> Outcome:
     if run.dry_run:
         tallies = surveyed(run, base)
         try:
-            _within_limits(run, request, tallies)
+            within_limits(run, request, tallies)
         except LimitExceeded as refusal:
             return replace(outcome_of(run, tallies), refusal=refusal)
         return outcome_of(run, tallies)
@@ -85,12 +86,13 @@ def regrade(run: Run, request: Request, tell: Tell) -> Outcome:
 def regraded(run: Run, request: Request, tell: Tell, first_chunk: int = 0) -> Outcome:
     """Grade within a run that has begun; its transactions are numbered from `first_chunk` on."""
     base = basis_of(run, request)
-    tallies = surveyed(run, base)
-    _within_limits(run, request, tallies)
+    tallies = surveyed(run, base, count=_limited(run, request, base))
+    within_limits(run, request, tallies)
     applied = Applied(chunks=first_chunk)
     for position, tally in enumerate(tallies):
         if not tally.scoped.ruling.report:
-            for chunk in chunks(_found(run, base, position, tally)):
+            found = _found(run, base, position, tally)
+            for chunk in chunks(move for move in found if move.action != UNDECIDED):
                 _held(run)
                 apply(run, tally.scoped.grading, chunk, applied)
                 tell(len(chunk))
@@ -123,38 +125,58 @@ def known(run: Run, request: Request) -> None:
         )
 
 
-def surveyed(run: Run, base: Basis) -> list[Tally]:
-    """Return what every policy would do."""
+def surveyed(run: Run, base: Basis, *, count: bool = True) -> list[Tally]:
+    """Return what every policy would do; `count` False leaves the moves of those that act for later."""
     with engine.read(run.engine) as conn:
-        return surveys.survey(conn, base)
+        return surveys.survey(conn, base, count=count)
 
 
-def _within_limits(run: Run, request: Request, tallies: Sequence[Tally]) -> None:
-    """Check each policy's limits against its whole plan. Raises LimitExceeded."""
+def _limited(run: Run, request: Request, base: Basis) -> bool:
+    """Say whether a limit could stop the run; if none can, its moves are counted as they are applied."""
+    graded = _graded(run)
+    for scoped in base.scoped:
+        allowed = _allowed(scoped.ruling.policy.limits, graded, request.max_changes)
+        if allowed is not None and allowed < graded:
+            return True
+    return False
+
+
+def _graded(run: Run) -> int:
+    """Return how many customers have a tier: only their changes count against limits (design §4)."""
     with engine.read(run.engine) as conn:
         query = select(func.count()).select_from(customer).where(customer.c.tier.is_not(None))
-        graded = int(conn.execute(query).scalar_one())
+        return int(conn.execute(query).scalar_one())
+
+
+def _allowed(stated: StatedLimits, graded: int, override: int | None) -> int | None:
+    percent = None if stated.max_percent is None else float(stated.max_percent)
+    return Limits(stated.max_changes, percent).allowed(graded, override)
+
+
+def within_limits(run: Run, request: Request, tallies: Sequence[Tally]) -> None:
+    """Check each policy's limits against its whole plan. Raises LimitExceeded."""
+    graded = _graded(run)
     for tally in tallies:
         policy = tally.scoped.ruling.policy
-        stated = policy.limits
-        percent = None if stated.max_percent is None else float(stated.max_percent)
-        allowed = Limits(stated.max_changes, percent).allowed(graded, request.max_changes)
         if not tally.scoped.ruling.report:
-            limits.check(tally.existing, allowed, policy.name)
+            limits.check(tally.existing, _allowed(policy.limits, graded, request.max_changes), policy.name)
 
 
 def _found(run: Run, base: Basis, position: int, tally: Tally) -> Iterator[Move]:
-    """Yield the moves to apply, by customer number: those kept, or read again range by range when there are many."""
-    if tally.kept is not None:
+    """Yield the moves to apply, by customer number: those kept, else read range by range, and counted if need be."""
+    if tally.counted and tally.kept is not None:
         yield from sorted(tally.kept)
         return
     with engine.read(run.engine) as conn:
         ends = select(func.min(customer.c.customer_id), func.max(customer.c.customer_id))
-        first, last = conn.execute(ends).one()
-    for begin in range(first, last + 1, RANGE):
+        first, last = conn.execute(ends.where(base.part.holds(customer.c.customer_id))).one()
+    for begin in range(first, last + 1, RANGE) if first is not None else ():
+        part = Part(begin, begin + RANGE - 1, base.part.only)
         with engine.read(run.engine) as conn:
-            found = list(base.moves(conn, position, Part(begin, begin + RANGE - 1)))
-        yield from sorted(found)
+            rows = [row for page in base.pages(conn, position, part) for row in page]
+        if not tally.counted:
+            tally.take(rows)
+        yield from sorted(map(surveys.move_of, rows))
 
 
 def outcome_of(run: Run, tallies: Sequence[Tally], applied: Applied | None = None) -> Outcome:

@@ -20,10 +20,11 @@ from crmctl.customers.tables import customer
 from crmctl.errors import InvalidInput
 from crmctl.i18n import _
 from crmctl.policy.policyset import PolicySet
-from crmctl.policy.scopes import in_force
+from crmctl.policy.scopes import Ruling, in_force
 from crmctl.tiers import moves
-from crmctl.tiers.grading import grading
+from crmctl.tiers.grading import grading, unset
 from crmctl.tiers.moves import CHANGE, CLEAR, UNDECIDED, WAIT, Part, Scoped
+from crmctl.tiers.policy import TiersSettings
 
 KEPT = 50_000  # moves held in memory; a run with more reads them again, range by range
 _AT_ONCE = 5_000
@@ -56,6 +57,7 @@ class Tally:
     actions: Counter[str] = field(default_factory=Counter)
     matrix: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     kept: list[Move] | None = field(default_factory=list)
+    counted: bool = True  # False: its moves are counted only as they are read to be applied
 
     def take(self, rows: Sequence[Any]) -> None:
         """Count moves, given as rows, and keep them while there is room."""
@@ -96,7 +98,8 @@ class Basis:
         query = moves.moves(self.scoped[position], self.conditions[position][0], self.at, part)
         if ordered:
             query = query.order_by(query.selected_columns.customer_id)
-        yield from conn.execution_options(yield_per=_AT_ONCE).execute(query).partitions()
+        # Of the statement: an option of the connection would last, and turn every later statement into a cursor.
+        yield from conn.execute(query, execution_options={"yield_per": _AT_ONCE}).partitions()
 
 
 def move_of(row: Any) -> Move:  # noqa: ANN401 - a Row of `moves.moves`
@@ -113,20 +116,32 @@ def basis(policies: PolicySet, at: datetime, decimals: int, part: Part) -> Basis
             hint=_("see: crmctl policy list"),
             code="POLICY_MISSING",
         )
+    names = [name for ruling in rulings for name in unset(policies, _settings(ruling))]
+    if names:
+        raise policies.waiting(tuple(dict.fromkeys(names)))
     scoped = tuple(Scoped(ruling, grading(policies, ruling.policy, decimals)) for ruling in rulings)
     return Basis(policies, scoped, at, part)
 
 
-def survey(conn: Connection, base: Basis) -> list[Tally]:
-    """Return what every policy would do, from one look at all its customers."""
+def _settings(ruling: Ruling) -> TiersSettings:
+    settings = ruling.policy.settings
+    assert isinstance(settings, TiersSettings)
+    return settings
+
+
+def survey(conn: Connection, base: Basis, *, count: bool = True) -> list[Tally]:
+    """Return what every policy would do, from one look at all its customers.
+
+    Where nothing limits the run, its moves need not be counted before they are applied (`count` False).
+    """
     tallies = []
     for position, scoped in enumerate(base.scoped):
-        tally = Tally(scoped)
+        tally = Tally(scoped, counted=count or scoped.ruling.report)
         fits, excepted = base.conditions[position]
         here = base.part.holds(customer.c.customer_id)
         tally.graded = _count(conn, fits, here)
         tally.exempt = _count(conn, excepted, here) if scoped.ruling.exempt else 0
-        for rows in base.pages(conn, position, base.part):
+        for rows in base.pages(conn, position, base.part) if tally.counted else ():
             tally.take(rows)
         tallies.append(tally)
     return tallies
