@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import crmctl
+from crmctl.store import migrate
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("crmctl", "alembic", "policies", "setup.cfg", "pyproject.toml", "README.md")
@@ -140,7 +141,7 @@ def test_an_installed_wheel_migrates_a_database(installed: Path, tmp_path: Path)
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split(maxsplit=1) == [str(installed / "crmctl/__init__.py"), "0001 []\n"]
+    assert done.stdout.split(maxsplit=1) == [str(installed / "crmctl/__init__.py"), f"{migrate.HEAD} []\n"]
 
 
 def test_every_library_imported_is_declared() -> None:

@@ -90,7 +90,7 @@ def test_what_python_and_click_raise(error: BaseException, status: int, code: st
         (["customer", "improt"], "customer import"),
         (["verify"], "audit verify"),
         (["Customer"], "customer"),
-        (["lst"], "customer list or batch list or audit list"),
+        (["lst"], "customer list or batch list or order list"),
     ],
 )
 def test_did_you_mean(words: list[str], suggestion: str) -> None:
