@@ -235,7 +235,7 @@ def history_command(call: Invocation, number: str, limit: int) -> int | None:
     return None
 
 
-OBJECTS = {"customer": N_("customer"), "contact": N_("contact")}
+OBJECTS = {"customer": N_("customer"), "contact": N_("contact"), "order": N_("order")}
 OPERATIONS = {"create": N_("created"), "update": N_("changed"), "destroy": N_("destroyed")}
 
 
