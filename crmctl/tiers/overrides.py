@@ -5,6 +5,7 @@ One override a customer at a time: a new one lifts the one before. The reason is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -89,8 +90,11 @@ def listed(conn: Connection, day: date, limit: int, after: int = 0) -> list[Over
     return [Override(**{name: row[name] for name in Override.__dataclass_fields__}) for row in rows]
 
 
-def put(run: Run, wish: Wish) -> None:
-    """Set or lift an override in one transaction; `run` has begun. Raises Refused when there is nothing to lift."""
+def put(run: Run, wish: Wish, look: Callable[[Connection], object]) -> None:
+    """Set or lift an override in one transaction; what `look` raises once it is set undoes it.
+
+    Raises Refused when there is nothing to lift.
+    """
     day = runs.today(run.policies, run.at)
     key = run.keys.key("customer", wish.customer_id)
     with engine.write(run.engine) as conn:
@@ -107,6 +111,7 @@ def put(run: Run, wish: Wish) -> None:
             _lift(conn, run, before, day, changes)
         if wish.kind is not None:
             _set(conn, run, wish, key, changes)
+        look(conn)
         bulk.insert_rows(conn, change, CHANGE_COLUMNS, changes.take())
         summary = changes.summary()
         body = run.entry(

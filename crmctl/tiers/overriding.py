@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
+
+from sqlalchemy import Connection
 
 from crmctl.errors import InvalidInput, UsageProblem
 from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.tiers import overrides
+from crmctl.tiers import survey as surveys
 from crmctl.tiers.overrides import Wish
-from crmctl.tiers.regrade import Outcome, Request, known, regrade, regraded
+from crmctl.tiers.regrade import Outcome, Request, basis_of, known, outcome_of, regraded, within_limits
+from crmctl.tiers.survey import Basis, Tally
 
 KINDS = ("pin", "floor", "ceiling")
 
@@ -45,11 +50,40 @@ def _until(run: Run, text: str) -> date | None:
 
 
 def override(run: Run, asked: Wish, request: Request) -> Outcome:
-    """Set or lift an override and grade the customer; in a dry run say what the rules alone would do."""
-    if run.dry_run:
-        return regrade(run, request, lambda _done: None)
+    """Set or lift an override and grade the customer, or say what that would do (`run.dry_run`).
+
+    Raises ValueUndecided while a figure is unset, LimitExceeded where the customer may not change, Refused for one
+    there is not or when there is nothing to lift; nothing is set then.
+    """
     known(run, request)
+    base = basis_of(run, request)
+    if run.dry_run:
+        return _tried(run, asked, request, base)
     begun = runs.begin(run)
     with runs.recorded_failure(begun):
-        overrides.put(begun, asked)
+        overrides.put(begun, asked, lambda conn: _allowed(conn, begun, request, base))
         return regraded(begun, request, lambda _done: None, first_chunk=1)
+
+
+class _Undone(Exception):
+    """Ends a transaction that was only to be looked at."""
+
+
+def _tried(run: Run, asked: Wish, request: Request, base: Basis) -> Outcome:
+    """Return what would become of the customer: the override is set, looked at, and rolled back."""
+    found: list[list[Tally]] = []
+
+    def look(conn: Connection) -> None:
+        found.append(_allowed(conn, run, request, base))
+        raise _Undone
+
+    with contextlib.suppress(_Undone):
+        overrides.put(run, asked, look)
+    return outcome_of(run, found[0])
+
+
+def _allowed(conn: Connection, run: Run, request: Request, base: Basis) -> list[Tally]:
+    """Return what the override does, as its transaction sees it. Raises LimitExceeded."""
+    tallies = surveys.survey(conn, base)
+    within_limits(run, request, tallies)
+    return tallies
