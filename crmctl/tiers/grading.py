@@ -148,7 +148,7 @@ def _measures(policies: PolicySet, settings: TiersSettings, decimals: int) -> tu
     """Return the measures with whole weights, and how much one point is in their sum."""
     weights = [Decimal(policies.resolve(measure.weight)) for measure in settings.score]
     least = [Decimal(policies.resolve(tier.min_score)) for tier in settings.tiers if tier.min_score is not None]
-    factor = Decimal(10) ** (_places(weights) + _places(least))
+    factor = Decimal(10) ** (places(weights) + places(least))
     measures = tuple(
         Measure(
             measure.code,
@@ -164,7 +164,8 @@ def _bound(policies: PolicySet, condition: Condition | None, decimals: int) -> B
     return None if condition is None else policies.bound([condition], decimals)[0]
 
 
-def _places(numbers: Iterable[Decimal]) -> int:
+def places(numbers: Iterable[Decimal]) -> int:
+    """Return how many decimals the finest of some numbers has."""
     return max((max(0, -int(number.as_tuple().exponent)) for number in numbers), default=0)
 
 

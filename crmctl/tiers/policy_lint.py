@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from crmctl.errors import InvalidInput
 from crmctl.i18n import _
-from crmctl.policy.conditions import Bound, Condition, bound, undecided
+from crmctl.policy.conditions import MOST, Bound, Condition, bound, undecided
 from crmctl.policy.conditionwords import Words
 from crmctl.policy.coverage import analyse
 from crmctl.policy.model import Finding, Lookup, lint_codes
 from crmctl.policy.nodes import Path
-from crmctl.tiers.policy import Band, Measure, Tier, TiersSettings
+from crmctl.policy.windows import LONGEST_MONTHS
+from crmctl.tiers.grading import places
+from crmctl.tiers.policy import MOST_POINTS, Band, Measure, Tier, TiersSettings
 
 _FINEST = 4  # decimals: whatever the home currency has, no operand has more
 
@@ -21,6 +24,7 @@ def findings(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
     yield from lint_codes(settings.tiers, ("tiers",))
     yield from _ranks(settings.tiers)
     yield from _origins(settings)
+    yield from _months(settings, look)
     if settings.model == "score":
         yield from _scores(settings, look)
     else:
@@ -45,10 +49,18 @@ def _origins(settings: TiersSettings) -> Iterator[Finding]:
         everybody = everybody or not origin.types
 
 
+def _months(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
+    """Yield a grace that no calendar can count."""
+    months = None if settings.downgrade_after is None else look.figure(settings.downgrade_after)
+    if months is not None and (months != int(months) or not 0 <= months <= LONGEST_MONTHS):
+        message = _("{months} is no number of months").format(months=f"{months:f}")
+        hint = _("a whole number from 0 to {most}").format(most=LONGEST_MONTHS)
+        yield Finding(("downgrade_after",), message, hint)
+
+
 def _thresholds(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
-    for name in ("score",):
-        if settings.score:
-            yield Finding((name,), _("the threshold model has no score"), _("say model: score, or remove it"))
+    if settings.score:
+        yield Finding(("score",), _("the threshold model has no score"), _("say model: score, or remove it"))
     for position, tier in enumerate(settings.tiers):
         if tier.min_score is not None:
             at: Path = ("tiers", position, "min_score")
@@ -120,6 +132,18 @@ def _scores(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
     weights = [look.figure(measure.weight) for measure in settings.score]
     if weights and None not in weights and sum(weight or 0 for weight in weights) <= 0:
         yield Finding(("score",), _("the weights add up to nothing"), _("give at least one measure a weight"))
+    yield from _too_fine(settings, look)
+
+
+def _too_fine(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
+    """Yield numbers of so many digits that a score would not fit a database's integer."""
+    weights = [look.figure(measure.weight) or Decimal(0) for measure in settings.score]
+    least = [look.figure(tier.min_score) or Decimal(0) for tier in settings.tiers if tier.min_score is not None]
+    factor = Decimal(10) ** (places(weights) + places(least))
+    highest = max([Decimal(MOST_POINTS), *map(abs, least)])
+    if factor * highest * sum(map(abs, weights), Decimal(0)) > MOST:
+        message = _("the weights and points have too many digits")
+        yield Finding(("score",), message, _("round them: 0.35, 60"))
 
 
 def _descending(tiers: Sequence[Tier], look: Lookup) -> Iterator[Finding]:
@@ -128,6 +152,11 @@ def _descending(tiers: Sequence[Tier], look: Lookup) -> Iterator[Finding]:
         least = None if tier.min_score is None else look.figure(tier.min_score)
         if least is None:
             continue
+        if not 0 < least <= MOST_POINTS:
+            message = _("{figure} points are no bound: every score is from 0 to {most}").format(
+                figure=f"{least:f}", most=MOST_POINTS
+            )
+            yield Finding(("tiers", position, "min_score"), message)
         if before is not None and least >= before[0]:
             message = _("{code} begins at {figure}, not below {above} at {limit}").format(
                 code=tier.code, figure=least, above=before[1], limit=before[0]
