@@ -206,23 +206,24 @@ def history_command(call: Invocation, number: str, limit: int) -> int | None:
     from crmctl.customers import showing
     from crmctl.runs import run as runs
     from crmctl.store import engine
-    from crmctl.tiers import records, telling
+    from crmctl.tiers import records, regrade, telling
 
     with runs.open_run(call, "tier history", "tier.history") as run:
         wanted = showing.parse_number(number)
+        regrade.known(run, regrade.Request((wanted,)))
         with engine.read(run.engine) as conn:
             found = records.history(conn, wanted, run.as_of, limit)
         run = runs.record_reading(run, obj=f"customer:{wanted}", n=len(found))
         columns = (
             Column("at", N_("At")),
             Column("effective_at", N_("Decided for"), detail=True),
-            Column("from", N_("From"), show=lambda value: telling.tier_label(run.policies, value)),
-            Column("to", N_("To"), show=lambda value: telling.tier_label(run.policies, value)),
+            Column("from", N_("Old tier"), show=lambda value: telling.tier_label(run.policies, value)),
+            Column("to", N_("New tier"), show=lambda value: telling.tier_label(run.policies, value)),
             Column("cause", N_("Because"), show=lambda value: _(telling.CAUSES.get(value, value))),
             Column("policy", N_("Policy")),
             Column("version", N_("Version")),
             Column("rule", N_("Rule")),
-            Column("inputs", N_("Figures"), show=lambda value: ", ".join(f"{k}={v}" for k, v in value.items())),
+            Column("inputs", N_("Figures"), show=lambda value: telling.figures_text(run.policies, value)),
             Column("person", N_("Who")),
             Column("run", N_("Run")),
         )

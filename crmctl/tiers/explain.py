@@ -62,7 +62,7 @@ def explain(run: Run, number: int, decimals: int) -> Explanation:
         tier = row.tier if run.as_of == run.at else _tier_then(conn, number, base.at)
         override = overrides.in_force(conn, number, base.at)
         since = _since(conn, number)
-        place, excepted = _place(conn, base, number)
+        place, excepted = place_of(conn, base, number)
         if place is None:
             return Explanation(number, tier, None, None, None, None, override, since)
         scoped = base.scoped[place]
@@ -83,7 +83,7 @@ def facts(conn: Connection, grading: Grading, base: Basis, number: int) -> Mappi
     return found
 
 
-def _place(conn: Connection, base: Basis, number: int) -> tuple[int | None, str]:
+def place_of(conn: Connection, base: Basis, number: int) -> tuple[int | None, str]:
     """Return which of the policies grades the customer, and the reason of the exception that keeps it away."""
     one = customer.c.customer_id == number
     for place, (fits, excepted) in enumerate(base.conditions):

@@ -7,6 +7,8 @@ from typing import Any
 from crmctl.cli.render import Column
 from crmctl.errors import ValueUndecided
 from crmctl.i18n import N_, _
+from crmctl.policy.policyset import Policy, PolicySet
+from crmctl.policy.scopes import in_force
 from crmctl.runs.run import Run, today
 from crmctl.tiers import telling
 from crmctl.tiers.grading import Grading, grading
@@ -30,32 +32,39 @@ WAYS = {
 
 
 def tiers(run: Run) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
-    """Return the columns and rows of the list; a condition whose value is unset names it."""
-    policy = run.policies.policy("tiers", at=today(run.policies, run.at))
+    """Return the columns and rows of the list: of every policy in force, most specific first."""
+    rulings = in_force(run.policies, "tiers", today(run.policies, run.at))
+    columns = (
+        Column("policy", N_("Policy"), detail=len(rulings) == 1),
+        Column("rank", N_("Rank"), right=True),
+        Column("tier", N_("Code")),
+        Column("label", N_("Tier")),
+        Column("who", N_("Who belongs")),
+        Column("contact", N_("How often")),
+        Column("services", N_("Services")),
+        Column("care", N_("Care")),
+        Column("source", N_("Clauses")),
+    )
+    return columns, [row for ruling in rulings for row in _rows(run.policies, ruling.policy)]
+
+
+def _rows(policies: PolicySet, policy: Policy) -> list[tuple[Any, ...]]:
+    """Return the tiers of one policy; a condition whose value is unset names it."""
     settings = policy.settings
     assert isinstance(settings, TiersSettings)
     ready: Grading | None = None
     undecided = ""
     try:
-        ready = grading(run.policies, policy, telling.decimals_of(run.policies))
+        ready = grading(policies, policy, telling.decimals_of(policies))
     except ValueUndecided as error:
         undecided = error.message
-    columns = (
-        Column("rank", N_("Rank"), right=True),
-        Column("tier", N_("Code")),
-        Column("label", N_("Tier")),
-        Column("who", N_("Who")),
-        Column("contact", N_("Contact")),
-        Column("services", N_("Services")),
-        Column("care", N_("Care")),
-        Column("source", N_("Clauses")),
-    )
-    rows = [
+    return [
         (
+            policy.name,
             tier.rank,
             tier.code,
             telling.label_of(tier.labels),
-            telling.condition_text(run.policies, ready, position) if ready else undecided,
+            telling.condition_text(policies, ready, position) if ready else undecided,
             contact_text(tier.standard.contact),
             ", ".join(telling.label_of(service) for service in tier.standard.services),
             telling.label_of(tier.standard.care),
@@ -63,7 +72,6 @@ def tiers(run: Run) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
         )
         for position, tier in enumerate(settings.tiers)
     ]
-    return columns, rows
 
 
 def _clauses(tier: Tier) -> list[str]:

@@ -11,9 +11,11 @@ from crmctl.i18n import N_, _, pick
 from crmctl.policy.conditions import Compare
 from crmctl.policy.conditionwords import Words
 from crmctl.policy.evaluate import Trace
+from crmctl.policy.metrics import left_named
 from crmctl.policy.policyset import PolicySet
 from crmctl.tiers.explain import Explanation
 from crmctl.tiers.grading import Grading
+from crmctl.tiers.policy import Tier
 from crmctl.tiers.regrade import Outcome
 from crmctl.tiers.survey import Move
 
@@ -59,8 +61,27 @@ def words_of(policies: PolicySet) -> Words:
 
 
 def tier_label(policies: PolicySet, code: str | None) -> str:
-    """Return a tier's label; `none` for no tier."""
-    return showing.labels(policies)("tier", code) if code else _("none")
+    """Return a tier's label, whichever of the policies has it; `none` for no tier."""
+    if not code:
+        return _("none")
+    return next((label_of(tier.labels) for tier in all_tiers(policies) if tier.code == code), code)
+
+
+def all_tiers(policies: PolicySet) -> Iterator[Tier]:
+    """Yield the tiers of every tiers policy, those for everybody first."""
+    found = sorted(policies.of_kind("tiers"), key=lambda policy: not policy.scope.everybody)
+    for policy in found:
+        settings: Any = policy.settings
+        yield from settings.tiers
+
+
+def figures_text(policies: PolicySet, inputs: Mapping[str, Any]) -> str:
+    """Return figures as they were kept, by the names of their left sides, in words."""
+    named = {text: left_named(text) for text in inputs}
+    facts = {left: inputs[text] for text, left in named.items() if left is not None}
+    unknown = [f"{text}={inputs[text]}" for text, left in named.items() if left is None]  # a metric of another version
+    told = [words_of(policies).facts(facts)] if facts else []
+    return _("; ").join([*told, *unknown])
 
 
 def counts_table(outcome: Outcome) -> Table:
@@ -74,8 +95,8 @@ def counts_table(outcome: Outcome) -> Table:
 def matrix_table(policies: PolicySet, matrix: Mapping[str, Mapping[str, int]]) -> Table:
     """Return the migration matrix as rows from, to, customers."""
     columns = (
-        Column("from", N_("From")),
-        Column("to", N_("To")),
+        Column("from", N_("Old tier")),
+        Column("to", N_("New tier")),
         Column("customers", N_("Customers"), right=True),
     )
     rows = [
@@ -94,9 +115,9 @@ def move_columns(policies: PolicySet) -> tuple[Column, ...]:
     """Return the columns of a list of moves."""
     return (
         Column("customer", N_("Customer"), show=showing.number_text),
-        Column("action", N_("What"), show=lambda value: _(ACTIONS[value])),
-        Column("from", N_("From"), show=lambda value: tier_label(policies, value)),
-        Column("to", N_("To"), show=lambda value: tier_label(policies, value)),
+        Column("action", N_("Outcome"), show=lambda value: _(ACTIONS[value])),
+        Column("from", N_("Old tier"), show=lambda value: tier_label(policies, value)),
+        Column("to", N_("New tier"), show=lambda value: tier_label(policies, value)),
         Column("rule", N_("Rule")),
         Column("override", N_("Override"), show=lambda value: _(KINDS[value])),
         Column("inputs", N_("Figures"), show=lambda value: str(value)),

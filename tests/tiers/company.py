@@ -107,3 +107,17 @@ class Company:
 
 def _all(conn: Connection, query: Any) -> Any:
     return conn.execute(query).all()
+
+
+def scoped(company: Company, name: str, scope: str, head: str = "", core: str = "1") -> None:
+    """Add a policy of two tiers for some customers: core from so many yuan, the rest ordinary."""
+    standard = '{contact: {as_needed: true}, source: ["004 §5②"]}'
+    (company.folder / "policies" / f"tiers.{name}.yaml").write_text(
+        f"kind: tiers\nschema: 1\nname: {name}\nversion: 1\nowner: grading post\nscope: {{{scope}}}\n{head}settings:\n"
+        "  tiers:\n"
+        f"    - {{code: core, rank: 1, labels: {{zh: 核心}}, when: {{annual_amount: {{gte: {core}}}}},\n"
+        f'       standard: {standard}, source: ["004 §5①"]}}\n'
+        f"    - {{code: ordinary, rank: 3, labels: {{zh: 普通}}, standard: {standard}, "
+        'source: ["004 §5①"]}\n',
+        "utf-8",
+    )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from company import Company
+from company import Company, scoped
 from sqlalchemy import func, select
 
 from crmctl.audit.tables import audit_entry, change
@@ -187,3 +187,22 @@ def test_the_reason_is_sealed(company: Company) -> None:
     assert "王总的同学" in company.say("tier", "explain", 2).stdout
     assert isinstance(row.created_at, datetime)
     assert row.created_at.tzinfo == UTC
+
+
+def test_tiers_are_those_of_the_customers_own_policy(company: Company) -> None:
+    """Another policy's tier would mean nothing for the customer, and say nothing of it."""
+    scoped(company, "firms", "customer_type: [enterprise]")
+    path = company.folder / "policies" / "tiers.firms.yaml"
+    text = path.read_text("utf-8").replace("code: core,", "code: vip,")
+    path.write_text(text.replace("zh: 核心", "zh: 贵宾, en: Very important"), "utf-8")
+    refused = company.json("tier", "override", 2, "--pin", "potential", "--reason", "r", status=4)
+    assert (refused["code"], refused["hint"]) == ("CODE_UNKNOWN", "one of: vip, ordinary")
+    assert held(company) == []
+    company.json("tier", "override", 8, "--floor", "贵宾", "--reason", "r")
+    assert company.tiers()[8] == "vip"
+    for words in (("tier", "overrides"), ("tier", "explain", 8), ("tier", "history", 8), ("tier", "regrade")):
+        assert "Very important" in company.say(*words).stdout, words
+    listed = company.json("tier", "list")["tiers"]
+    assert [(row["policy"], row["tier"]) for row in listed][:3] == [
+        ("firms", "vip"), ("firms", "ordinary"), ("tiers", "core"),
+    ]  # fmt: skip

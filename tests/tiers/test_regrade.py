@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from company import Company, imported
+from company import Company, imported, scoped
 from sqlalchemy import func, select
 
 from crmctl import clock
@@ -184,20 +184,6 @@ def test_undecided_numbers_of_several_policies_are_named_together(company: Compa
     told = company.regrade(status=4)["message"]
     assert "core_annual_amount" in told
     assert "important_annual_amount" in told
-
-
-def scoped(company: Company, name: str, scope: str, head: str = "", core: str = "1") -> None:
-    """Add a policy of two tiers for some customers: core from so many yuan, the rest ordinary."""
-    standard = '{contact: {as_needed: true}, source: ["004 §5②"]}'
-    (company.folder / "policies" / f"tiers.{name}.yaml").write_text(
-        f"kind: tiers\nschema: 1\nname: {name}\nversion: 1\nowner: grading post\nscope: {{{scope}}}\n{head}settings:\n"
-        "  tiers:\n"
-        f"    - {{code: core, rank: 1, labels: {{zh: 核心}}, when: {{annual_amount: {{gte: {core}}}}},\n"
-        f'       standard: {standard}, source: ["004 §5①"]}}\n'
-        f"    - {{code: ordinary, rank: 3, labels: {{zh: 普通}}, standard: {standard}, "
-        'source: ["004 §5①"]}\n',
-        "utf-8",
-    )
 
 
 def test_the_most_specific_policy_grades(company: Company) -> None:
