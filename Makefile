@@ -32,6 +32,7 @@ lint:
 full: lint
 	$(PYTHON) -m pytest -n $(WORKERS) tests --full $(ARGS)
 	$(PYTHON) -m benchmarks.import_customers
+	$(PYTHON) -m benchmarks.regrade
 	$(PYTHON) -m benchmarks.startup
 
 bench:
