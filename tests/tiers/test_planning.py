@@ -1,0 +1,140 @@
+"""Saved plans of a re-grade: looked at, applied as they stand, once, in time, while nothing has changed (TIER-03)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from company import Company, scoped
+from sqlalchemy import select, update
+
+from crmctl.cli.invocation import Invocation
+from crmctl.runs import run as runs
+from crmctl.runs.tables import plan, plan_item
+from crmctl.store.engine import write
+from crmctl.tiers import planning
+from crmctl.tiers.regrade import Request
+
+
+def states(company: Company) -> list[str]:
+    return [row.state for row in company.rows(select(plan.c.state).order_by(plan.c.plan_id))]
+
+
+def test_a_plan_does_what_it_showed_and_only_once(company: Company) -> None:
+    company.regrade()
+    company.declare(K001="400000", K005="1000000")
+    before = company.tiers()
+    saved = company.regrade("--plan")
+    assert (saved["plan"], saved["dry_run"], saved["changed"]) == (1, True, 2)
+    assert company.tiers() == before
+    assert states(company) == ["open"]
+    looked = company.regrade("--apply", 1, "--dry-run")
+    assert states(company) == ["open"]
+
+    company.declare(K012="5000000")  # not in the plan: left for the next
+    done = company.regrade("--apply", 1)
+    assert done["matrix"] == saved["matrix"] == looked["matrix"]
+    assert (done["plan"], done["changed"], done["missed"]) == (1, 2, 0)
+    assert company.tiers() == {**before, 1: "important", 5: "core"}
+    assert states(company) == ["applied"]
+    assert company.rows(select(plan_item)) == []
+    assert company.regrade("--apply", 1, status=8)["code"] == "PLAN_APPLIED"
+    assert company.regrade()["matrix"] == {"ordinary": {"core": 1}}
+    company.verify()
+
+
+def test_a_plan_of_first_grades_waits_and_recoveries(company: Company) -> None:
+    company.edit("tiers.yaml", "  regrade_every: $tier_regrade_months\n", "  downgrade_after: 2\n")
+    assert company.regrade("--plan")["changed"] == 12
+    assert company.regrade("--apply", 1)["changed"] == 12
+    company.declare(K001="400000", K003="1")
+    assert company.regrade("--plan")["waiting"] == 2
+    company.regrade("--apply", 2)
+    assert set(company.waits()) == {1, 3}
+    company.declare(K001="1000000")
+    assert company.regrade("--plan")["recovered"] == 1
+    company.regrade("--apply", 3)
+    assert set(company.waits()) == {3}
+    assert company.regrade()["changed"] == 0
+    company.verify()
+
+
+def test_a_plan_for_a_day_is_applied_for_that_day(company: Company) -> None:
+    company.regrade("--plan", "--as-of", "2026-01-05")
+    company.regrade("--apply", 1)
+    told = company.json("tier", "history", 1)["changes"][0]
+    assert told["effective_at"] == "2026-01-05T23:59:59+08:00"
+    assert told["at"] > told["effective_at"]
+
+
+def test_a_plan_that_no_longer_fits_is_refused_and_changes_nothing(company: Company) -> None:
+    company.regrade()
+    company.declare(K001="400000", K005="1000000")
+    before = company.tiers()
+    for _number in range(4):
+        company.regrade("--plan")
+
+    with write(company.engine) as conn:
+        conn.execute(
+            update(plan_item).where(plan_item.c.plan_id == 1, plan_item.c.customer_id == 5).values(after="ordinary")
+        )
+        conn.execute(update(plan).where(plan.c.plan_id == 2).values(expires_at=plan.c.created_at))
+    assert company.regrade("--apply", 1, status=8)["code"] == "PLAN_CHANGED"
+    assert company.regrade("--apply", 2, status=8)["code"] == "PLAN_EXPIRED"
+    assert company.tiers() == before
+
+    company.json("tier", "override", 5, "--pin", "important", "--reason", "r")
+    for words in ([], ["--dry-run"]):
+        assert company.regrade("--apply", 3, *words, status=8)["code"] == "PLAN_STALE"
+    assert company.tiers() == {**before, 5: "important"}
+
+    company.edit("tiers.yaml", "version: 1\n", "version: 2\n")
+    assert company.regrade("--apply", 4, status=8)["code"] == "PLAN_OTHER_POLICY"
+    assert company.tiers() == {**before, 5: "important"}
+    company.verify()
+
+
+def test_a_plan_of_several_policies(company: Company) -> None:
+    company.sql("UPDATE customer SET type = 'government' WHERE customer_id % 2 = 0")
+    scoped(company, "firms", "customer_type: [enterprise]", core="20000")
+    scoped(company, "people", "customer_type: [individual]", "mode: report\n")
+    planned = company.regrade("--plan")
+    done = company.regrade("--apply", 1)
+    assert (planned["changed"], done["changed"]) == (12, 12)
+    assert company.regrade()["changed"] == 0
+    assert [row[0] for row in company.history()] == list(range(1, 13))
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_plan_half_applied_is_finished(company: Company, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    company.regrade("--plan")
+    original, calls = planning.apply, 0
+
+    def struck(*given: Any, **more: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            raise Killed
+        original(*given, **more)
+
+    call = Invocation(command="tier regrade", workspace=company.folder)
+    monkeypatch.setattr(planning, "CHUNK", 3)
+    monkeypatch.setattr(planning, "apply", struck)
+    with (
+        pytest.raises(Killed),
+        runs.open_run(call, "tier regrade", "tier.regrade", lock="tiers") as run,
+    ):
+        planning.apply_plan(run, 1, Request(), lambda _done: None)
+    monkeypatch.undo()
+    assert states(company) == ["applying"]
+    assert len([tier for tier in company.tiers().values() if tier]) == 3 * after
+
+    assert company.regrade("--apply", 1)["missed"] == 0
+    assert len(company.history()) == 12
+    assert states(company) == ["applied"]
+    assert company.regrade()["changed"] == 0
+    company.verify()
