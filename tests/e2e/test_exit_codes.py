@@ -131,9 +131,7 @@ def unsigned(folder: Path, _given: commands.Given) -> Done:
 
 
 def bug(folder: Path, given: commands.Given) -> Done:
-    return strike(
-        "BUG:before:1:crmctl.sheets.source:inspect", folder, "customer", "import", given.path, "-o", "json"
-    )
+    return strike("BUG:before:1:crmctl.sheets.source:inspect", folder, "customer", "import", given.path, "-o", "json")
 
 
 def disk_full(folder: Path, given: commands.Given) -> Done:
