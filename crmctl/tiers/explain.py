@@ -19,7 +19,7 @@ from crmctl.runs.run import Run
 from crmctl.store import engine
 from crmctl.tiers import moves, overrides, records
 from crmctl.tiers.decide import Graded, Held, Settled, graded, settled
-from crmctl.tiers.grading import Grading
+from crmctl.tiers.grading import ANNUAL, Grading
 from crmctl.tiers.regrade import Request, basis_of
 from crmctl.tiers.survey import Basis
 from crmctl.tiers.tables import tier_grace
@@ -80,6 +80,10 @@ def facts(conn: Connection, grading: Grading, base: Basis, number: int) -> Mappi
     found: dict[Left, Value] = {}
     for target, lefts in by_source(grading.asked()).items():
         found.update(source_at(target).facts(conn, [number], lefts, base.at)[number])
+    if ANNUAL in found:
+        query = select(customer.c.currency).where(customer.c.customer_id == number)
+        if conn.execute(query).scalar_one() not in (None, grading.home):
+            found[ANNUAL] = None  # declared in another currency: see `moves`
     return found
 
 

@@ -60,6 +60,7 @@ class Grading:
     origins: tuple[Origin, ...]
     months: int  # a downgrade waits so long
     decimals: int  # of the home currency
+    home: str  # the home currency: a declared amount in another one is unknown
 
     def ranks(self) -> dict[str, int]:
         """Return the rank of each tier; 1 is the highest."""
@@ -126,6 +127,7 @@ def grading(policies: PolicySet, policy: Policy, decimals: int) -> Grading:
         origins=tuple(_origin(origin) for origin in settings.annual_amount),
         months=0 if settings.downgrade_after is None else _whole(policies.resolve(settings.downgrade_after), 1),
         decimals=decimals,
+        home=policies.company.currency,
     )
 
 

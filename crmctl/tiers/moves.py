@@ -104,7 +104,15 @@ def _condition(policies: PolicySet, each: Scoped, condition: Condition | None, a
         for left, column in answer.columns.items():
             apart = answer.source is not customer
             columns[left] = select(column).where(own).correlate(customer).scalar_subquery() if apart else column
-    return compiled(ready, columns)
+    return compiled(ready, _in_home_currency(each.grading, columns))
+
+
+def _in_home_currency(grading: Grading, columns: Mapping[Left, Column]) -> dict[Left, Column]:
+    """Return the columns with the declared amount unknown where it is in another currency: rates are for orders."""
+    if ANNUAL not in columns:
+        return dict(columns)
+    home = or_(customer.c.currency.is_(None), customer.c.currency == grading.home)
+    return {**columns, ANNUAL: case((home, columns[ANNUAL]), else_=null())}
 
 
 def moves(each: Scoped, fits: ColumnElement[bool], at: datetime, part: Part) -> Select[Any]:
@@ -179,7 +187,7 @@ def _columns(lefts: Sequence[Left], at: datetime, part: Part) -> tuple[dict[Left
 
 
 def _with_annual_amount(grading: Grading, columns: Mapping[Left, Column]) -> dict[Left, Column]:
-    known = dict(columns)
+    known = _in_home_currency(grading, columns)
     if ANNUAL not in known or not grading.origins:
         return known
     declared = known[ANNUAL]

@@ -161,6 +161,16 @@ def test_a_customer_changed_between_survey_and_apply_is_missed_and_the_next_run_
     assert company.history()[-1] == (2, "potential", "important", "rule")
 
 
+def test_a_declared_amount_in_another_currency_is_unknown(company: Company) -> None:
+    """So many smallest units of one currency are not as much of another: rates are for orders."""
+    with engine.write(company.engine) as conn:
+        bulk.update_rows(conn, customer, ("customer_id",), ("currency",), [(1, "JPY"), (2, "CNY")])
+    company.regrade()
+    assert (company.tiers()[1], company.tiers()[2]) == ("potential", FIRST[2])
+    told = company.json("tier", "explain", 1)
+    assert (told["decision"], told["inputs"]) == ("potential", {"annual_amount": None})
+
+
 # Undecided numbers, limits, modes, exceptions, dates.
 
 
