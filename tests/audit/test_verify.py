@@ -139,7 +139,7 @@ def test_purged_changes_of_a_destroyed_object_verify(world: Any) -> None:
     [
         ("customer", 3, After(bytes(32), None), "VERSION_GAP"),
         ("customer", 1, After(bytes(32), None), "VERSION_GAP"),
-        ("staff", 1, After(bytes(32), None), "OBJECT_UNKNOWN"),
+        ("visitor", 1, After(bytes(32), None), "OBJECT_UNKNOWN"),
     ],
 )
 def test_changes_that_cannot_be_accounted_for(
