@@ -119,7 +119,7 @@ def field_lines(run: Run, shown: Shown) -> list[tuple[str, str, str]]:
         lines += [
             ("", heading(run, name, kind and kind.party), label(name, _text(name, value, run.zone)))
             for name, value in values.items()
-            if name != "customer_id"
+            if name not in ("customer_id", "tier_basis")  # `tier explain` tells it in words
         ]
     for contact in shown.contacts:
         whose = _("contact {number}").format(number=contact["contact_id"])

@@ -101,7 +101,7 @@ def find(conn: Connection, number: int, kind: str) -> Plan:
     """Return a plan. Raises Refused when there is none of that number and kind."""
     row = conn.execute(select(plan).where(plan.c.plan_id == number, plan.c.kind == kind)).mappings().first()
     if row is None:
-        raise Refused(_("there is no plan {plan}").format(plan=number), code="PLAN_UNKNOWN")
+        raise Refused(_("there is no plan {plan}").format(plan=number), hint=_("make a new plan"), code="PLAN_UNKNOWN")
     kept = {name: row[name] for name in Plan.__dataclass_fields__}
     return Plan(**{**kept, "summary": orjson.loads(row["summary"])})
 

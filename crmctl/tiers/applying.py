@@ -62,12 +62,12 @@ class Applied:
 
 def apply(
     run: Run,
-    grading: Grading,
-    found: Sequence[Move],
+    work: Sequence[tuple[Grading, Sequence[Move]]],
     applied: Applied,
     also: Callable[[Connection], None] | None = None,
 ) -> None:
-    """Write one chunk of moves and count it in `applied`; `also` is done in the same transaction."""
+    """Write one chunk of moves, of one policy or several, and count it in `applied`; `also` is done with it."""
+    found = [move for _grading, moves in work for move in moves]
     changing = [move for move in found if move.action == CHANGE]
     starting = [move for move in found if move.action == WAIT]
     ending = [move.customer_id for move in found if move.since_on is not None and move.action in (CHANGE, CLEAR)]
@@ -75,7 +75,8 @@ def apply(
     here = Applied(waiting=len(starting), recovered=sum(move.action == CLEAR for move in found))
     with engine.write(run.engine) as conn:
         changes = Changes(run.run_id or 0, applied.chunks, first)
-        _change(conn, run, grading, changing, changes, here)
+        for grading, moves in work:
+            _change(conn, run, grading, [move for move in moves if move.action == CHANGE], changes, here)
         waits = [(move.customer_id, move.after, run_day(run), run.run_id) for move in starting]
         bulk.replace_rows(conn, tier_grace, _GRACE, waits)
         bulk.delete_rows(conn, tier_grace, ("customer_id",), [(number,) for number in ending])
@@ -133,7 +134,7 @@ def _change(
              inputs, now, effective)
         )  # fmt: skip
         rows.append((number, move.after, text, derived))
-    here.changed = len(rows)
+    here.changed += len(rows)
     changes.update_all(updates, FIELDS)
     bulk.update_rows(conn, customer, ("customer_id",), ("tier", "tier_basis", "derived_version"), rows)
     bulk.insert_rows(conn, change, CHANGE_COLUMNS, changes.take())

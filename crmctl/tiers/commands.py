@@ -31,7 +31,7 @@ CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 8, 10, 11, 12, 74, 130, 143)
 @click.option("--plan", is_flag=True, help=N_("Save what would change as a plan, and print its number."))
 @click.option("--apply", "apply_", type=click.IntRange(min=1), metavar="PLAN", help=N_("Apply a saved plan."))
 @click.option(
-    "--valid", type=click.IntRange(1, 24 * 30), default=72, help=N_("Hours that a saved plan may be applied.")
+    "--valid", type=click.IntRange(1, 24 * 30), help=N_("Hours that a saved plan may be applied; else as policy says.")
 )
 @click.option("--limit", type=click.IntRange(min=0), default=20, help=N_("How many moves to list; 0 lists none."))
 def regrade_command(call: Invocation, customers: tuple[str, ...], max_changes: int | None, **given: Any) -> int | None:  # noqa: ANN401
@@ -41,8 +41,6 @@ def regrade_command(call: Invocation, customers: tuple[str, ...], max_changes: i
     logged with its rule and its figures. Twice in a row changes nothing the second time. The limits of the policy are
     checked before anything is written.
     """
-    from datetime import timedelta
-
     from crmctl.customers import showing
     from crmctl.runs import run as runs
     from crmctl.tiers import planning, regrade, telling
@@ -54,7 +52,7 @@ def regrade_command(call: Invocation, customers: tuple[str, ...], max_changes: i
         plan = None
         with call.progress(_("grading")) as progress:
             if given["plan"]:
-                saved = planning.save(run, request, timedelta(hours=given["valid"]))
+                saved = planning.save(run, request, planning.validity(run, given["valid"]))
                 plan, outcome = saved.plan_id, saved.outcome
             elif given["apply_"]:
                 plan = given["apply_"]
@@ -69,9 +67,14 @@ def regrade_command(call: Invocation, customers: tuple[str, ...], max_changes: i
 
 def _no_two(call: Invocation, given: dict[str, Any], customers: tuple[str, ...]) -> None:
     if given["plan"] and (given["apply_"] or call.dry_run):
-        raise UsageProblem(_("--plan saves a plan: it goes with neither --apply nor --dry-run"))
+        raise UsageProblem(
+            _("--plan saves a plan: it goes with neither --apply nor --dry-run"), hint=_("leave one of them out")
+        )
     if given["apply_"] and (customers or call.as_of):
-        raise UsageProblem(_("--apply takes the plan as it is: neither --customer nor --as-of applies"))
+        raise UsageProblem(
+            _("--apply takes the plan as it is: neither --customer nor --as-of applies"),
+            hint=_("leave one of them out"),
+        )
 
 
 def _emit(call: Invocation, run: Run, request: Request, outcome: Outcome, limit: int, plan: int | None = None) -> None:

@@ -30,7 +30,9 @@ def wish(run: Run, number: int, given: Mapping[str, Any]) -> Wish:
     """Return what was asked for. Raises UsageProblem or InvalidInput for what does not make sense."""
     kinds = [kind for kind in KINDS if given[kind]]
     if len(kinds) + bool(given["lift"]) != 1:
-        raise UsageProblem(_("give one of --pin, --floor, --ceiling, --lift"))
+        raise UsageProblem(
+            _("give one of --pin, --floor, --ceiling, --lift"), hint=_("crmctl tier override --help shows how")
+        )
     if given["lift"]:
         return Wish(number, None)
     if not given["reason"].strip():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from itertools import groupby, islice
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, func, select
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers.tables import customer
-from crmctl.errors import PlanStale
+from crmctl.errors import PlanStale, UsageProblem
 from crmctl.i18n import _
 from crmctl.runs import plans
 from crmctl.runs import run as runs
@@ -25,7 +26,9 @@ from crmctl.runs.tables import plan_item
 from crmctl.store import engine
 from crmctl.tiers import regrade
 from crmctl.tiers.applying import CHUNK, Applied, apply
+from crmctl.tiers.grading import Grading
 from crmctl.tiers.moves import CHANGE
+from crmctl.tiers.policy import TiersSettings
 from crmctl.tiers.regrade import Outcome, Request, Tell
 from crmctl.tiers.survey import Basis, Move
 
@@ -40,8 +43,18 @@ class Saved:
     outcome: Outcome
 
 
+def validity(run: Run, hours: int | None) -> timedelta:
+    """Return how long a plan may be applied: as asked for, else as the policy says. Raises UsageProblem for neither."""
+    settings = run.policies.policy("tiers", at=runs.today(run.policies, run.at)).settings
+    assert isinstance(settings, TiersSettings)
+    found = hours or settings.plan_valid_hours
+    if found is None:
+        raise UsageProblem(_("--plan: neither --valid nor the policy says how long"), hint=_("give --valid HOURS"))
+    return timedelta(hours=found)
+
+
 def save(run: Run, request: Request, valid: timedelta) -> Saved:
-    """Save what a re-grade would do as a plan; nothing else is written. Limits do not count: somebody looks at it."""
+    """Save what a re-grade would do as a plan; nothing else is written. Limits are checked when it is applied."""
     regrade.known(run, request)
     base = regrade.basis_of(run, request)
     run = runs.begin(run)
@@ -79,15 +92,16 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Outcome:
         _unmoved(conn, found)
     run = replace(run, as_of=found.as_of)
     base = regrade.basis_of(run, request)
+    _within_limits(run, request, base, found)
     if run.dry_run:
         return _outcome(run, found, Applied())
     run = runs.begin(run)
     with runs.recorded_failure(run):
         applied = Applied()
-        for position, chunk in _chunks(run, found):
-            advance = partial(plans.advance, number=number, cursor=chunk[-1].customer_id)
-            apply(run, base.scoped[position].grading, chunk, applied, also=advance)
-            tell(len(chunk))
+        for page in _pages(run, found):
+            advance = partial(plans.advance, number=number, cursor=page[-1].customer_id)
+            apply(run, _by_policy(base, page), applied, also=advance)
+            tell(len(page))
         outcome = _outcome(run, found, applied)
         with engine.write(run.engine) as conn:
             plans.close(conn, number, run.run_id)
@@ -96,17 +110,35 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Outcome:
     return outcome
 
 
-def _chunks(run: Run, found: Plan) -> Iterator[tuple[int, list[Move]]]:
-    """Yield what is left of a plan in chunks, each of one policy, in the order of customer numbers."""
+def _pages(run: Run, found: Plan) -> Iterator[list[Item]]:
+    """Yield what is left of a plan in chunks, in the order of customer numbers."""
     after = found.cursor
     while True:
         with engine.read(run.engine) as conn:  # not open while a chunk is written
             page = list(islice(plans.items(conn, found.plan_id, after, CHUNK), CHUNK))
-        for position, of_policy in groupby(page, key=lambda item: int(item.detail[0])):
-            yield position, [_move(item) for item in of_policy]
+        if page:
+            yield page
         if len(page) < CHUNK:
             return
         after = page[-1].customer_id
+
+
+def _by_policy(base: Basis, page: Sequence[Item]) -> list[tuple[Grading, list[Move]]]:
+    """Return the moves of a chunk by the policy that grades them."""
+    moves: dict[int, list[Move]] = {}
+    for item in page:
+        moves.setdefault(int(item.detail[0]), []).append(_move(item))
+    return [(base.scoped[position].grading, found) for position, found in sorted(moves.items())]
+
+
+def _within_limits(run: Run, request: Request, base: Basis, found: Plan) -> None:
+    """Check each policy's limits: a plan that nobody else approved goes no further than a run. Raises LimitExceeded."""
+    existing: Counter[int] = Counter()
+    with engine.read(run.engine) as conn:
+        for item in plans.items(conn, found.plan_id):
+            existing[int(item.detail[0])] += item.action == CHANGE and item.before is not None
+    changing = [(each.ruling.policy, existing[place]) for place, each in enumerate(base.scoped)]
+    regrade.check_limits(run, request, changing)
 
 
 def _move(item: Item) -> Move:

@@ -130,6 +130,9 @@ class TiersSettings(Settings):
         None, description=N_("months a customer's figures must be below before it loses its tier; at once unless given")
     )
     tiers: Annotated[Many[Tier], Field(min_length=1)] = Field(description=N_("the tiers, highest first"))
+    plan_valid_hours: Annotated[int, Field(ge=1, le=720)] | None = Field(
+        None, description=N_("hours that a saved plan may be applied")
+    )
     regrade_every: Figure | None = Field(None, description=N_("months after which grades are looked at again"))
     source: Sources = Field((), description=N_("clauses the grading comes from"))
 

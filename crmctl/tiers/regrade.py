@@ -18,6 +18,7 @@ from crmctl.customers.tables import customer
 from crmctl.errors import LimitExceeded, Refused
 from crmctl.i18n import _
 from crmctl.policy.header import Limits as StatedLimits
+from crmctl.policy.policyset import Policy
 from crmctl.runs import limits
 from crmctl.runs import run as runs
 from crmctl.runs.limits import Limits
@@ -94,7 +95,7 @@ def regraded(run: Run, request: Request, tell: Tell, first_chunk: int = 0) -> Ou
             found = _found(run, base, position, tally)
             for chunk in chunks(move for move in found if move.action != UNDECIDED):
                 _held(run)
-                apply(run, tally.scoped.grading, chunk, applied)
+                apply(run, [(tally.scoped.grading, chunk)], applied)
                 tell(len(chunk))
     outcome = outcome_of(run, tallies, applied)
     with engine.write(run.engine) as conn:
@@ -155,11 +156,18 @@ def _allowed(stated: StatedLimits, graded: int, override: int | None) -> int | N
 
 def within_limits(run: Run, request: Request, tallies: Sequence[Tally]) -> None:
     """Check each policy's limits against its whole plan. Raises LimitExceeded."""
+    acting = [tally for tally in tallies if not tally.scoped.ruling.report]
+    check_limits(run, request, [(tally.scoped.ruling.policy, tally.existing) for tally in acting])
+
+
+def check_limits(run: Run, request: Request, existing: Sequence[tuple[Policy, int]]) -> None:
+    """Check the limits of policies against how many customers that have a tier each would change.
+
+    Raises LimitExceeded.
+    """
     graded = _graded(run)
-    for tally in tallies:
-        policy = tally.scoped.ruling.policy
-        if not tally.scoped.ruling.report:
-            limits.check(tally.existing, _allowed(policy.limits, graded, request.max_changes), policy.name)
+    for policy, number in existing:
+        limits.check(number, _allowed(policy.limits, graded, request.max_changes), policy.name)
 
 
 def _found(run: Run, base: Basis, position: int, tally: Tally) -> Iterator[Move]:

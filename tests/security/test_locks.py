@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
@@ -133,8 +134,9 @@ def test_a_forked_worker_does_not_keep_it(taking):
     try:
         os.kill(holder, signal.SIGKILL)
         os.waitpid(holder, 0)
-        with taking(timeout=2):
-            pass
+        with taking(timeout=2):  # Locked when the worker's copy of the descriptor held on
+            os.kill(worker, 0)
+            assert "Z" not in Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[0], "it lives"
     finally:
         os.kill(worker, signal.SIGKILL)
 

@@ -8,6 +8,7 @@ import pytest
 from company import Company, scoped
 from sqlalchemy import select, update
 
+from crmctl.audit.tables import change
 from crmctl.cli.invocation import Invocation
 from crmctl.runs import run as runs
 from crmctl.runs.tables import plan, plan_item
@@ -102,7 +103,21 @@ def test_a_plan_of_several_policies(company: Company) -> None:
     done = company.regrade("--apply", 1)
     assert (planned["changed"], done["changed"]) == (12, 12)
     assert company.regrade()["changed"] == 0
-    assert [row[0] for row in company.history()] == list(range(1, 13))
+    assert sorted(row[0] for row in company.history()) == list(range(1, 13))
+    chunks = {row[0] for row in company.rows(select(change.c.chunk).where(change.c.run_id == done["run_id"]))}
+    assert chunks == {0}, "policies whose customers interleave share a transaction"
+
+
+def test_a_plan_goes_no_further_than_the_limits(company: Company) -> None:
+    company.edit("tiers.yaml", "limits: {max_percent: 20}", "limits: {max_changes: 2}")
+    company.regrade()
+    company.declare(K001="1", K002="1", K003="1")
+    assert company.regrade("--plan")["changed"] == 3
+    before = company.tiers()
+    for words in ([], ["--dry-run"], ["--max-changes", 2]):
+        company.regrade("--apply", 1, *words, status=7)
+    assert company.tiers() == before
+    assert company.regrade("--apply", 1, "--max-changes", 3)["changed"] == 3
 
 
 class Killed(BaseException):
