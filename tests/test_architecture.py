@@ -21,7 +21,7 @@ FILES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "alembic").rglob("*.py"))
 MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS = 400, 60, 7
 
 BASE = {"errors", "clock", "files", "i18n", "locate", "log", "process", "workspace"}
-FOUNDATIONS = {"cli", "policy", "store", "security", "audit", "runs", "worktime", "sheets"}
+FOUNDATIONS = {"cli", "policy", "store", "security", "audit", "runs", "approvals", "use", "worktime", "sheets"}
 
 # Which room may use which other (base modules are everybody's). A new line here is a decision about the house.
 ALLOWED = {
@@ -34,9 +34,11 @@ ALLOWED = {
     "security": {"policy", "store"},
     "audit": {"store"},
     "runs": {"audit", "policy", "security", "store"},
-    "sheets": {"audit", "policy", "runs", "security", "store"},
+    "approvals": {"audit", "policy", "runs", "security", "store"},
+    "use": {"approvals", "audit", "policy", "runs", "security", "store"},
+    "sheets": {"audit", "policy", "runs", "security", "store", "use"},
     "tiers": {"audit", "customers", "orders", "policy", "runs", "security", "store"},
-    "customers": {"audit", "policy", "runs", "security", "sheets", "store"},
+    "customers": {"approvals", "audit", "policy", "runs", "security", "sheets", "store", "use"},
     "orders": {"audit", "customers", "policy", "runs", "security", "sheets", "store"},
     "staff": {"audit", "policy", "runs", "security", "sheets", "store"},
     "setup": {"audit", "customers", "policy", "runs", "security", "sheets", "staff", "store"},
@@ -47,7 +49,10 @@ FRONT = {
     "demo",
 }  # fmt: skip
 FRONT_ALLOWED = {"cli", "runs", "audit"}
-FRONT_ALSO = {"policy": {"security", "sheets", "store"}}  # answers are read from a sheet, permitted and logged
+FRONT_ALSO = {
+    "policy": {"security", "sheets", "store"},
+    "audit": {"approvals", "use"},
+}  # answers are read from a sheet, permitted and logged
 
 
 @cache

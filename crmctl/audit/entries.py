@@ -127,6 +127,14 @@ _FORMS: Mapping[str, Callable[[object], bool]] = {
     "policy": _text(_HASH),
     "changes": _int,  # leaves of this chunk …
     "changes_root": _text(_HASH),  # … and their root
+    "looks": _int,  # customers this command showed …
+    "looks_root": _text(_HASH),  # … and the root of their leaves in table look
+    "approval": _int,  # under which it was done, or which it is about
+    "use": _int,  # the use request it was done under
+    "recipient": _without_digits(_CODE),  # of a copy: code of the use policy
+    "about": _text(_PERSON),  # the person an entry is about: whose access changed, who was refused
+    "granted": _list(_code),
+    "revoked": _list(_code),
     "rows": _range,  # first and last source row
     "source": _text(_HASH),  # of the imported or exported file
     "counts": _counts,
@@ -174,6 +182,8 @@ def check(body: Mapping[str, Any]) -> None:
             raise ValueError(f"audit entry: {key} is not of its form")
     if ("changes_root" in body) != bool(body.get("changes")):
         raise ValueError("audit entry: changes and changes_root go together")
+    if ("looks_root" in body) != bool(body.get("looks")):
+        raise ValueError("audit entry: looks and looks_root go together")
     if body.get("changes") and not {"run", "chunk"} <= body.keys():
         raise ValueError("audit entry: changes belong to a run and a chunk")
 

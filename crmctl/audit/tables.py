@@ -79,3 +79,17 @@ change = Table(
     Column("leaf", Digest, nullable=False),
     info={"distribution": "customer_id"},
 )
+
+# Customers that one command showed, where its entry commits to them by a root alone (ACC-07): each is provable from
+# its row, and without its salt, which a purge empties, tells nothing.
+look = Table(
+    "look",
+    metadata,
+    Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False, comment="of the leaf in the tree of the command: 0, 1, 2, …"),
+    Column("salt", Digest, comment="16 bytes; null after purge"),
+    Column("leaf", Digest, nullable=False, comment="SHA-256(0x00 ‖ salt ‖ customer, run and position)"),
+    sqlite_with_rowid=False,
+    info={"distribution": "customer_id"},
+)

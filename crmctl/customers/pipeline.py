@@ -144,7 +144,8 @@ class SecondProcess:
         context = get_context("spawn")  # forking would copy open database connections
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with _uninterrupted():
+        resource_tracker.ensure_running()  # on its own start it would lift the mask
+        with _masked(signal.SIGINT):  # the process inherits it: Ctrl-C while it starts would print its traceback
             self.process.start()
         theirs.close()
         self.sending: threading.Thread | None = None
@@ -168,8 +169,9 @@ class SecondProcess:
         # so that this one goes on writing. Should that fail, `collect` finds the other process dead.
         order = order._replace(decisions=_flattened(order.decisions))
         sending = threading.Thread(target=self._send_quietly, args=(order,), daemon=True)
-        sending.start()
-        self.sending = sending  # only once it runs: whoever closes joins it
+        with _masked(signal.SIGINT, signal.SIGTERM):  # an exception inside start() would leave half a thread
+            sending.start()
+            self.sending = sending  # only once it runs: whoever closes joins it
 
     def collect(self) -> Built:
         """Return what was built."""
@@ -222,10 +224,9 @@ def _unflattened(of: type[Named], flat: Any) -> list[Named]:  # noqa: ANN401 - t
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Keep Ctrl-C from a process being started, which would tell of it in a traceback: it inherits the mask."""
-    resource_tracker.ensure_running()  # on its own start it would lift the mask
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _masked(*numbers: signal.Signals) -> Iterator[None]:
+    """Hold signals back while the block runs; a thread or process started in it inherits the mask."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:

@@ -13,6 +13,8 @@ TABLE_MODULES = (
     "crmctl.store.counters",
     "crmctl.audit.tables",
     "crmctl.runs.tables",
+    "crmctl.approvals.tables",
+    "crmctl.use.tables",
     "crmctl.sheets.tables",
     "crmctl.customers.tables",
     "crmctl.orders.tables",
