@@ -15,6 +15,8 @@ store       metadata, sessions, bulk load per database, counters, migrations
 security    keys, sealing, blind indexes, actor, permissions, masking, locks
 audit       entries, tree, change leaves, verification
 runs        a run: lock, actor, policy set, signals, limits
+approvals   acts that somebody else has to agree to: asked, decided, used once
+use         use of information: requests, records, the copies that left
 sheets      tables that people keep: file → checked cells, batches, quarantine; whatever they are about
 setup       init, doctor, config, db: a workspace from nothing to healthy
 customers   import, quarantine, list, show, find, history
