@@ -28,10 +28,24 @@ WITHOUT_STATISTICS = {
     "look": ("salt", "leaf"),
 }
 
+COPY_REGISTER = {
+    "use_id": "the use request it was made under",
+    "recipient": "code of the use policy",
+    "purpose": "code of the use policy",
+    "fields": "names of what it holds in full",
+    "due_on": "day by which it is to be destroyed",
+    "disposed_by": None,
+}
+COLUMN_TYPES = {"use_id": sa.BigInteger()}
+
 
 def upgrade() -> None:
-    for create in (approval, approval_decision, use_request, use_record, disclosed_copy, look):
+    for create in (approval, approval_decision, use_request, use_record, look):
         create()
+    for name, comment in COPY_REGISTER.items():
+        op.add_column(
+            "copy_register", sa.Column(name, COLUMN_TYPES.get(name, sa.Text()), nullable=True, comment=comment)
+        )
     if op.get_context().dialect.name == "postgresql":
         statement = "ALTER TABLE %(table)s ALTER COLUMN %(name)s SET STATISTICS 0"
         for table, columns in WITHOUT_STATISTICS.items():
@@ -135,29 +149,6 @@ def use_record() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=True, comment="the result in words"),
         sa.Column("sealed_hash", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("record_id", name=op.f("pk_use_record")),
-    )
-
-
-def disclosed_copy() -> None:
-    op.create_table(
-        "disclosed_copy",
-        sa.Column("copy_id", ROW_NUMBER, autoincrement=False, nullable=False),
-        sa.Column("act", sa.Text(), nullable=False, comment="customer.export, batch.rejects, audit.export"),
-        sa.Column("person", sa.Text(), nullable=False, comment="who holds it"),
-        sa.Column("run_id", sa.BigInteger(), nullable=False),
-        sa.Column("use_id", sa.BigInteger(), nullable=True),
-        sa.Column("batch_id", sa.BigInteger(), nullable=True, comment="of which batch its rows are"),
-        sa.Column("recipient", sa.Text(), nullable=True),
-        sa.Column("purpose", sa.Text(), nullable=True),
-        sa.Column("fields", sa.Text(), nullable=False),
-        sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=False),
-        sa.Column("bytes", sa.BigInteger(), nullable=False),
-        sa.Column("created_at", TIME, nullable=False),
-        sa.Column("due_on", sa.Text(), nullable=True, comment="day by which it is to be destroyed"),
-        sa.Column("destroyed_on", sa.Text(), nullable=True),
-        sa.Column("destroyed_by", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("copy_id", name=op.f("pk_disclosed_copy")),
     )
 
 

@@ -24,6 +24,7 @@ from crmctl.sheets.formats.texts import inert
 from crmctl.sheets.policy import SheetSettings
 from crmctl.sheets.reasons import reason_text, suggestion_text
 from crmctl.store import counters, engine
+from crmctl.use.tables import copy_register
 
 COPY_SEALED = Place("copy_register", "sealed")
 
@@ -162,7 +163,7 @@ def _register(run: Run, batch_id: int, digest: str, rows: int, path: Path, key: 
         copy_id = counters.take(conn, "copy", 1)
         place = sealer.seal(key, COPY_SEALED, pad(orjson.dumps({"path": str(path.absolute())})), object_id=copy_id)
         conn.execute(
-            insert(tables.copy_register).values(
+            insert(copy_register).values(
                 copy_id=copy_id,
                 run_id=run.run_id,
                 batch_id=batch_id,

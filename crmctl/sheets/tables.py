@@ -43,20 +43,3 @@ rejected_row = Table(
     Column("sealed", Sealed, nullable=False, comment="the original cells, under the batch key"),
     info={"distribution": "batch_id"},
 )
-
-# Register of copies: every file with personal data that left the database (security.md 2(g)).
-copy_register = Table(
-    "copy_register",
-    metadata,
-    Column("copy_id", RowNumber, primary_key=True, autoincrement=False),
-    Column("run_id", BigInteger, nullable=False),
-    Column("batch_id", BigInteger),
-    Column("kind", Text, nullable=False, comment="rejects, export, key store copy"),
-    Column("sha256", Text, nullable=False),
-    Column("rows", BigInteger, nullable=False),
-    Column("person", Text, nullable=False),
-    Column("made_at", UtcTime, nullable=False),
-    Column("sealed", Sealed, comment="where it was written, under the batch key"),
-    Column("disposed_at", UtcTime),
-    info={"distribution": "reference"},
-)

@@ -50,25 +50,25 @@ use_record = Table(
     info={"distribution": "reference"},
 )
 
-# Files with customer data that left the database: what a purge has to ask after (register of copies).
-disclosed_copy = Table(
-    "disclosed_copy",
+# Register of copies: every file with personal data that left the database, and what a purge has to ask after.
+copy_register = Table(
+    "copy_register",
     metadata,
     Column("copy_id", RowNumber, primary_key=True, autoincrement=False),
-    Column("act", Text, nullable=False, comment="customer.export, batch.rejects, audit.export"),
-    Column("person", Text, nullable=False, comment="who holds it"),
     Column("run_id", BigInteger, nullable=False),
-    Column("use_id", BigInteger),
-    Column("batch_id", BigInteger, comment="of which batch its rows are"),
-    Column("recipient", Text),
-    Column("purpose", Text),
-    Column("fields", JsonText, nullable=False),
-    Column("rows", BigInteger, nullable=False),
+    Column("batch_id", BigInteger),
+    Column("kind", Text, nullable=False, comment="rejects, export, key store copy, log"),
     Column("sha256", Text, nullable=False),
-    Column("bytes", BigInteger, nullable=False),
-    Column("created_at", UtcTime, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("person", Text, nullable=False, comment="who made it and holds it"),
+    Column("made_at", UtcTime, nullable=False),
+    Column("sealed", Sealed, comment="where it was written, under the batch key"),
+    Column("disposed_at", UtcTime),
+    Column("use_id", BigInteger, comment="the use request it was made under"),
+    Column("recipient", Text, comment="code of the use policy"),
+    Column("purpose", Text, comment="code of the use policy"),
+    Column("fields", JsonText, comment="names of what it holds in full"),
     Column("due_on", Text, comment="day by which it is to be destroyed"),
-    Column("destroyed_on", Text),
-    Column("destroyed_by", Text),
+    Column("disposed_by", Text),
     info={"distribution": "reference"},
 )
