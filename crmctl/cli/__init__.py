@@ -8,6 +8,7 @@ shared      the options that work everywhere, before and after the verb
 options     `@command`, what a room writes its commands with
 invocation  `Invocation`, the settled answer to "how was I called"
 personal    options whose value is personal: prompt, `-`, `@FILE`
+importing   options of every command that imports a sheet
 prompts     questions on a terminal, never under cron
 render      documents and tables → table, json, ndjson, csv, xlsx
 sheet       CSV and XLSX: byte order mark, formulas neutralised

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crmctl.cli.importing import IMPORT_EXITS, mode_options, sheet_options
 from crmctl.cli.options import Invocation, command, personal_option
 from crmctl.cli.render import Column, Table
 from crmctl.i18n import N_, _
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from crmctl.runs.run import Run
 
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74)
-IMPORT_EXITS = (0, 1, 2, 3, 4, 6, 7, 10, 11, 12, 74, 130, 143)
 
 
 @command(
@@ -24,30 +24,13 @@ IMPORT_EXITS = (0, 1, 2, 3, 4, 6, 7, 10, 11, 12, 74, 130, 143)
     exits=IMPORT_EXITS,
     changes=True,
 )
-@click.argument("file")
-@click.option(
-    "--mode",
-    type=click.Choice(["create", "update", "upsert"]),
-    default="create",
-    help=N_("create adds, update changes, upsert does both."),
-)
-@click.option(
-    "--blank",
-    type=click.Choice(["keep", "clear"]),
-    default="keep",
-    help=N_("What blank cells do to an existing customer."),
-)
+@mode_options("create", blank=N_("What blank cells do to an existing customer."))
 @click.option("--source", default="default", help=N_("System the external codes of this file come from."))
 @click.option("--type", "type_", default="", help=N_("Customer type of rows that name none."))
-@click.option("--encoding", help=N_("Encoding of a CSV, as in gb18030; found by itself otherwise."))
-@click.option("--delimiter", help=N_("Separator of a CSV: comma, semicolon, tab or a character."))
-@click.option("--sheet", help=N_("Sheet of a workbook: name or position."))
-@click.option("--mapping", type=click.Path(path_type=Path), help=N_("YAML file: mapping: {header: field or ignore}."))
-@click.option("--drop-unknown", is_flag=True, help=N_("Leave out columns that are not on the field list (INF-11)."))
-@click.option("--chunk", type=click.IntRange(1, 200_000), default=10_000, help=N_("Rows in one transaction."))
-@click.option("--rejects", type=click.Path(path_type=Path), help=N_("Write the rejected rows to this file."))
-@click.option("--limit", type=click.IntRange(min=1), help=N_("Only the first so many rows."))
-@click.option("--max-changes", type=click.IntRange(min=0), help=N_("Allow so many changes of customers (logged)."))
+@sheet_options(
+    drop_unknown=N_("Leave out columns that are not on the field list (INF-11)."),
+    max_changes=N_("Allow so many changes of customers (logged)."),
+)
 def import_command(call: Invocation, file: str, **given: Any) -> int | None:  # noqa: ANN401
     """Import customers from CSV, XLSX, XLS or ODS; - reads standard input.
 

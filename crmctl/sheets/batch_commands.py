@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crmctl.cli.importing import IMPORT_EXITS
 from crmctl.cli.options import Invocation, command
 from crmctl.cli.render import Column, Table
 from crmctl.i18n import N_, _
@@ -186,9 +187,7 @@ def rejects_command(call: Invocation, batch: int, export: Path | None, limit: in
     return None
 
 
-@command(
-    example="crmctl batch resume 3", exits=(0, 1, 2, 3, 4, 6, 7, 10, 11, 12, 74, 130, 143), formats=("table", "json")
-)
+@command(example="crmctl batch resume 3", exits=IMPORT_EXITS, formats=("table", "json"))
 @click.argument("batch", type=int)
 @click.argument("file", default="")
 @click.option("--rejects", type=click.Path(path_type=Path), help=N_("Write the rejected rows to this file."))

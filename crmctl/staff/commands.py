@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crmctl.cli.importing import IMPORT_EXITS, mode_options, sheet_options
 from crmctl.cli.options import Invocation, command
 from crmctl.cli.render import Column, Table
 from crmctl.i18n import N_, _
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74)
 CHANGING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74, 130, 143)
-IMPORT_EXITS = (0, 1, 2, 3, 4, 6, 7, 10, 11, 12, 74, 130, 143)
 _FIELD_OPTIONS: tuple[tuple[str, str], ...] = (
     ("--post", N_("Post: code, label or synonym of company.yaml.")),
     ("--level", N_("Level: code, label or synonym.")),
@@ -215,25 +215,11 @@ def show_command(call: Invocation, staff: str) -> int | None:
     exits=IMPORT_EXITS,
     changes=True,
 )
-@click.argument("file")
-@click.option(
-    "--mode",
-    type=click.Choice(["create", "update", "upsert"]),
-    default="upsert",
-    help=N_("create adds, update changes, upsert does both."),
+@mode_options("upsert", blank=N_("What blank cells do to a known person."))
+@sheet_options(
+    drop_unknown=N_("Leave out columns that are not on the field list (INF-11)."),
+    max_changes=N_("Allow so many changes of known people (logged)."),
 )
-@click.option(
-    "--blank", type=click.Choice(["keep", "clear"]), default="keep", help=N_("What blank cells do to a known person.")
-)
-@click.option("--encoding", help=N_("Encoding of a CSV, as in gb18030; found by itself otherwise."))
-@click.option("--delimiter", help=N_("Separator of a CSV: comma, semicolon, tab or a character."))
-@click.option("--sheet", help=N_("Sheet of a workbook: name or position."))
-@click.option("--mapping", type=click.Path(path_type=Path), help=N_("YAML file: mapping: {header: field or ignore}."))
-@click.option("--drop-unknown", is_flag=True, help=N_("Leave out columns that are not on the field list (INF-11)."))
-@click.option("--chunk", type=click.IntRange(1, 200_000), default=10_000, help=N_("Rows in one transaction."))
-@click.option("--rejects", type=click.Path(path_type=Path), help=N_("Write the rejected rows to this file."))
-@click.option("--limit", type=click.IntRange(min=1), help=N_("Only the first so many rows."))
-@click.option("--max-changes", type=click.IntRange(min=0), help=N_("Allow so many changes of known people (logged)."))
 def import_command(call: Invocation, file: str, **given: Any) -> int | None:  # noqa: ANN401
     """Import staff from CSV, XLSX, XLS or ODS; - reads standard input.
 
