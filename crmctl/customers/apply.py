@@ -6,14 +6,10 @@ Data keys are committed in the key store first. A crash between the two leaves k
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from crmctl import clock
-from crmctl.audit import entries
-from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes, Summary, fields_json
+from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes, fields_json
 from crmctl.audit.tables import change
 from crmctl.customers import tables
 from crmctl.customers.build import Built
@@ -23,6 +19,7 @@ from crmctl.i18n import _
 from crmctl.runs.run import Run
 from crmctl.runs.tables import reservation
 from crmctl.sheets import batches
+from crmctl.sheets.batches import Part
 from crmctl.sheets.model import REJECTED
 from crmctl.sheets.tables import rejected_row
 from crmctl.store import bulk, counters, engine
@@ -72,7 +69,8 @@ def apply(run: Run, batch_id: int, built: Built) -> None:
             _rows(conn, built)
             _changes(conn, built, changes)
             _progress(conn, run, batch_id, built)
-            entries.append(conn, _entry(run, batch_id, built, changes.summary()))
+            part = Part(built.chunk, built.first_row, built.last_row, built.counts, built.reasons)
+            batches.log(conn, run, batch_id, part, changes.summary())
     except IntegrityError:
         raise Locked(
             _("batch {batch}: another run changed the same customers meanwhile").format(batch=batch_id),
@@ -133,18 +131,4 @@ def _shorten(conn: Connection, run: Run, first_unused: int) -> None:
             customers=columns.customers - (first_unused - columns.first_customer),
             first_customer=first_unused,
         )
-    )
-
-
-def _entry(run: Run, batch_id: int, built: Built, changes: Summary) -> Mapping[str, object]:
-    return run.entry(
-        "done",
-        at=clock.now(),
-        batch=batch_id,
-        chunk=built.chunk,
-        rows=[built.first_row, built.last_row],
-        counts=built.counts,
-        codes=sorted(built.reasons),
-        changes=changes.changes,
-        changes_root=changes.root if changes.changes else None,
     )

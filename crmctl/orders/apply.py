@@ -11,9 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from crmctl import clock
-from crmctl.audit import entries
-from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes, Summary, clear_hash, clear_json, fields_json
+from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes, clear_hash, clear_json, fields_json
 from crmctl.audit.tables import change
 from crmctl.errors import IntegrityFailed, Locked
 from crmctl.i18n import _
@@ -21,6 +19,7 @@ from crmctl.orders.model import ORDER, VALUES, Stored, Value
 from crmctl.orders.tables import order_number, purchase_order
 from crmctl.runs.run import Run
 from crmctl.sheets import batches
+from crmctl.sheets.batches import Part
 from crmctl.sheets.model import COUNTS, REJECTED
 from crmctl.sheets.tables import rejected_row
 from crmctl.store import bulk, counters, engine
@@ -74,7 +73,8 @@ def apply(run: Run, batch_id: int, chunk: Chunk) -> None:
             bulk.insert_rows(conn, change, CHANGE_COLUMNS, changes.take())
             bulk.insert_rows(conn, rejected_row, REJECTED, chunk.rejected)
             batches.progress(conn, batch_id, chunk.last_row, chunk.counts)
-            entries.append(conn, _entry(run, batch_id, chunk, changes.summary()))
+            part = Part(chunk.ordinal, chunk.first_row, chunk.last_row, chunk.counts, chunk.reasons)
+            batches.log(conn, run, batch_id, part, changes.summary())
     except IntegrityError:
         raise Locked(
             _("batch {batch}: another run changed the same orders meanwhile").format(batch=batch_id),
@@ -116,17 +116,3 @@ def _edit(conn: Connection, chunk: Chunk, changes: Changes) -> None:
         rows.append((before.customer_id, before.order_id, *map(now.get, _SET)))
     if bulk.update_rows(conn, purchase_order, _KEY, _SET, sorted(rows, key=itemgetter(0, 1))) != len(rows):
         raise IntegrityFailed(_("an order is gone that was there a moment ago"), hint=_("run: crmctl audit verify"))
-
-
-def _entry(run: Run, batch_id: int, chunk: Chunk, changes: Summary) -> Mapping[str, object]:
-    return run.entry(
-        "done",
-        at=clock.now(),
-        batch=batch_id,
-        chunk=chunk.ordinal,
-        rows=[chunk.first_row, chunk.last_row],
-        counts=chunk.counts,
-        codes=sorted(chunk.reasons),
-        changes=changes.changes,
-        changes_root=changes.root if changes.changes else None,
-    )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
+from crmctl import clock
 from crmctl.audit import entries
+from crmctl.audit.changes import Summary
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.runs.run import Run
@@ -56,6 +58,16 @@ class RejectedRow:
     cells: list[str]
 
 
+class Part(NamedTuple):
+    """A chunk as the log tells of it: which rows of the source, what became of them, why any were rejected."""
+
+    ordinal: int
+    first_row: int
+    last_row: int
+    counts: Mapping[str, int]
+    reasons: Collection[str]
+
+
 def create(conn: Connection, run: Run, batch_id: int, values: Mapping[str, Any], sealed: bytes) -> None:
     """Insert a batch in state running; `values` are kind, source, mode, options, source_sha256
     and source_bytes."""
@@ -84,6 +96,22 @@ def progress(conn: Connection, batch_id: int, last_row: int, counts: Mapping[str
     add = {name: columns[name] + counts[name] for name in COUNTS}
     values = {"cursor": last_row, "chunks": columns.chunks + 1, **add}
     conn.execute(update(tables.batch).where(columns.batch_id == batch_id).values(**values))
+
+
+def log(conn: Connection, run: Run, batch_id: int, part: Part, changes: Summary) -> None:
+    """Append the audit entry of a chunk, which commits to its changes: last in its transaction (design §5)."""
+    body = run.entry(
+        "done",
+        at=clock.now(),
+        batch=batch_id,
+        chunk=part.ordinal,
+        rows=[part.first_row, part.last_row],
+        counts=part.counts,
+        codes=sorted(part.reasons),
+        changes=changes.changes,
+        changes_root=changes.root if changes.changes else None,
+    )
+    entries.append(conn, body)
 
 
 def find(conn: Connection, batch_id: int) -> Batch:

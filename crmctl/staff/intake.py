@@ -13,14 +13,13 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, func, select
 
-from crmctl import clock
-from crmctl.audit import entries
 from crmctl.policy.model import folded
 from crmctl.runs import limits
 from crmctl.runs.run import Run, today
 from crmctl.security.sealing import Sealer, pad
 from crmctl.sheets import batches, intake
 from crmctl.sheets import tables as sheet_tables
+from crmctl.sheets.batches import Part
 from crmctl.sheets.intake import Begun, Importer, Tell
 from crmctl.sheets.model import COUNTS, REJECTED, REJECTED_SEALED, Reason, Rejected, Totals
 from crmctl.sheets.origin import Request, looked_at
@@ -166,16 +165,8 @@ class _Import:
         if chunk.rejected:
             bulk.insert_rows(conn, sheet_tables.rejected_row, REJECTED, self._quarantine(chunk.rejected))
         batches.progress(conn, batch_id, last_row, chunk.counts)
-        body = run.entry(
-            "done",
-            at=clock.now(),
-            batch=batch_id,
-            rows=[first_row, last_row],
-            counts=chunk.counts,
-            codes=sorted(chunk.reasons),
-            **{"chunk": self.chunk, **apply.logged(summary, self.chunk)},
-        )
-        entries.append(conn, body)
+        part = Part(self.chunk, first_row, last_row, chunk.counts, chunk.reasons)
+        batches.log(conn, run, batch_id, part, summary)
 
     def _quarantine(self, rejected: Sequence[Rejected]) -> list[tuple[Any, ...]]:
         sealer = Sealer(self.run.workspace.instance)
