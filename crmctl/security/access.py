@@ -68,6 +68,7 @@ PersonName = Annotated[str, AfterValidator(_person), _TEXT]
 Limit = Annotated[str, AfterValidator(_limit), WithJsonSchema({"type": "string", "pattern": r"^[1-9][0-9]*/day$"})]
 Within = Annotated[str, AfterValidator(_within), _TEXT]
 Uid = Annotated[int, Field(ge=0, le=2**32 - 2)]
+AbsoluteOrOwn = Annotated[str, StringConstraints(min_length=1, max_length=1024)]  # a path; else in the workspace
 DatabaseRole = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 
 
@@ -115,6 +116,7 @@ class Approval(Settings):
     """Who must agree before an act; requester and approver are always two people."""
 
     by: Many[Code] = Field(description=N_("roles that may approve"))
+    posts: Many[Code] = Field((), description=N_("posts of the staff register that may approve on paper, recorded"))
     people: int = Field(1, ge=1, le=9, description=N_("how many"))
     over_rows: int = Field(0, ge=0, description=N_("needed above so many records"))
     assurance: Assurance = Field("authenticated", description=N_("recorded on paper, by the account, or SSH-signed"))
@@ -140,6 +142,9 @@ class AccessSettings(Settings):
     jobs: Mapping[Code, Job] = Field({}, description=N_("what cron may do"))
     approvals: Mapping[Act, Approval] = Field({}, description=N_("acts that need agreement"))
     deputies: Many[Deputy] = Field((), description=N_("who stands in for whom"))
+    allowed_signers: AbsoluteOrOwn | None = Field(
+        None, description=N_("file of SSH keys whose signatures count, as ssh-keygen(1) has it; theirs by person")
+    )
     confidentiality_required: bool = Field(True, description=N_("no access without a signed undertaking"))
     training_required: bool = Field(True, description=N_("no access before the training is passed"))
     require_auid_match: bool = Field(False, description=N_("refuse when the login account is another one"))
@@ -166,6 +171,7 @@ class AccessSettings(Settings):
         yield from _unknown_roles(self)
         yield from _conflicting_people(self)
         yield from _deputies(self)
+        yield from _approvals(self, look)
 
 
 def _shared_accounts(access: AccessSettings) -> Iterator[Finding]:
@@ -215,6 +221,22 @@ def _conflicting_people(access: AccessSettings) -> Iterator[Finding]:
                     person=name, roles=", ".join(held)
                 )
                 yield Finding(("people", name, "roles"), message, _("give one of them to somebody else"))
+
+
+def _approvals(access: AccessSettings, look: Lookup) -> Iterator[Finding]:
+    posts = look.known("post")
+    for name, approval in access.approvals.items():
+        for at, post in enumerate(approval.posts):
+            if posts is not None and post not in posts:
+                message = _("{post}: no such post").format(post=post)
+                yield Finding(("approvals", name, "posts", at), message, _("company.yaml lists them"), "P307")
+        if approval.posts and approval.assurance != "recorded":
+            message = _("posts approve on paper, which `assurance: {assurance}` does not take")
+            hint = _("write `assurance: recorded`, or leave `posts` out")
+            yield Finding(("approvals", name, "posts"), message.format(assurance=approval.assurance), hint)
+        if approval.assurance == "signed" and access.allowed_signers is None:
+            message = _("signatures are wanted, and no file of signers is named")
+            yield Finding(("approvals", name, "assurance"), message, _("name it as `allowed_signers`"))
 
 
 def _deputies(access: AccessSettings) -> Iterator[Finding]:

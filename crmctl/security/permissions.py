@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crmctl.security.actor import Actor
 
 SCOPES = ("own", "org_unit", "all")  # narrow to wide
+LENT = frozenset(f"approval.{verb}" for verb in ("list", "show", "statement", "approve", "reject", "revoke"))
 _WITHOUT_PAPERS = {
     "UNDERTAKING_MISSING": (
         N_("{person}: has not signed the confidentiality undertaking"),
@@ -62,6 +63,8 @@ def decide(actor: Actor, access: AccessSettings, act: str, *, on: date | None = 
             if matches(role.deny, act):
                 return Decision(False, "DENIED", name)
     granting = [(name, role) for name, role in roles if grants(role.can, act)]
+    if not granting:
+        granting = list(_lent(actor, access, act, on))
     if not granting:
         return Decision(False, "NOT_GRANTED")
     scope = "all" if actor.alone else max((role.scope for _name, role in granting), key=SCOPES.index)
@@ -156,6 +159,19 @@ def _papers(actor: Actor, access: AccessSettings, on: date | None) -> str:
     if access.training_required and not actor.alone and not _done(person.training_passed, on):
         return "TRAINING_MISSING"
     return ""
+
+
+def _lent(actor: Actor, access: AccessSettings, act: str, on: date | None) -> Iterator[tuple[str, Role]]:
+    """Yield roles of those `actor` stands in for that grant a decision; on what, the room approvals checks."""
+    if on is None or act not in LENT:
+        return
+    for entry in access.deputies:
+        absent = access.people.get(entry.for_)
+        if entry.deputy != actor.person or not entry.holds(on) or absent is None or (absent.until or on) < on:
+            continue
+        held = [(name, access.roles[name]) for name in absent.roles if name in access.roles]
+        if not any(matches(role.deny, act) for _name, role in held):
+            yield from ((name, role) for name, role in held if grants(role.can, act))
 
 
 def _done(day: date | None, on: date | None) -> bool:
