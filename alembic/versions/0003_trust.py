@@ -167,3 +167,4 @@ def look() -> None:
         sa.PrimaryKeyConstraint("customer_id", "run_id", name=op.f("pk_look")),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_look_run_id_position", "look", ["run_id", "position"], unique=False)

@@ -11,10 +11,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Engine, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, literal, or_, select
 
 from crmctl.audit.reading import as_bytes
-from crmctl.audit.tables import audit_entry, change
+from crmctl.audit.tables import audit_entry, change, look
+from crmctl.audit.verify_entries import LOOKS
 from crmctl.clock import stamp
 from crmctl.errors import InvalidInput
 from crmctl.i18n import _
@@ -28,8 +29,8 @@ _NUMBER = re.compile(r"(?:[Cc]-?)?0*([1-9][0-9]{0,14})")
 class Filters:
     """What to list; an empty part narrows nothing.
 
-    `act` may end in `.*`; `customer` also finds the chunks that changed it; `since` and `until` (exclusive) are by the
-    entry's time; `before` continues below that number.
+    `act` may end in `.*`; `customer` also finds the chunks that changed it and the lists that showed it; `since` and
+    `until` (exclusive) are by the entry's time; `before` continues below that number.
     """
 
     who: str = ""
@@ -61,7 +62,7 @@ def list_entries(engine: Engine, filters: Filters, limit: int) -> Page:
 
 
 def _matching(conn: Connection, filters: Filters) -> Iterator[dict[str, Any]]:
-    chunks = _chunks(conn, filters.customer) if filters.customer else set()
+    chunks = touching(conn, filters.customer) if filters.customer else set()
     columns = audit_entry.c
     below = filters.before
     while True:
@@ -90,8 +91,8 @@ def _likely(filters: Filters) -> list[ColumnElement[bool]]:
         wanted.append(f'"result":"{filters.result}"')
     conditions = [body.contains(text, autoescape=True) for text in wanted]
     if filters.customer:
-        own = body.contains(f'"obj":"customer:{filters.customer}"', autoescape=True)
-        conditions.append(or_(own, body.contains('"changes_root"', autoescape=True)))
+        marks = (f'"obj":"customer:{filters.customer}"', '"changes_root"', '"looks_root"')
+        conditions.append(or_(*(body.contains(mark, autoescape=True) for mark in marks)))
     return conditions
 
 
@@ -107,7 +108,8 @@ def _matches(body: dict[str, Any], filters: Filters, chunks: set[tuple[int, int]
         or (
             filters.customer
             and body.get("obj") != f"customer:{filters.customer}"
-            and (body.get("run"), body.get("chunk")) not in chunks
+            and not ("changes_root" in body and (body.get("run"), body.get("chunk")) in chunks)
+            and not ("looks_root" in body and (body.get("run"), LOOKS) in chunks)
         )
     )
 
@@ -124,9 +126,11 @@ def _parsed(seq: int, text: bytes) -> dict[str, Any]:
     return {**body, "seq": seq} if isinstance(body, dict) and isinstance(body.get("actor"), dict) else {"seq": seq}
 
 
-def _chunks(conn: Connection, customer: int) -> set[tuple[int, int]]:
-    statement = select(change.c.run_id, change.c.chunk).where(change.c.customer_id == customer).distinct()
-    return {(row[0], row[1]) for row in conn.execute(statement)}
+def touching(conn: Connection, customer: int) -> set[tuple[int, int]]:
+    """Return (run, chunk) of every chunk that changed a customer, (run, LOOKS) of every command that showed it."""
+    changed = select(change.c.run_id, change.c.chunk).where(change.c.customer_id == customer).distinct()
+    shown = select(look.c.run_id, literal(LOOKS)).where(look.c.customer_id == customer)
+    return {(row[0], row[1]) for statement in (changed, shown) for row in conn.execute(statement)}
 
 
 def parse_customer(text: str) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, cast, fun
 
 BATCH = 2048  # a power of two: the tree takes whole blocks
 _names = count(1)
+Row = tuple[Any, ...]
 
 
 def batches(conn: Connection, statement: Select[Any], size: int = BATCH) -> Iterator[list[tuple[Any, ...]]]:

@@ -20,7 +20,7 @@ run quickly may add that index with its own measurement.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text
 
 from crmctl.store.metadata import Digest, JsonText, RowNumber, Sealed, UtcTime, metadata
 
@@ -90,6 +90,7 @@ look = Table(
     Column("position", BigInteger, nullable=False, comment="of the leaf in the tree of the command: 0, 1, 2, …"),
     Column("salt", Digest, comment="16 bytes; null after purge"),
     Column("leaf", Digest, nullable=False, comment="SHA-256(0x00 ‖ salt ‖ customer, run and position)"),
+    Index("ix_look_run_id_position", "run_id", "position"),  # written in this order, read so to prove and to verify
     sqlite_with_rowid=False,
     info={"distribution": "customer_id"},
 )

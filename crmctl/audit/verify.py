@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Engine
 from crmctl.audit.objects import ProtectedTable, protected_tables
 from crmctl.audit.problems import Problem, Problems
 from crmctl.audit.verify_changes import Scratch, check_changes
-from crmctl.audit.verify_entries import Trust, check_entries
+from crmctl.audit.verify_entries import LOOKS, Chunk, Trust, check_entries
+from crmctl.audit.verify_looks import check_looks
 from crmctl.audit.verify_rows import check_rows
 from crmctl.errors import DONE, UNSIGNED_TAIL, IntegrityFailed
 from crmctl.store.engine import read
@@ -86,7 +87,7 @@ def verify(
     trust: Trust = trust_nothing,
     tables: Sequence[ProtectedTable] | None = None,
 ) -> Verification:
-    """Verify the log; with `changes` its chunks' leaves, with `rows` those and every row of `tables` (default: all).
+    """Verify the log; with `changes` also the leaves of its chunks and looks, with `rows` also every row of `tables`.
 
     `progress` is told how many things were read. `trust(note, size, root)` says whether a checkpoint's signature can be
     believed. Problems are returned, not raised; raises what `store.engine.read` does.
@@ -108,10 +109,15 @@ def verify_in(
     tell = progress or (lambda _number: None)
     problems = Problems()
     change_count = row_count = None
-    with contextlib.closing(Scratch()) as scratch:
-        log = check_entries(conn, problems, scratch.said, tell, trust)
+    with contextlib.closing(Scratch()) as scratch, contextlib.closing(Scratch()) as looks:
+
+        def said(chunk: Chunk) -> None:
+            (looks if chunk.chunk == LOOKS else scratch).said(chunk)
+
+        log = check_entries(conn, problems, said, tell, trust)
         if changes or rows:
             change_count = check_changes(conn, problems, scratch, tell)
+            check_looks(conn, problems, looks, tell)
         if rows:
             row_count = check_rows(conn, problems, protected_tables() if tables is None else tables, tell)
     return Verification(

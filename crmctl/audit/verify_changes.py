@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -20,27 +20,17 @@ from crmctl.store.sqlite import driver
 _AT_ONCE = 4096  # leaves that wait for the tree
 Row = tuple[Any, ...]
 
+DIFFERENT = (
+    "SELECT run, chunk FROM said JOIN found USING (run, chunk) WHERE said.n <> found.n OR said.root <> found.root"
+)
+MISSING = "SELECT run, chunk FROM said WHERE (run, chunk) NOT IN (SELECT run, chunk FROM found)"
+UNCOVERED = "SELECT run, chunk FROM found WHERE (run, chunk) NOT IN (SELECT run, chunk FROM said)"
+TWICE = "SELECT run, chunk FROM said GROUP BY run, chunk HAVING count(*) > 1"
 _COMPARISONS = (
-    (
-        "CHUNK_CHANGED",
-        N_("its changes do not give the number and the root that its entry says"),
-        "SELECT run, chunk FROM said JOIN found USING (run, chunk) WHERE said.n <> found.n OR said.root <> found.root",
-    ),
-    (
-        "CHUNK_MISSING",
-        N_("an entry speaks of changes that are not there"),
-        "SELECT run, chunk FROM said WHERE (run, chunk) NOT IN (SELECT run, chunk FROM found)",
-    ),
-    (
-        "CHUNK_UNCOVERED",
-        N_("no entry speaks of these changes"),
-        "SELECT run, chunk FROM found WHERE (run, chunk) NOT IN (SELECT run, chunk FROM said)",
-    ),
-    (
-        "CHUNK_TWICE",
-        N_("more than one entry speaks of the same changes"),
-        "SELECT run, chunk FROM said GROUP BY run, chunk HAVING count(*) > 1",
-    ),
+    ("CHUNK_CHANGED", N_("its changes do not give the number and the root that its entry says"), DIFFERENT),
+    ("CHUNK_MISSING", N_("an entry speaks of changes that are not there"), MISSING),
+    ("CHUNK_UNCOVERED", N_("no entry speaks of these changes"), UNCOVERED),
+    ("CHUNK_TWICE", N_("more than one entry speaks of the same changes"), TWICE),
 )
 
 
@@ -80,12 +70,17 @@ class Scratch:
         """Begin the changes again."""
         self._db.execute("DELETE FROM found")
 
-    def compare(self, problems: Problems) -> None:
+    def compare(
+        self,
+        problems: Problems,
+        comparisons: Sequence[tuple[str, str, str]] = _COMPARISONS,
+        subject: str = "chunk:{run}/{chunk}",
+    ) -> None:
         """Report every chunk where the two sides differ."""
-        for code, message, query in _COMPARISONS:
+        for code, message, query in comparisons:
             total = self._db.execute(f"SELECT count(*) FROM ({query})").fetchone()[0]  # noqa: S608 - from the table above
             for run, chunk in self._db.execute(f"{query} LIMIT {KEPT}"):
-                problems.add(code, f"chunk:{run}/{chunk}", _(message))
+                problems.add(code, subject.format(run=run, chunk=chunk), _(message))
             problems.total += max(total - KEPT, 0)
 
 

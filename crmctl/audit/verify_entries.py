@@ -25,8 +25,11 @@ Row = tuple[Any, ...]  # seq, leaf, prev, text as bytes
 Trust = Callable[[str, int, bytes], bool]
 
 
+LOOKS = -1  # in place of a chunk's number: what an entry says of the customers its run showed
+
+
 class Chunk(NamedTuple):
-    """What an entry says about the changes of one chunk."""
+    """What an entry says about the changes of one chunk, or with `LOOKS` as chunk about what its run showed."""
 
     run: int
     chunk: int
@@ -52,7 +55,7 @@ def check_entries(
     progress: Callable[[int], None],
     trust: Trust,
 ) -> Log:
-    """Recompute the whole log; hand every entry that speaks of changes to `on_chunk`. Returns the log as it is.
+    """Recompute the whole log; hand what entries say of changes and looks to `on_chunk`. Returns the log as it is.
 
     `trust(note, size, root)` says whether the signed note of a checkpoint can be believed.
     """
@@ -86,7 +89,9 @@ def _leaves(rows: list[Row], log: Log, problems: Problems, on_chunk: Callable[[C
         if (actual, prev, seq, body.get("seq"), body.get("prev")) != (leaf, last, expected, seq, last.hex()):
             _explain(row, body, (expected, last, actual), problems)
         if "changes_root" in body:
-            _hand_over(body, seq, problems, on_chunk)
+            _hand_over(body, ("chunk", "changes", "changes_root"), seq, problems, on_chunk)
+        if "looks_root" in body:
+            _hand_over({**body, "chunk": LOOKS}, ("chunk", "looks", "looks_root"), seq, problems, on_chunk)
         found.append(actual)
         expected, last = seq + 1, actual
     log.next_seq, log.last_leaf = expected, last
@@ -118,10 +123,17 @@ def _explain(row: Row, body: dict[str, Any], wanted: tuple[int, bytes, bytes], p
         problems.add("ENTRY_PLACE", f"entry:{seq}", _("its text belongs to another place in the log"))
 
 
-def _hand_over(body: dict[str, Any], seq: int, problems: Problems, on_chunk: Callable[[Chunk], None]) -> None:
+def _hand_over(
+    body: dict[str, Any],
+    names: tuple[str, str, str],
+    seq: int,
+    problems: Problems,
+    on_chunk: Callable[[Chunk], None],
+) -> None:
+    place, size, root = names
     try:
-        run, chunk, number = (min(int(body[name]), MAX_INT) for name in ("run", "chunk", "changes"))
-        found = Chunk(run, chunk, seq, number, bytes.fromhex(body["changes_root"]))
+        run, chunk, number = (min(int(body[name]), MAX_INT) for name in ("run", place, size))
+        found = Chunk(run, chunk, seq, number, bytes.fromhex(body[root]))
     except (KeyError, TypeError, ValueError):
         problems.add("ENTRY_FORM", f"entry:{seq}", _("the entry is not readable"))
     else:

@@ -79,7 +79,7 @@ def list_command(call: Invocation, count: bool, limit: int, after: str, **given:
             call.emit({"run_id": run.run_id, "count": found}, str(found))
             return None
         page = records.page(run, filters, limit)
-        run = runs.record_reading(run, n=len(page.customers))
+        run = runs.record_reading(run, n=len(page.customers), looks=[shown.customer_id for shown in page.customers])
         more = []
         if page.next is not None:
             more = [_("more: --after {number}").format(number=showing.number_text(page.next))]
@@ -162,7 +162,8 @@ def find_command(call: Invocation, company: str, number: str, source: str, limit
         asked = {name: value for name, value in given.items() if value}
         filters, kinds = asking.filters(run, asked, company, number, source)
         page = records.page(run, filters, limit)
-        run = runs.record_reading(run, n=len(page.customers), fields=kinds)
+        shown_ids = [shown.customer_id for shown in page.customers]
+        run = runs.record_reading(run, n=len(page.customers), fields=kinds, looks=shown_ids)
         rows = [showing.list_row(shown) for shown in page.customers]
         call.emit(
             {"run_id": run.run_id, "next": page.next},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from crmctl import clock, workspace
 from crmctl.audit import entries
+from crmctl.audit import looks as audit_looks
 from crmctl.errors import CrmctlError, Interrupted, KeyMissing, LimitExceeded, PermissionMissing, Refused
 from crmctl.i18n import _
 from crmctl.runs import tables
@@ -283,14 +284,19 @@ def recorded_failure(run: Run) -> Iterator[None]:
         raise
 
 
-def record_reading(run: Run, **fields: Any) -> Run:
+def record_reading(run: Run, *, looks: Iterable[int] | None = None, **fields: Any) -> Run:
     """Commit the run row and the one audit entry of a reading command, before anything is shown (ACC-07).
 
-    Returns the run with its number. A dry run of a reading command is logged as well: it shows the same.
+    `looks` are the numbers of the customers that will be shown, each once; the entry commits to them, however many
+    they are. Returns the run with its number. A dry run of a reading command is logged as well: it shows the same.
     """
     with engine.write(run.engine) as conn:
         number = counters.take(conn, "run", 1)
         numbered = replace(run, run_id=number)
         _insert_run(conn, run, number, "done")
+        if looks is not None:
+            shown, root = audit_looks.commit(conn, number, looks)
+            if shown:
+                fields = {**fields, "looks": shown, "looks_root": root.hex()}
         entries.append(conn, numbered.entry("done", **fields))
     return numbered
