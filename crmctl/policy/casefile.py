@@ -25,7 +25,7 @@ from crmctl.policy.kinds import BY_NAME as BY_KIND
 from crmctl.policy.loader import read_bytes, read_fields
 from crmctl.policy.metrics import BY_NAME, METRICS, Left, left_named
 from crmctl.policy.model import Day, Finding, Labels, Many, Settings, Text
-from crmctl.policy.nodes import Fields, Marks, dotted
+from crmctl.policy.nodes import Marks, dotted
 from crmctl.policy.policyset import Known, PolicySet
 from crmctl.policy.problems import Report, shown, suggest
 
@@ -118,15 +118,18 @@ class Case:
         return f"{self.path}:{self.line}"
 
 
-def read(path: File, policies: PolicySet, known: Known, report: Report) -> list[Case]:
-    """Return the cases of a file; none after noting everything that is wrong with it."""
+def read(path: File, policies: PolicySet | None, known: Known | None, report: Report) -> list[Case]:
+    """Return the cases of a file; none after noting everything that is wrong with it.
+
+    Without policies, because they are broken themselves, what it refers to is not looked at.
+    """
     data = read_bytes(path, report)
     found = read_fields(data, report) if data is not None else None
     file = bind(CaseFile, *found, report) if found is not None else None
     if found is None or file is None:
         return []
     marks = Marks(found[0])
-    for finding in _findings(file, policies, known, found[0]):
+    for finding in _findings(file, policies, known):
         report.add(marks.at(finding.at), finding.code, finding.message, finding.hint)
     if report.errors:
         return []
@@ -141,7 +144,7 @@ def _case(file: CaseFile, item: CaseItem, path: str, line: int) -> Case:
     return Case(item.name, path, line, kind, name or None, as_of, {**file.values, **item.values}, facts, item.expect)
 
 
-def _findings(file: CaseFile, policies: PolicySet, known: Known, root: Fields) -> Iterator[Finding]:
+def _findings(file: CaseFile, policies: PolicySet | None, known: Known | None) -> Iterator[Finding]:
     yield from _common(file, policies, ())
     names: dict[str, int] = {}
     for position, item in enumerate(file.cases):
@@ -154,13 +157,13 @@ def _findings(file: CaseFile, policies: PolicySet, known: Known, root: Fields) -
             if missing is None:
                 message = _("{field}: missing").format(field=dotted((*at, key)))
                 yield Finding(at, message, _("write it here, or once for the whole file"), "P105")
-        for name, value in item.facts.items():
+        for name, value in item.facts.items() if known else ():
             yield from _codes(compared(name, value), (*at, "facts", name), known)
 
 
-def _common(part: CaseFile | CaseItem, policies: PolicySet, at: tuple[str | int, ...]) -> Iterator[Finding]:
-    for name in part.values:
-        if name not in policies.values:
+def _common(part: CaseFile | CaseItem, policies: PolicySet | None, at: tuple[str | int, ...]) -> Iterator[Finding]:
+    for name in part.values if policies else ():
+        if policies and name not in policies.values:
             message = _("no value {name} in company.yaml").format(name=shown(name))
             yield Finding((*at, "values", name), message, suggest(name, policies.values), "P302")
     if part.policy is None:
@@ -170,7 +173,7 @@ def _common(part: CaseFile | CaseItem, policies: PolicySet, at: tuple[str | int,
     if kind not in tested:
         message = _("'{name}' decides nothing that cases could test").format(name=shown(kind))
         yield Finding((*at, "policy"), message, suggest(kind, tested), "P307")
-    elif dot and name not in {policy.name for policy in policies.of_kind(kind)}:
+    elif policies and dot and name not in {policy.name for policy in policies.of_kind(kind)}:
         names = [f"{kind}.{policy.name}" for policy in policies.of_kind(kind)]
         message = _("{name}: no such policy").format(name=shown(part.policy))
         yield Finding((*at, "policy"), message, suggest(part.policy, names), "P307")

@@ -48,9 +48,9 @@ _POLICY = (
 def validate_command(call: Invocation, paths: tuple[str, ...], strict: bool) -> int:
     """Check the policy files and report every problem of every file at once.
 
-    Checks the workspace's policies, or the files and folders given. A file is checked together with the others in its
-    folder where a company.yaml lies there, else alone. Each problem is a line: file, line, column, code, message, and
-    what to do.
+    Checks the workspace's policies and the cases that test them, or the files and folders given. A file is checked
+    together with the others in its folder where a company.yaml lies there, else alone. Each problem is a line: file,
+    line, column, code, message, and what to do.
     """
     problems, count = _check(call, paths)
     warnings = sum(problem.warning for problem in problems)

@@ -12,6 +12,7 @@ import pytest
 
 from crmctl.cli.app import main
 from crmctl.locate import shipped
+from crmctl.policy import load
 
 Edit = Callable[[str, str, str], None]
 FILES = len(list(shipped("policies").glob("[!_]*.yaml")))
@@ -91,6 +92,46 @@ def test_a_file_alone_may_refer_to_what_is_elsewhere(
     alone = tmp_path / "tiers.yaml"
     alone.write_bytes((folder / "tiers.yaml").read_bytes())
     assert run(capsys, "validate", str(alone))[0] == 0
+
+
+CASES = """kind: tests
+schema: 1
+policy: tiers
+as_of: 2026-02-30
+cases:
+  - name: one
+    facts: {annual_amonut: 5}
+    expect: {decison: core}
+"""
+
+
+def test_cases_are_checked_with_their_policies(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "tests").mkdir()
+    cases = folder / "tests" / "tiers.yaml"
+    cases.write_text(CASES, encoding="utf-8")
+    status, out, _err = run(capsys, "validate", str(folder), "-o", "json")
+    document = json.loads(out)
+    assert (status, document["files"]) == (4, FILES + 1)
+    found = [(Path(each["path"]), each["line"], each["column"], each["code"]) for each in document["problems"]]
+    assert found == [(cases, 4, 8, "P206"), (cases, 7, 13, "P103"), (cases, 8, 5, "P105"), (cases, 8, 14, "P103")]
+    for path in (cases, cases.parent):
+        alone = json.loads(run(capsys, "validate", str(path), "-o", "json")[1])
+        assert (alone["problems"], alone["files"]) == (document["problems"], 1)
+    assert load(folder).policies  # a mistake in a case stops nothing else
+
+
+def test_what_cases_refer_to_is_looked_up_where_the_policies_are_sound(
+    folder: Path, edit: Edit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "tests").mkdir()
+    text = CASES.replace("30", "28").replace("decison", "decision").replace("amonut: 5", "amount: $nothing, tier: gold")
+    (folder / "tests" / "one.yaml").write_text(text.replace("policy: tiers", "policy: tiers.north"), encoding="utf-8")
+    (folder / "tests" / "two.yml").write_text(text, encoding="utf-8")
+    lines = run(capsys, "validate", str(folder))[1].splitlines()
+    assert [line.split(": ")[1][:4] for line in lines] == ["P307", "P307", "P307", "P115"]
+    edit("tags.yaml", "schema: 1", "schema: 2")
+    lines = run(capsys, "validate", str(folder))[1].splitlines()
+    assert [line.split(": ")[1][:4] for line in lines] == ["P203", "P115"]
 
 
 def test_a_path_that_does_not_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
