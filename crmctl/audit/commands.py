@@ -10,7 +10,7 @@ import click
 
 from crmctl.cli.options import Invocation, command
 from crmctl.cli.render import Column, Part, Table
-from crmctl.errors import CrmctlError
+from crmctl.errors import CrmctlError, UsageProblem
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ _OF_ACTOR = ("person", "uid", "via", "roles")
 @click.option("--outcome", type=click.Choice(list(RESULTS)), help=N_("Only what ended so."))
 @click.option("--limit", type=click.IntRange(1, 10000), default=50, help=N_("How many to show."))
 @click.option("--before", type=click.IntRange(0), metavar="NUMBER", help=N_("Continue before this entry."))
-def list_command(call: Invocation, limit: int, **given: Any) -> None:  # noqa: ANN401
+@click.option("--raw", is_flag=True, help=N_("The exact bytes of every entry, one a line, oldest first."))
+@click.option("--after", type=click.IntRange(-1), metavar="NUMBER", help=N_("With --raw: only behind this entry."))
+def list_command(call: Invocation, limit: int, raw: bool, after: int | None, **given: Any) -> None:  # noqa: ANN401
     """List entries of the audit log, newest first.
 
     Entries hold no personal values: who did what, when, to which numbers, and how it ended. Looking is an entry too.
@@ -84,7 +86,11 @@ def list_command(call: Invocation, limit: int, **given: Any) -> None:  # noqa: A
     from crmctl.audit.listing import list_entries
     from crmctl.runs import run as runs
 
+    _refuse_misfits(call, raw, after, given)
     with runs.open_run(call, "audit list", "audit.list") as run:
+        if raw:
+            _write_raw(run, -1 if after is None else after)
+            return
         filters = _filters(run, given)
         page = list_entries(run.engine, filters, limit)
         about = {"obj": f"customer:{filters.customer}"} if filters.customer else {}
@@ -93,6 +99,31 @@ def list_command(call: Invocation, limit: int, **given: Any) -> None:  # noqa: A
         more = [_("more: --before {number}").format(number=page.next)] if page.next is not None else []
         columns = _filled(rows) if call.output == "table" else _ENTRY
         call.emit({"run_id": run.run_id, "next": page.next}, Table(columns, rows, "entries"), *more)
+
+
+def _refuse_misfits(call: Invocation, raw: bool, after: int | None, given: dict[str, Any]) -> None:
+    if after is not None and not raw:
+        raise UsageProblem(_("--after goes with --raw"))
+    if raw and (call.given & {"output", "as_of"} or any(value is not None for value in given.values())):
+        raise UsageProblem(_("--raw gives the log as it is stored: it takes no form, no filter and no --as-of"))
+
+
+def _write_raw(run: Run, after: int) -> None:
+    """Write the exact bytes of the entries behind number `after`, the one of this look included."""
+    import sys
+
+    from crmctl.audit import raw
+    from crmctl.runs import run as runs
+    from crmctl.store.engine import read
+
+    with read(run.engine) as conn:
+        last = raw.size(conn)  # the number of the next entry, which is this look's
+    runs.record_reading(run, n=max(last - after, 0))
+    sys.stdout.flush()
+    with read(run.engine) as conn:
+        for line in raw.lines(conn, after, last):
+            sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def _filters(run: Run, given: dict[str, Any]) -> Filters:

@@ -193,3 +193,22 @@ def test_listing_survives_an_entry_that_was_tampered_with(place: tuple[Path, Eng
     with write(place[1]) as conn:
         conn.execute(text('UPDATE audit_entry SET body = replace(body, \'"ts":"2\', \'"ts":"x\')'))
     assert crmctl(place, "audit", "list").exit_code == 0
+
+
+def test_the_raw_log_is_its_exact_bytes(place: tuple[Path, Engine]) -> None:
+    crmctl(place, "audit", "list")
+    given = crmctl(place, "audit", "list", "--raw")
+    with place[1].connect() as conn:
+        bodies = conn.execute(select(audit_entry.c.body).order_by(audit_entry.c.seq)).scalars().all()
+    assert given.stdout == "".join(f"{body}\n" for body in bodies)
+    assert (len(bodies), json.loads(bodies[-1])["act"], json.loads(bodies[-1])["n"]) == (3, "audit.list", 3)
+    newer = crmctl(place, "audit", "list", "--raw", "--after", "1")
+    assert [json.loads(line)["seq"] for line in newer.stdout.splitlines()] == [2, 3]
+    assert [json.loads(line)["n"] for line in newer.stdout.splitlines()] == [3, 2]
+    assert crmctl(place, "audit", "list", "--raw", "--after", "999").stdout == ""
+
+
+@pytest.mark.parametrize("extra", [["--who", "a"], ["-o", "json"], ["--as-of", "2026-01-01"], ["--customer", "5"]])
+def test_the_raw_log_takes_no_filter(place: tuple[Path, Engine], extra: list[str]) -> None:
+    assert crmctl(place, "audit", "list", "--raw", *extra).exit_code == 2
+    assert crmctl(place, "audit", "list", "--after", "5").exit_code == 2

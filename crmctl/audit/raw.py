@@ -1,0 +1,25 @@
+"""The log as it is stored: exact bytes, one entry a line, oldest first. What a signer or an outsider recomputes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, select
+
+from crmctl.audit.reading import as_bytes, rows
+from crmctl.audit.tables import audit_entry, audit_head
+
+
+def size(conn: Connection) -> int:
+    """Return how many entries the head says there are."""
+    return int(conn.execute(select(audit_head.c.size)).scalar_one_or_none() or 0)
+
+
+def lines(conn: Connection, after: int = -1, last: int | None = None) -> Iterator[bytes]:
+    """Yield the bytes of the entries numbered above `after`, up to `last`, in order and in flat memory."""
+    columns = audit_entry.c
+    statement = select(as_bytes(conn, columns.body)).where(columns.seq > after).order_by(columns.seq)
+    if last is not None:
+        statement = statement.where(columns.seq <= last)
+    for (text,) in rows(conn, statement):
+        yield bytes(text)
