@@ -42,6 +42,7 @@ approval_decision = Table(
     Column("statement", Text, comment="the exact text that was signed"),
     Column("signature", Text, comment="SSH signature of the statement"),
     Column("signers_hash", Text, comment="SHA-256 of the allowed signers it was checked against"),
+    Column("document_id", BigInteger, comment="owner of the key that the sealed is under"),
     Column("sealed", Sealed, comment="scan of the paper and the reason given"),
     Column("sealed_hash", Digest),
     Column("decided_at", UtcTime, nullable=False),
