@@ -99,6 +99,7 @@ def approval_decision() -> None:
         sa.Column(
             "signers_hash", sa.Text(), nullable=True, comment="SHA-256 of the allowed signers it was checked against"
         ),
+        sa.Column("document_id", sa.BigInteger(), nullable=True, comment="owner of the key that the sealed is under"),
         sa.Column("sealed", sa.LargeBinary(), nullable=True, comment="scan of the paper and the reason given"),
         sa.Column("sealed_hash", sa.LargeBinary(), nullable=True),
         sa.Column("decided_at", TIME, nullable=False),

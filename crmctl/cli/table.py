@@ -38,6 +38,9 @@ GROUPS: tuple[GroupEntry, ...] = (
     GroupEntry("staff", N_("Staff: who works with customers, and who may own them."), "crmctl staff list --problems"),
     GroupEntry("staff absence", N_("Absences and deputies."), "crmctl staff absence list"),
     GroupEntry("tier", N_("Tiers: grade customers, explain, override."), "crmctl tier regrade --dry-run"),
+    GroupEntry(
+        "approval", N_("Approvals: what somebody else has to agree to, and who did."), "crmctl approval list --open"
+    ),
     GroupEntry("audit", N_("The audit log: read it, verify it."), "crmctl audit verify"),
     GroupEntry("policy", N_("The policy files: check and show them."), "crmctl policy validate"),
     GroupEntry("keys", N_("The key store that the sealed data depends on."), "crmctl keys status"),
@@ -115,6 +118,12 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("tier history", "crmctl.tiers.commands:history_command", N_("Show every change of a customer's tier.")),
     Entry("tier list", "crmctl.tiers.commands:list_command", N_("List the tiers and what each is owed.")),
     Entry("tier summary", "crmctl.tiers.commands:summary_command", N_("Say how many customers each tier has.")),
+    Entry("approval list", "crmctl.approvals.commands:list_command", N_("List what was asked to be approved.")),
+    Entry("approval show", "crmctl.approvals.commands:show_command", N_("Show one approval and who decided how.")),
+    Entry("approval statement", "crmctl.approvals.commands:statement_command", N_("Print the exact text to sign.")),
+    Entry("approval approve", "crmctl.approvals.commands:approve_command", N_("Agree to what somebody else asked for.")),
+    Entry("approval reject", "crmctl.approvals.commands:reject_command", N_("Refuse what somebody else asked for.")),
+    Entry("approval revoke", "crmctl.approvals.commands:revoke_command", N_("Take back an approval not used yet.")),
     Entry("audit list", "crmctl.audit.commands:list_command", N_("List entries of the audit log.")),
     Entry("audit verify", "crmctl.audit.commands:verify_command", N_("Recompute the audit log from its bytes.")),
     Entry(
