@@ -43,7 +43,7 @@ class Recipe:
     remembers: bool
 
 
-class Stored(NamedTuple):
+class Found(NamedTuple):
     """What the database holds of the customers that rows matched, by customer.
 
     `keys` are their data keys, `customers` and `contacts` stored rows, `contact_counts` the highest contact number.
@@ -53,6 +53,34 @@ class Stored(NamedTuple):
     customers: Mapping[int, tuple[Any, ...]] = {}
     contacts: Mapping[int, list[tuple[Any, ...]]] = {}
     contact_counts: Mapping[int, int] = {}
+
+
+class Stored(NamedTuple):
+    """The same on its way to where rows are built: as bytes, opened one by one, so that few are objects at once."""
+
+    keys: Mapping[int, tuple[str, int, int, bytes]] = {}
+    customers: Mapping[int, bytes] = {}
+    contacts: Mapping[int, bytes] = {}
+    contact_counts: Mapping[int, int] = {}
+
+    @classmethod
+    def of(cls, found: Found) -> Stored:
+        """Return what was found, packed."""
+        return cls(
+            {number: (key.owner_kind, number, key.generation, key.secret) for number, key in found.keys.items()},
+            {number: marshal.dumps(row) for number, row in found.customers.items()},
+            {number: marshal.dumps(rows) for number, rows in found.contacts.items()},
+            found.contact_counts,
+        )
+
+    def state(self, customer: int) -> State:
+        """Return one customer as it is stored."""
+        packed = self.customers.get(customer)
+        row = marshal.loads(packed) if packed is not None else ()  # noqa: S302 - our own bytes
+        packed = self.contacts.get(customer)
+        held = marshal.loads(packed) if packed is not None else []  # noqa: S302 - our own bytes
+        highest = self.contact_counts.get(customer) or max((int(contact[1]) for contact in held), default=0)
+        return State(DataKey(*self.keys[customer]), row, held, highest)
 
 
 class Order(NamedTuple):
@@ -245,12 +273,7 @@ class Builder:
         return mark + _owner_of(self.recipe.epoch, 0 if key.strength == UNIQUE else customer, customer)
 
     def _state(self, customer: int, stored: Stored) -> State:
-        state = self.now.get(customer) or self.earlier.get(customer)
-        if state is not None:
-            return state
-        held = stored.contacts.get(customer, [])
-        highest = stored.contact_counts.get(customer) or max((int(row[1]) for row in held), default=0)
-        return State(stored.keys[customer], stored.customers.get(customer, ()), held, highest)
+        return self.now.get(customer) or self.earlier.get(customer) or stored.state(customer)
 
     def _merge(self, row: Packed, state: State, work: _Work) -> None:
         assert row.row is not None
@@ -258,6 +281,9 @@ class Builder:
         customer = state.key.owner_id
         if merged.conflict:
             self._reject(row.number, [{"code": merged.conflict, "field": "type"}], row.cells, work)
+            return
+        if not merged.changed:  # and nothing to remember: it is as the database, or the chunk that changed it, has it
+            work.built.counts["unchanged"] += 1
             return
         if merged.customer is not None:
             state.row = merged.customer.row
@@ -277,7 +303,7 @@ class Builder:
             {self._identity(key, customer) for key in merged.keys_dropped},
         )
         self._remember(state)
-        work.built.counts["updated" if merged.changed else "unchanged"] += 1
+        work.built.counts["updated"] += 1
 
 
 class _Work:

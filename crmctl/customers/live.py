@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crmctl.customers import apply, facts
-from crmctl.customers.build import Built, Stored
+from crmctl.customers.build import Built, Found, Stored
 from crmctl.customers.decide import Candidate, Known
 from crmctl.runs.run import Run
 from crmctl.store import engine
@@ -31,13 +31,17 @@ class Live:
 
     def stored(self, merged: set[int], extended: set[int]) -> Stored:
         """Return what is stored of customers to be merged into, and of companies that get one more contact."""
+        return Stored.of(self.found(merged, extended))
+
+    def found(self, merged: set[int], extended: set[int]) -> Found:
+        """Return the same as rows."""
         if not merged and not extended:
-            return Stored()
+            return Found()
         with engine.read(self.run.engine) as conn:
             customers = facts.customers(conn, merged)
             contacts = facts.contacts(conn, merged)
             counts = facts.contact_counts(conn, extended)
-        return Stored(self.run.keys.fetch("customer", merged | extended), customers, contacts, counts)
+        return Found(self.run.keys.fetch("customer", merged | extended), customers, contacts, counts)
 
     def numbers(self, at_most: int) -> int:
         """Return the first of at least `at_most` free numbers in a row, reserved for this batch."""

@@ -83,6 +83,8 @@ def merge(row: Row, key: DataKey, stored: tuple[Any, ...], contacts: Sequence[tu
         return Merged(conflict=TYPE_CONFLICT)
     clear, attributes, personal = _after(row, before, terms)
     contact_id, contact = _contact_after(row, before, terms)
+    if clear == before.clear and personal == before.personal and before.contacts.get(contact_id, {}) == contact:
+        return Merged()
     after_contacts = dict(before.contacts)
     if row.contact is not None:
         after_contacts[contact_id] = contact

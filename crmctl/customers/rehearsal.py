@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine
 
 from crmctl.customers import facts, tables
-from crmctl.customers.build import Built, Stored
+from crmctl.customers.build import Built, Found, Stored
 from crmctl.customers.columns import CONTACT, CUSTOMER, IDENTITY
 from crmctl.customers.decide import Candidate, Known
 from crmctl.customers.live import Live
@@ -62,7 +62,7 @@ class Rehearsal:
 
     def stored(self, merged: set[int], extended: set[int]) -> Stored:
         """Return what would be stored: what the run has touched in front of what the database holds."""
-        real = self.real.stored(merged, extended)
+        real = self.real.found(merged, extended)
         with self.scratch.begin() as conn:
             customers = {**real.customers, **facts.customers(conn, merged)}
             contacts = dict(real.contacts)
@@ -73,7 +73,7 @@ class Rehearsal:
             counts = {**real.contact_counts, **facts.contact_counts(conn, extended)}
         wrapper = self.real.run.keys.wrapper
         fresh = {n: wrapper.unwrap(self.keys[n]) for n in merged | extended if n in self.keys}
-        return Stored({**real.keys, **fresh}, customers, contacts, counts)
+        return Stored.of(Found({**real.keys, **fresh}, customers, contacts, counts))
 
     def numbers(self, at_most: int) -> int:
         """Return a number that nobody keeps."""
