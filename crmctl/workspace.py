@@ -40,6 +40,7 @@ SETTINGS = (
     Setting("database_password_file", "", "CRMCTL_DATABASE_PASSWORD_FILE", N_("owner-only file with its password")),
     Setting("keys", "", "CRMCTL_KEYS", N_("folder or database URL of the key store, never inside the workspace")),
     Setting("master_key", None, "", N_("who gives the master key: file, command or systemd")),
+    Setting("signer", "", "", N_("folder of the key that signs checkpoints; else signer in the key store's folder")),
     Setting("mode", "direct", "", N_("direct: the person's own files; broker: a service account")),
     Setting("service_uid", None, "", N_("uid of the service account in broker mode")),
     Setting("lock_timeout", 30, "CRMCTL_LOCK_TIMEOUT", N_("seconds to wait for another run or a busy database")),
@@ -93,6 +94,14 @@ class Workspace:
         """The key store: a URL, or a folder resolved against the workspace."""
         text = str(self.get("keys"))
         return text if "://" in text else str((self.root / text).resolve())
+
+    @property
+    def signer(self) -> Path:
+        """The folder of the signer of checkpoints; beside the master key unless set."""
+        text = str(self.get("signer"))
+        if text:
+            return (self.root / text).resolve()
+        return (self.root.with_name(f"{self.root.name}.keys") if "://" in self.keys else Path(self.keys)) / "signer"
 
     @property
     def timeout(self) -> float:

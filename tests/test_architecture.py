@@ -32,7 +32,7 @@ ALLOWED = {
     "store": set(),
     "worktime": {"policy"},
     "security": {"policy", "store"},
-    "audit": {"store"},
+    "audit": {"policy", "security", "store"},
     "runs": {"audit", "policy", "security", "store"},
     "approvals": {"audit", "policy", "runs", "security", "store"},
     "use": {"approvals", "audit", "policy", "runs", "security", "store"},
@@ -45,8 +45,8 @@ ALLOWED = {
 }
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {
-    "commands", "batch_commands", "absence_commands", "keycare", "asking", "outcome", "showing", "telling", "listing",
-    "demo",
+    "commands", "batch_commands", "absence_commands", "checkpoint_commands", "keycare", "asking", "outcome", "showing", "telling",
+    "listing", "demo",
 }  # fmt: skip
 FRONT_ALLOWED = {"cli", "runs", "audit"}
 FRONT_ALSO = {

@@ -4,7 +4,8 @@ Levels build on each other: a change log that was not verified is no yardstick f
 consistent picture, streamed, in flat memory; what cannot be accounted for is a problem (security.md 1.5).
 
 A log whose newest entries no trusted checkpoint covers is valid but unsigned: whoever can write the database could have
-rewritten them all. Until checkpoints are signed (`audit checkpoint`), that is the whole log.
+rewritten them all. Which checkpoints are trusted is said by whoever asks (`checkpoints.trust_of`), never by the
+database; those kept outside it (`checkpoints.pins`) also show when the whole of it was put back.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, Engine
 from crmctl.audit.objects import ProtectedTable, protected_tables
 from crmctl.audit.problems import Problem, Problems
 from crmctl.audit.verify_changes import Scratch, check_changes
-from crmctl.audit.verify_entries import LOOKS, Chunk, Trust, check_entries
+from crmctl.audit.verify_entries import LOOKS, Chunk, Pin, Trust, check_entries
 from crmctl.audit.verify_looks import check_looks
 from crmctl.audit.verify_rows import check_rows
 from crmctl.errors import DONE, UNSIGNED_TAIL, IntegrityFailed
@@ -74,7 +75,7 @@ class Verification:
 
 
 def trust_nothing(_note: str, _size: int, _root: bytes) -> bool:
-    """Believe no signature: there is none yet."""
+    """Believe no signature."""
     return False
 
 
@@ -85,15 +86,17 @@ def verify(
     rows: bool = False,
     progress: Callable[[int], None] | None = None,
     trust: Trust = trust_nothing,
+    pins: Sequence[Pin] = (),
     tables: Sequence[ProtectedTable] | None = None,
 ) -> Verification:
     """Verify the log; with `changes` also the leaves of its chunks and looks, with `rows` also every row of `tables`.
 
     `progress` is told how many things were read. `trust(note, size, root)` says whether a checkpoint's signature can be
-    believed. Problems are returned, not raised; raises what `store.engine.read` does.
+    believed; `pins` are checkpoints kept outside the database. Problems are returned, not raised; raises what
+    `store.engine.read` does.
     """
     with read(engine) as conn:
-        return verify_in(conn, changes=changes, rows=rows, progress=progress, trust=trust, tables=tables)
+        return verify_in(conn, changes=changes, rows=rows, progress=progress, trust=trust, pins=pins, tables=tables)
 
 
 def verify_in(
@@ -103,6 +106,7 @@ def verify_in(
     rows: bool = False,
     progress: Callable[[int], None] | None = None,
     trust: Trust = trust_nothing,
+    pins: Sequence[Pin] = (),
     tables: Sequence[ProtectedTable] | None = None,
 ) -> Verification:
     """Verify what a transaction sees; see `verify`."""
@@ -114,7 +118,7 @@ def verify_in(
         def said(chunk: Chunk) -> None:
             (looks if chunk.chunk == LOOKS else scratch).said(chunk)
 
-        log = check_entries(conn, problems, said, tell, trust)
+        log = check_entries(conn, problems, said, tell, trust, pins)
         if changes or rows:
             change_count = check_changes(conn, problems, scratch, tell)
             check_looks(conn, problems, looks, tell)

@@ -5,10 +5,12 @@ Nothing the database says about an entry is believed: the leaf is hashed again, 
 
 from __future__ import annotations
 
+import heapq
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -23,6 +25,15 @@ from crmctl.i18n import _
 
 Row = tuple[Any, ...]  # seq, leaf, prev, text as bytes
 Trust = Callable[[str, int, bytes], bool]
+
+
+class Pin(NamedTuple):
+    """A checkpoint to compare the log with; `subject` is where it was kept: `checkpoint:7`, `signer`, `anchor:worm`."""
+
+    size: int
+    root: bytes
+    note: str
+    subject: str
 
 
 LOOKS = -1  # in place of a chunk's number: what an entry says of the customers its run showed
@@ -54,13 +65,15 @@ def check_entries(
     on_chunk: Callable[[Chunk], None],
     progress: Callable[[int], None],
     trust: Trust,
+    pins: Sequence[Pin] = (),
 ) -> Log:
     """Recompute the whole log; hand what entries say of changes and looks to `on_chunk`. Returns the log as it is.
 
-    `trust(note, size, root)` says whether the signed note of a checkpoint can be believed.
+    `trust(note, size, root)` says whether the signed note of a checkpoint can be believed; `pins` are checkpoints kept
+    outside the database, in order of size.
     """
     log = Log()
-    checkpoints = _Checkpoints(conn, problems, trust)
+    checkpoints = _Checkpoints(conn, problems, trust, pins)
     columns = audit_entry.c
     statement = select(columns.seq, columns.leaf, columns.prev, as_bytes(conn, columns.body)).order_by(columns.seq)
     for batch in batches(conn, statement):
@@ -158,35 +171,43 @@ def _check_head(conn: Connection, log: Log, problems: Problems) -> None:
 
 
 class _Checkpoints:
-    """Compares each checkpoint with the tree when it has that size."""
+    """Compares each checkpoint, of the database or pinned outside, with the tree when it has that size."""
 
-    def __init__(self, conn: Connection, problems: Problems, trust: Trust) -> None:
-        columns = checkpoint.c
-        self._rows: Iterator[tuple[Any, ...]] = rows(
-            conn, select(columns.size, columns.root, columns.note, columns.seq).order_by(columns.size)
-        )
+    def __init__(self, conn: Connection, problems: Problems, trust: Trust, pins: Sequence[Pin]) -> None:
         self._problems, self._trust = problems, trust
-        self._next = next(self._rows, None)
+        self._pins: Iterator[Pin] = heapq.merge(self._stored(conn), pins, key=itemgetter(0))
+        self._next = next(self._pins, None)
+
+    def _stored(self, conn: Connection) -> Iterator[Pin]:
+        columns = checkpoint.c
+        statement = select(columns.size, columns.root, columns.note, columns.seq).order_by(columns.size)
+        for size, root, text, number in rows(conn, statement):
+            if type(size) is int and isinstance(text, str):
+                yield Pin(size, root, text, f"checkpoint:{number}")
+            else:
+                self._problems.add("CHECKPOINT_FORM", f"checkpoint:{number}", _("is none"))
 
     def room(self, log: Log) -> int:
         """Return how many entries there are to the next checkpoint, at least one."""
-        return max(self._next[0] - log.tree.size, 1) if self._next else sys.maxsize
+        return max(self._next.size - log.tree.size, 1) if self._next else sys.maxsize
 
     def reach(self, log: Log) -> None:
         """Compare the checkpoints of the size the log has now."""
-        while self._next is not None and self._next[0] <= log.tree.size:
-            size, root, note, number = self._next
+        while self._next is not None and self._next.size <= log.tree.size:
+            size, root, text, subject = self._next
             if size != log.tree.size or log.tree.root() != root:
                 message = _("the first {size} entries do not give its root").format(size=size)
-                self._problems.add("CHECKPOINT_ROOT", f"checkpoint:{number}", message)
-            elif self._trust(note, size, root):
+                self._problems.add("CHECKPOINT_ROOT", subject, message)
+            elif self._trust(text, size, root):
                 log.signed = size
-            self._next = next(self._rows, None)
+            else:
+                message = _("no key that counts here signed it for these entries")
+                self._problems.add("CHECKPOINT_SIGNATURE", subject, message)
+            self._next = next(self._pins, None)
 
     def beyond(self) -> None:
         """Report the checkpoints of a log longer than this one: its end was cut off."""
         while self._next is not None:
-            size, _root, _note, number = self._next
-            message = _("covers {size} entries, more than there are").format(size=size)
-            self._problems.add("CHECKPOINT_BEYOND", f"checkpoint:{number}", message)
-            self._next = next(self._rows, None)
+            message = _("covers {size} entries, more than there are").format(size=self._next.size)
+            self._problems.add("CHECKPOINT_BEYOND", self._next.subject, message)
+            self._next = next(self._pins, None)

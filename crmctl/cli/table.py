@@ -115,6 +115,7 @@ COMMANDS: tuple[Entry, ...] = (
         N_("Put a person's decision above the rules, with its reason."),
     ),
     Entry("tier overrides", "crmctl.tiers.commands:overrides_command", N_("List the overrides in force.")),
+    Entry("tier findings", "crmctl.tiers.commands:findings_command", N_("List what policies in mode report would do.")),
     Entry("tier history", "crmctl.tiers.commands:history_command", N_("Show every change of a customer's tier.")),
     Entry("tier list", "crmctl.tiers.commands:list_command", N_("List the tiers and what each is owed.")),
     Entry("tier summary", "crmctl.tiers.commands:summary_command", N_("Say how many customers each tier has.")),
@@ -125,6 +126,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("approval reject", "crmctl.approvals.commands:reject_command", N_("Refuse what somebody else asked for.")),
     Entry("approval revoke", "crmctl.approvals.commands:revoke_command", N_("Take back an approval not used yet.")),
     Entry("audit list", "crmctl.audit.commands:list_command", N_("List entries of the audit log.")),
+    Entry("audit checkpoint", "crmctl.audit.checkpoint_commands:checkpoint_command", N_("Sign the audit log as it is.")),
     Entry("audit verify", "crmctl.audit.commands:verify_command", N_("Recompute the audit log from its bytes.")),
     Entry(
         "policy validate",

@@ -47,6 +47,8 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("staff", "crmctl.staff.policy:StaffSettings", N_("what is recorded about staff, and who may own customers")),
     Kind("orders", "crmctl.orders.policy:OrdersSettings", N_("what is recorded of orders, and exchange rates")),
+    Kind("use", "crmctl.use.policy:UseSettings", N_("what information may be used for, and to whom it may go")),
+    Kind("audit", "crmctl.audit.policy:AuditSettings", N_("who signs the audit log, and who else holds it")),
     Kind("calendar", "crmctl.worktime.policy:CalendarSettings", N_("working hours, holidays, make-up days")),
 )
 
