@@ -15,11 +15,19 @@ ORDER = (
 )  # fmt: skip
 
 
+class Called(NamedTuple):
+    """A customer's name: what an organisation of this name is found by, and what individuals are."""
+
+    organisation: Name
+    person: Name
+
+
 class OrderRow(NamedTuple):
     """A valid row, normalised.
 
     `row` is the record's number as a spreadsheet shows it, `number` the order's. `names` holds for each filled cell
-    about the customer what it may be found by. `values` has the filled fields only; `home_amount` beside an amount is
+    about the customer what it may be found by; `called` does so for cells that name it, as an organisation and as a
+    person. `values` has the filled fields only; `home_amount` beside an amount is
     None where no rate is known. `cells` are the original ones, for quarantine.
     """
 
@@ -29,6 +37,7 @@ class OrderRow(NamedTuple):
     values: dict[str, Value]
     flags: tuple[str, ...]
     cells: list[str]
+    called: tuple[Called, ...] = ()
 
 
 class Stored(NamedTuple):

@@ -8,6 +8,7 @@ from crmctl.i18n import N_
 
 CUSTOMER_UNKNOWN = "CUSTOMER_UNKNOWN"
 CUSTOMER_AMBIGUOUS = "CUSTOMER_AMBIGUOUS"
+NAME_SHARED = "NAME_SHARED"
 ORDER_OF_ANOTHER = "ORDER_OF_ANOTHER"
 ORDER_TWICE = "ORDER_TWICE"
 # Flags: the row is taken, and counted as worth a second look.
@@ -22,6 +23,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
     CUSTOMER_AMBIGUOUS: (
         N_("what the row says of its customer fits several customers, or different ones"),
         N_("compare with the candidates; give the customer number or a code"),
+    ),
+    NAME_SHARED: (
+        N_("the row gives a name only, and several customers have it"),
+        N_("compare with the candidates; give the customer number, a code or the mobile number"),
     ),
     ORDER_OF_ANOTHER: (
         N_("the order with this number is another customer's"),

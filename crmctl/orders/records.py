@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from crmctl.customers.records import in_scope
 from crmctl.customers.records import settings_of as settings_of_customers
+from crmctl.customers.scope import in_scope
 from crmctl.customers.tables import customer
 from crmctl.errors import InvalidInput
 from crmctl.i18n import _

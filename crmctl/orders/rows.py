@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import TypeVar
 
 from crmctl.customers.packing import Ident
-from crmctl.orders.model import Name, OrderRow, Value
-from crmctl.orders.naming import names_reader
+from crmctl.orders.model import Called, Name, OrderRow, Value
+from crmctl.orders.naming import NAME, calls_reader, names_reader
 from crmctl.orders.policy import OrdersSettings
 from crmctl.orders.rates import LARGEST, Rates
 from crmctl.orders.reasons import AMOUNT_ROUNDED, RATE_UNKNOWN
@@ -17,6 +19,23 @@ from crmctl.sheets.readers import Context, Money, field_reader
 from crmctl.sheets.torncells import fit
 
 Outcome = OrderRow | Rejected
+
+
+T = TypeVar("T")
+
+
+def _read(
+    columns: Iterable[tuple[int, str, Callable[[str], tuple[T, ...]]]], cells: list[str], faults: list[Reason]
+) -> Iterator[tuple[T, ...]]:
+    """Yield what the cells of columns say, where they say anything; note what is wrong with the others."""
+    for index, code, read in columns:
+        try:
+            found = read(cells[index])
+        except Fault as fault:
+            faults.append(Reason(fault.code, code))
+        else:
+            if found:
+                yield found
 
 
 class Rows:
@@ -34,7 +53,14 @@ class Rows:
             if field.format != "money" and not field.identity and field.code != "currency"
         ]
         self.names = [
-            (index, field.code, names_reader(field, context, ident)) for index, field in columns if field.identity
+            (index, field.code, names_reader(field, context, ident))
+            for index, field in columns
+            if field.identity and field.identity != NAME
+        ]
+        self.calls = [
+            (index, field.code, calls_reader(field, context, ident))
+            for index, field in columns
+            if field.identity == NAME
         ]
         amount, currency = mapping.fields.get("amount"), mapping.fields.get("currency")
         self.amount: tuple[int, Money] | None = None
@@ -60,7 +86,7 @@ class Rows:
             else:
                 if value is not None:
                     values[code] = value
-        names = self._names(fitted, reasons)
+        names, called = self._names(fitted, reasons)
         if self.amount is not None:
             self._amount(fitted, values, flags, reasons)
         order = values.pop("number", None)
@@ -68,22 +94,18 @@ class Rows:
             reasons.append(Reason("REQUIRED", "number"))
         if reasons:
             return Rejected(number, tuple(reasons), list(cells))
-        return OrderRow(number, str(order), names, values, tuple(flags), cells)
+        return OrderRow(number, str(order), names, values, tuple(flags), cells, called)
 
-    def _names(self, cells: list[str], reasons: list[Reason]) -> tuple[tuple[Name, ...], ...]:
+    def _names(
+        self, cells: list[str], reasons: list[Reason]
+    ) -> tuple[tuple[tuple[Name, ...], ...], tuple[Called, ...]]:
         """Return what the row says of its customer. A cell that cannot be read matters only where no other can."""
-        found, faults = [], []
-        for index, code, read in self.names:
-            try:
-                names = read(cells[index])
-            except Fault as fault:
-                faults.append(Reason(fault.code, code))
-            else:
-                if names:
-                    found.append(names)
-        if not found:
+        faults: list[Reason] = []
+        names = tuple(_read(self.names, cells, faults))
+        called = tuple(chain.from_iterable(_read(self.calls, cells, faults)))
+        if not names and not called:
             reasons += faults
-        return tuple(found)
+        return names, called
 
     def _amount(self, cells: list[str], values: dict[str, Value], flags: list[str], reasons: list[Reason]) -> None:
         """Read the amount with its currency, the row's where it names one, and what it is at home."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmctl.orders.decide import CREATE, DUPLICATE, REJECT, UNCHANGED, UPDATE, Decision, Facts, decide
-from crmctl.orders.model import Name, OrderRow, Stored, Value
+from crmctl.orders.model import Called, Name, OrderRow, Stored, Value
 
 HOLDERS: dict[Name, list[int]] = {b"one": [1], b"two": [2], b"both": [1, 2]}
 NEW: dict[str, Value] = {"amount": 5, "ordered_on": "2026-01-05"}
@@ -35,6 +35,35 @@ def test_whose_order_it_is() -> None:
     assert outcome(row("A")) == (REJECT, 0, ["CUSTOMER_UNKNOWN"])
     assert outcome(row("A", b"both")) == (REJECT, 0, ["CUSTOMER_AMBIGUOUS"])
     assert outcome(row("A", b"one", b"two")) == (REJECT, 0, ["CUSTOMER_AMBIGUOUS"])
+
+
+def called(organisation: Name, person: Name, *names: Name) -> OrderRow:
+    return row("A", *names)._replace(called=(Called(organisation, person),))
+
+
+def test_a_name_is_an_organisations_or_the_only_persons_who_has_it() -> None:
+    assert outcome(called(b"one", b"nobody")) == (CREATE, 1, [])
+    assert outcome(called(b"nobody", b"two")) == (CREATE, 2, [])
+    assert outcome(called(b"nobody", b"nobody")) == (REJECT, 0, ["CUSTOMER_UNKNOWN"])
+    assert outcome(called(b"nobody", b"both")) == (REJECT, 0, ["NAME_SHARED"])
+    assert outcome(called(b"one", b"two")) == (REJECT, 0, ["NAME_SHARED"])
+    assert outcome(called(b"nobody", b"both"), known()) == (UNCHANGED, 0, [])
+    assert outcome(called(b"nobody", b"two"), known()) == (REJECT, 0, ["ORDER_OF_ANOTHER"])
+
+
+def test_a_persons_name_tells_apart_but_contradicts_nothing() -> None:
+    assert outcome(called(b"nobody", b"two", b"both")) == (CREATE, 2, [])
+    assert outcome(called(b"nobody", b"nobody", b"both")) == (REJECT, 0, ["CUSTOMER_AMBIGUOUS"])
+    assert outcome(called(b"nobody", b"both", b"both")) == (REJECT, 0, ["CUSTOMER_AMBIGUOUS"])
+    assert outcome(called(b"nobody", b"two", b"one")) == (CREATE, 1, [])
+    assert outcome(called(b"nobody", b"two", b"nobody")) == (REJECT, 0, ["CUSTOMER_UNKNOWN"])
+    assert outcome(called(b"two", b"nobody", b"one")) == (REJECT, 0, ["CUSTOMER_AMBIGUOUS"])
+    assert outcome(called(b"two", b"nobody", b"nobody")) == (CREATE, 2, [])
+
+
+def test_candidates_of_a_shared_name_are_all_who_have_it() -> None:
+    decision = decide([called(b"one", b"both")], Facts(HOLDERS, {}, set()))[0]
+    assert decision.reasons == ({"code": "NAME_SHARED", "field": "", "candidates": [1, 2]},)
 
 
 def test_a_known_order_says_whose_it_is_where_the_row_leaves_it_open() -> None:

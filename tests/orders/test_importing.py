@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from crmctl.errors import LimitExceeded
+from crmctl.sheets import quarantine
 
 HEADER = "订单号,客户编号,客户名称,金额,下单日期,发货日期,产品线\n"
 FIRST = HEADER + (
@@ -125,6 +126,37 @@ def test_codes_belong_to_their_system(world: Any) -> None:
 def test_a_customer_is_found_by_each_of_its_names(world: Any, header: str, cell: str) -> None:
     world.orders(f"orderID,{header},total,orderDate\n7,{cell},12,2026-01-05\n")
     assert [(row["customer_id"], row["amount"]) for row in world.stored()] == [(2, 1200)]
+
+
+PEOPLE = """客户类型,客户编号,公司名称,姓名,手机号
+个人客户,P1,,林一样,13800000011
+个人客户,P2,,Ada  Sample,13800000012
+个人客户,P3,,同名,13800000013
+个人客户,P4,,同名,13800000014
+企业客户,K5,戊五样例有限公司,林一样,13800000015
+"""
+BY_NAME = """订单号,客户姓名,手机,金额,下单日期
+N1,林一样,,1,2026-01-05
+N2,ＡＤＡ Sample,,1,2026-01-05
+N3,同名,,1,2026-01-05
+N4,同名,13800000014,1,2026-01-05
+N5,林一样,13800000019,1,2026-01-05
+N6,查无此人,,1,2026-01-05
+"""
+
+
+def test_individuals_are_found_by_a_name_that_only_one_of_them_has(world: Any, counts: Any) -> None:
+    assert world.customers(PEOPLE).counts["created"] == 5
+    for size in (1, 100):
+        rehearsed = world.orders(BY_NAME, dry_run=True, chunk=size)
+        assert counts(rehearsed) == {"read": 6, "created": 3, "rejected": 3}
+    outcome = world.orders(BY_NAME)
+    assert outcome.counts == rehearsed.counts
+    assert [(row["number"], row["customer_id"]) for row in world.stored()] == [("N1", 4), ("N2", 5), ("N4", 7)]
+    with world.run("batch rejects") as run:
+        rejected = [(row[0], row[1], row[-1]) for row in quarantine.reasons(run, outcome.batch, 10)]
+    assert rejected == [(4, "NAME_SHARED", [6, 7]), (6, "CUSTOMER_UNKNOWN", []), (7, "CUSTOMER_UNKNOWN", [])]
+    assert world.problems() == []
 
 
 def test_a_cell_that_cannot_be_read_matters_only_where_no_other_names_the_customer(world: Any) -> None:
