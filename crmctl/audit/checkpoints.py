@@ -19,7 +19,7 @@ from crmctl.audit import anchors, note, raw, signing
 from crmctl.audit.following import Position, follow, not_extended
 from crmctl.audit.policy import AuditSettings
 from crmctl.audit.tables import audit_head, checkpoint
-from crmctl.audit.verify_entries import Pin, Trust
+from crmctl.audit.verify_entries import Trust
 from crmctl.errors import IntegrityFailed, InvalidInput, KeyMissing
 from crmctl.files import write_text
 from crmctl.i18n import _
@@ -108,37 +108,17 @@ def trust_of(place: Workspace, settings: AuditSettings) -> Trust:
 
 def newest(conn: Connection, trust: Trust | None = None) -> Stored | None:
     """Return the checkpoint of the most entries, with `trust` the one of those it believes; None when there is none."""
-    return next(_stored(conn, trust), None)
+    return next(stored(conn, trust), None)
 
 
-def _stored(conn: Connection, trust: Trust | None, above: int = -1) -> Iterator[Stored]:
+def stored(conn: Connection, trust: Trust | None, above: int = -1) -> Iterator[Stored]:
+    """Yield the checkpoints of more than `above` entries, most entries first, with `trust` those it believes."""
     columns = checkpoint.c
     statement = select(columns.seq, columns.size, columns.root, columns.note, columns.added_at)
     for row in conn.execute(statement.where(columns.size > above).order_by(columns.size.desc(), columns.seq.desc())):
         found = Stored(*row)
         if trust is None or trust(found.note, found.size, found.root):
             yield found
-
-
-def pins(place: Workspace, settings: AuditSettings) -> list[Pin]:
-    """Return the newest believable checkpoint of each place outside the database that can be read from here."""
-    trust = trust_of(place, settings)
-    held = {f"anchor:{anchor.name}": anchors.notes_in(anchor.path) for anchor in settings.anchors if anchor.path}
-    if signing.readable(place.signer):
-        held["signer"] = iter([signing.load(place.signer).note])
-    found = []
-    for subject, texts in held.items():
-        said = [pin for text in texts if (pin := _pin(text, subject)) and trust(text, pin.size, pin.root)]
-        found += sorted(said)[-1:]
-    return sorted(found)
-
-
-def _pin(text: str, subject: str) -> Pin | None:
-    try:
-        said = note.parse_checkpoint(note.parse(text).text)
-    except ValueError:
-        return None
-    return Pin(said.size, said.root, text, subject)
 
 
 def make(run: Run) -> Done:
@@ -173,7 +153,7 @@ def _followed(run: Run, signed: Position) -> Position:
     """Return where the log in the database ends, followed from `signed`; its head must say the same."""
     trust = trust_of(run.workspace, settings_of(run.policies))
     with read(run.engine) as conn:
-        marks = {row.size: row.root for row in _stored(conn, trust, signed.size - 1)}
+        marks = {row.size: row.root for row in stored(conn, trust, signed.size - 1)}
         end = follow(raw.lines(conn, signed.size - 2), signed, marks)
         columns = audit_head.c
         head = conn.execute(select(columns.size, columns.last_leaf, columns.frontier)).first()

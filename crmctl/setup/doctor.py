@@ -18,6 +18,8 @@ from crmctl.errors import CrmctlError
 from crmctl.i18n import _
 
 if TYPE_CHECKING:
+    from crmctl.audit.policy import AuditSettings
+    from crmctl.audit.standing import LogState
     from crmctl.policy import PolicySet
     from crmctl.security.access import AccessSettings
     from crmctl.security.keystore import KeyStore
@@ -200,20 +202,43 @@ def _people(patient: _Patient) -> None:
 
 
 def _log(patient: _Patient) -> None:
-    from crmctl.audit.tables import audit_head, checkpoint
+    from crmctl.audit import checkpoints, standing
+    from crmctl.audit.policy import duration
     from crmctl.store import engine
 
-    if patient.engine is None:
+    if patient.engine is None or patient.policies is None:
         return
+    settings = checkpoints.settings_of(patient.policies)
     with engine.read(patient.engine) as conn:
-        size = conn.execute(select(audit_head.c.size)).scalar_one_or_none() or 0
-        signed = conn.execute(select(func.max(checkpoint.c.size))).scalar_one() or 0
-    if not size:
+        state = standing.state(conn, patient.place, settings)
+    if not state.size:
         patient.note(WRONG, "audit", _("the log is empty"), _("crmctl audit verify says more"))
         return
-    patient.note(FINE, "audit", _("entries: {size}").format(size=size))
-    if signed < size:
-        patient.note(WARNS, "audit", _("newest entries not signed yet: {count}").format(count=size - signed))
+    patient.note(FINE, "audit", _("entries: {size}").format(size=state.size))
+    if state.signed > state.size:
+        message = _("{signed} entries were signed, {size} are there").format(signed=state.signed, size=state.size)
+        patient.note(WRONG, "audit", message, _("crmctl audit verify says more"))
+    unsigned = state.size - state.signed
+    if unsigned > 0:
+        message = _("newest entries not signed yet: {count}").format(count=unsigned)
+        late = state.unsigned_since is None or patient.at - state.unsigned_since > duration(settings.stale_after)
+        if late:
+            message = _("{message}, for longer than {period}").format(message=message, period=settings.stale_after)
+        patient.note(WRONG if late else WARNS, "audit", message, "crmctl audit checkpoint" if late else "")
+    _anchors(patient, state, settings)
+
+
+def _anchors(patient: _Patient, state: LogState, settings: AuditSettings) -> None:
+    from crmctl.audit.policy import duration
+
+    for name, since in state.behind:
+        late = patient.at - since > duration(settings.anchor_stale_after)
+        message = _("anchor {name} has not the newest checkpoint").format(name=name)
+        if late:
+            message = _("{message}, for longer than {period}").format(
+                message=message, period=settings.anchor_stale_after
+            )
+        patient.note(WRONG if late else WARNS, "audit", message, "crmctl audit checkpoint")
 
 
 def _batches(patient: _Patient) -> None:
