@@ -10,6 +10,7 @@ process     signals that roll back, no core dumps
 locate      the policies/ and alembic/ that ship with the program
 i18n, log   messages in Chinese and English; redacted logging to stderr
 cli         front door: lazy command table, options, rendering, exit codes
+front       broker mode: the caller's side, the service account's side, what crosses between
 policy      YAML → settings, problems with file:line:column
 store       metadata, sessions, bulk load per database, counters, migrations
 security    keys, sealing, blind indexes, actor, permissions, masking, locks

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -17,6 +18,27 @@ _CAUGHT = (signal.SIGINT, signal.SIGTERM)
 _LAST_WORDS = 2.0  # seconds that a process which was told to end still waits for its turn to record how it ended
 
 _signals: list[int] = []  # those that have come
+
+
+@dataclass(frozen=True, slots=True)
+class Behalf:
+    """For whom this process says it works: the job of `--job`, and whether its account is a service account."""
+
+    job: str = ""
+    service: bool = False
+
+
+_behalf = [Behalf()]
+
+
+def behalf() -> Behalf:
+    """Return for whom this process works."""
+    return _behalf[0]
+
+
+def work_for(behalf: Behalf) -> None:
+    """Settle for whom this process works."""
+    _behalf[0] = behalf
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

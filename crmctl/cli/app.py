@@ -8,15 +8,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from crmctl import __version__, i18n
+from crmctl import __version__, front, i18n
 from crmctl.cli import prescan
 from crmctl.cli.lazy import LazyGroup
 from crmctl.cli.screen import use_utf8
-from crmctl.cli.shared import OWNED
+from crmctl.cli.shared import DOOR, OWNED, WORKSPACE_VARIABLE
 from crmctl.i18n import N_
+
+if TYPE_CHECKING:
+    from crmctl.front.caller import Front
+    from crmctl.front.service import Service
 
 ABOUT = N_("The written customer policy, executable: governed import, evidence and audit.")
 EXAMPLES = ("crmctl init crm && cd crm", "crmctl customer import customers.xlsx", "crmctl doctor")
@@ -33,7 +38,9 @@ def root() -> LazyGroup:
         callback=_show_version,
         help=N_("Show the version and exit."),
     )
-    return LazyGroup("", ABOUT, EXAMPLES, [version])
+    program = LazyGroup("", ABOUT, EXAMPLES, [version])
+    next(option for option in program.params if option.name == "job").hidden = False  # type: ignore[attr-defined]
+    return program
 
 
 def _show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -51,15 +58,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     use_utf8()
     instruction = os.environ.get(COMPLETION)
-    early = prescan.scan(arguments)
-    workspace = prescan.workspace(early, os.environ, _here())
     before = i18n.lang()
     mask = os.umask(0o077)
-    i18n.use(prescan.language(early, os.environ, workspace))
+    early, workspace = prescan.scan(arguments), ""
+    i18n.use(prescan.language(early, os.environ, ""))
     if instruction and argv is None:
+        i18n.use(prescan.language(early, os.environ, prescan.workspace(early, os.environ, _here())))
         return _complete(instruction)
     try:
-        status = run(arguments, owned=argv is None)
+        door = _door(early, arguments) if argv is None else None
+        if door is not None:
+            arguments = list(door.arguments)
+            early = prescan.scan(arguments)
+        workspace = door.workspace if door is not None else prescan.workspace(early, os.environ, _here())
+        i18n.use(prescan.language(early, os.environ, workspace))
+        status = run(arguments, owned=argv is None, door=door)
         sys.stdout.flush()
         return status
     except BaseException as error:
@@ -82,12 +95,20 @@ def _leave(lang: str) -> None:
         log.release()
 
 
-def run(arguments: list[str], *, owned: bool) -> int:
-    """Parse and run; return the command's own status. Raises what the command raises."""
+def _door(early: prescan.Early, arguments: list[str]) -> Front | Service | None:
+    return front.door(arguments, early.workspace or os.environ.get(WORKSPACE_VARIABLE, ""))
+
+
+def run(arguments: list[str], *, owned: bool, door: Front | Service | None = None) -> int:
+    """Parse and run; return the command's own status. Raises what the command raises.
+
+    `door` is broker mode's, where the workspace is a service account's.
+    """
     program = root()
     try:
         with program.make_context("crmctl", arguments) as context:
             context.meta[OWNED] = owned
+            context.meta[DOOR] = door
             return int(program.invoke(context) or 0)
     except click.exceptions.Exit as done:  # --help, --version
         return done.exit_code

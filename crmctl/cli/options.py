@@ -27,10 +27,10 @@ from crmctl.cli.invocation import DEFAULT_TIMEOUT, Invocation
 from crmctl.cli.lazy import OwnHelp, write_options
 from crmctl.cli.personal import PersonalValue, personal_option, resolve_personal
 from crmctl.cli.screen import is_terminal
-from crmctl.cli.shared import FORMATS, OWNED, WORKSPACE_VARIABLE, given, headers_option, shared_options
+from crmctl.cli.shared import DOOR, FORMATS, OWNED, WORKSPACE_VARIABLE, given, headers_option, shared_options
 from crmctl.errors import EXIT_CODES, UsageProblem
 from crmctl.i18n import _, lang
-from crmctl.process import guarded, harden
+from crmctl.process import Behalf, guarded, harden, work_for
 
 __all__ = ["Invocation", "PersonalValue", "command", "personal_option"]
 
@@ -59,12 +59,21 @@ class Leaf(OwnHelp):
     as_of = True
 
     def invoke(self, ctx: click.Context) -> int:
-        """Settle how the command was called, run it, return its exit status."""
+        """Settle how the command was called, run it or have it run, return its exit status."""
         call = settle(ctx, self)
         _prepare(ctx, call)
+        values = dict(ctx.params)
+        door = ctx.meta.get(DOOR)
+        work_for(Behalf(given(ctx).get("job") or "", door is not None and door.service))
+        if door is not None:
+            from crmctl.cli.crossing import through
+
+            call, values, status = through(door, self, call, values)
+            if status is not None:
+                return status
         assert self.callback is not None
         with guarded():
-            values = resolve_personal(call, self, dict(ctx.params))
+            values = resolve_personal(call, self, values)
             return int(ctx.invoke(self.callback, call, **values) or 0)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:

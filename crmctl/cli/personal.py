@@ -1,7 +1,8 @@
 """Options whose value is personal: process lists and shell histories must not learn it.
 
 `--mobile` alone asks on the terminal, `--mobile -` reads one line of standard input, `--mobile @FILE` reads a file;
-`--mobile 138…` works where a person runs the program for themselves, with a warning.
+`--mobile 138…` works where a person runs the program for themselves, with a warning; in broker mode it is refused
+(cli.crossing), and the file is one that the caller has opened.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from crmctl.errors import InvalidInput, UsageProblem
 from crmctl.i18n import _
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crmctl.cli.invocation import Invocation
 
-_ASK = "\0ask"  # cannot be typed: no argument contains NUL
+ASK = "\0ask"  # cannot be typed: no argument contains NUL
 _LIMIT = 65536  # bytes
 
 
@@ -41,7 +44,7 @@ class PersonalValue(_ParamType):
 def personal_option(*declarations: str, help: str, multiple: bool = False) -> Callable[[Any], Any]:
     """Return the decorator of a personal option; `help` is a message id."""
     return click.option(
-        *declarations, type=PersonalValue(), is_flag=False, flag_value=_ASK, multiple=multiple, help=help
+        *declarations, type=PersonalValue(), is_flag=False, flag_value=ASK, multiple=multiple, help=help
     )
 
 
@@ -67,15 +70,19 @@ def resolve_personal(call: Invocation, command: click.Command, values: dict[str,
     return values
 
 
-def _resolve(call: Invocation, flag: str, value: str) -> str:
-    if value == _ASK:
+def _resolve(call: Invocation, flag: str, value: str | Path) -> str:
+    if not isinstance(value, str):  # broker mode: @FILE, opened by the caller
+        text = _from_file(flag, value)
+    elif value == ASK:
         from crmctl.cli.prompts import ask
 
         text = ask(call, f"{flag}:", _("{flag} - or {flag} @FILE").format(flag=flag))
     elif value == "-":
         text = _decoded(flag, sys.stdin.buffer.readline(_LIMIT + 1))
     elif value.startswith("@"):
-        text = _from_file(flag, value[1:])
+        from pathlib import Path
+
+        text = _from_file(flag, Path(value[1:]))
     else:
         call.warn(
             _(
@@ -89,12 +96,10 @@ def _resolve(call: Invocation, flag: str, value: str) -> str:
     return text.strip()
 
 
-def _from_file(flag: str, name: str) -> str:
-    from pathlib import Path
-
+def _from_file(flag: str, path: Path) -> str:
     from crmctl.files import open_input
 
-    with open_input(Path(name)) as stream:
+    with open_input(path) as stream:
         return _decoded(flag, stream.read(_LIMIT + 1))
 
 

@@ -15,6 +15,7 @@ from crmctl.i18n import N_
 FORMATS = ("table", "json", "ndjson", "csv", "xlsx")
 WORKSPACE_VARIABLE = "CRMCTL_WORKSPACE"
 OWNED = "crmctl.cli.owned"  # in the context's meta: the process is ours alone and may be hardened
+DOOR = "crmctl.cli.door"  # there too: broker mode's door, where the workspace has one
 _GIVEN = "crmctl.cli.given"
 
 
@@ -75,6 +76,9 @@ def shared_options(
             type=click.FloatRange(min=0),
             metavar="SECONDS",
             help=N_("Wait this long for a lock; default 30."),
+        ),
+        _option(
+            "--job", metavar="NAME", hidden=True, help=N_("Act as a job of access.yaml: cron of a service account.")
         ),
     ]
     return list(options)

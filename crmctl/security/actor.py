@@ -1,7 +1,8 @@
 """Who is acting: the kernel's uid, mapped to a person by access.yaml. Never USER, LOGNAME or loginuid (design §6).
 
     direct   the person's own account and files
-    broker   a service account; sudo, which resets the environment, says in SUDO_UID for whom; without it, a job
+    broker   a service account; sudo, which resets the environment, says in SUDO_UID for whom; without it, the job
+             that `--job` names, with the rights access.yaml gives to jobs of this name
     server   as the two above, and PostgreSQL's session_user must be the same person (`confirm_session`)
 
 What anybody can set is kept as evidence for the log and decides nothing.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from crmctl.errors import InvalidInput, PermissionMissing
 from crmctl.i18n import _
+from crmctl.process import behalf
 
 if TYPE_CHECKING:
     from crmctl.security.access import AccessSettings
@@ -75,8 +77,8 @@ def current(
 ) -> Actor:
     """Return who acts in this process; `service_uid` is broker mode's account, `job` the name cron runs under.
 
-    Raises PermissionMissing when the uids differ (a set-uid program), belong to nobody in access.yaml, or when broker
-    mode runs outside its account; InvalidInput for an unknown mode.
+    Without `job` it is the one of `--job`. Raises PermissionMissing when the uids differ (a set-uid program), belong
+    to nobody in access.yaml, or when broker mode runs outside its account; InvalidInput for an unknown mode.
     """
     if mode not in MODES:
         raise InvalidInput(
@@ -92,8 +94,15 @@ def current(
             hint=_("remove the set-uid bit; use sudo"),
             code="UIDS_DIFFER",
         )
+    job = behalf().job or None if job is None else job
     if mode == "broker" or (mode == "server" and service_uid is not None):
         return _behind_service(access, process, service_uid, job)
+    if behalf().service:  # else everybody behind the account would be the one person whom access.yaml gives its uid
+        raise PermissionMissing(
+            _("this account is a service account, and crmctl.yaml says mode: {mode}").format(mode=mode),
+            hint=_("set mode: broker and service_uid there, or take the workspace out of /etc/crmctl"),
+            code="MODE_NOT_BROKER",
+        )
     if job is not None:
         raise PermissionMissing(
             _("job {job}: jobs have an identity of their own only behind a service account").format(job=job),
@@ -147,6 +156,12 @@ def _behind_service(access: AccessSettings, process: Process, service_uid: int |
         claimed = process.evidence().get("sudo_uid")
         if not isinstance(claimed, int):
             raise PermissionMissing(_("SUDO_UID: not a uid"), hint=_("run it through sudo"), code="SUDO_UID_INVALID")
+        if job is not None:
+            raise PermissionMissing(
+                _("job {job}: a person does not act as a job").format(job=job),
+                hint=_("leave --job out; cron of the service account runs jobs"),
+                code="JOB_BY_PERSON",
+            )
         return _person(access, claimed, "sudo", process, alone=False)
     entry = access.jobs.get(job or "")
     if job is None or entry is None:
