@@ -177,13 +177,13 @@ def verify_command(call: Invocation, changes: bool, rows: bool) -> int:
     With --rows every stored customer and contact is compared with what the log says was written last: an edit made with
     another program shows. Exit 13 when anything does not fit, 14 while the newest entries are not signed.
     """
-    from crmctl.audit import checkpoints
+    from crmctl.audit import checkpoints, standing
     from crmctl.audit.verify import verify
     from crmctl.runs import run as runs
 
     with runs.open_run(call, "audit verify", "audit.verify") as run:
         settings = checkpoints.settings_of(run.policies)
-        trust, pins = checkpoints.trust_of(run.workspace, settings), checkpoints.pins(run.workspace, settings)
+        trust, pins = checkpoints.trust_of(run.workspace, settings), standing.pins(run.workspace, settings)
         with call.progress(_("verifying")) as shown:
             result = verify(run.engine, changes=changes, rows=rows, progress=shown.advance, trust=trust, pins=pins)
         run = _record(call, run, result)
