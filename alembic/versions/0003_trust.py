@@ -35,12 +35,13 @@ COPY_REGISTER = {
     "fields": "names of what it holds in full",
     "due_on": "day by which it is to be destroyed",
     "disposed_by": None,
+    "bytes": None,
 }
-COLUMN_TYPES = {"use_id": sa.BigInteger()}
+COLUMN_TYPES = {"use_id": sa.BigInteger(), "bytes": sa.BigInteger()}
 
 
 def upgrade() -> None:
-    for create in (approval, approval_decision, use_request, use_record, look):
+    for create in (approval, approval_decision, use_request, use_record, look, denial):
         create()
     for name, comment in COPY_REGISTER.items():
         op.add_column(
@@ -169,3 +170,18 @@ def look() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_look_run_id_position", "look", ["run_id", "position"], unique=False)
+
+
+def denial() -> None:
+    op.create_table(
+        "denial",
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("uid", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False, comment="why it was refused"),
+        sa.Column("via", sa.Text(), nullable=False),
+        sa.Column("first_at", TIME, nullable=False),
+        sa.Column("repeated", sa.BigInteger(), nullable=False, comment="how often since, without an entry yet"),
+        sa.PrimaryKeyConstraint("person", "uid", "act", "code", name=op.f("pk_denial")),
+        sqlite_with_rowid=False,
+    )

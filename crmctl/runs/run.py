@@ -25,7 +25,7 @@ from crmctl.audit import entries
 from crmctl.audit import looks as audit_looks
 from crmctl.errors import CrmctlError, Interrupted, KeyMissing, LimitExceeded, PermissionMissing, Refused
 from crmctl.i18n import _
-from crmctl.runs import tables
+from crmctl.runs import allowance, denials, granted, placing, tables
 from crmctl.security import actor as actors
 from crmctl.security import permissions
 from crmctl.store import counters, engine, migrate
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from crmctl.security.actor import Actor
     from crmctl.security.keystore import KeyStore
     from crmctl.security.locks import Held
+    from crmctl.security.standing import Standing
     from crmctl.workspace import Workspace
 
 HOST = platform.node()[:64]
@@ -62,6 +63,7 @@ class Run:
     dry_run: bool = False
     run_id: int | None = None
     held: Held | None = None
+    standing: Standing | None = None  # what the staff register says of the actor; None: it says nothing
     cleanup: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
     @cached_property
@@ -131,8 +133,7 @@ def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Ite
         who = actors.stranger(str(place.get("mode")))
         run = Run(command, act, who, place, policies, base, now, as_of, bool(call.dry_run), cleanup=stack)
         _same_installation(run)
-        run = identified(run)
-        _permit(run)
+        run = permitted(identified(run))
         if lock and not run.dry_run:
             run = replace(run, held=stack.enter_context(_hold(run, lock)))
         yield run
@@ -187,15 +188,30 @@ def note_denied(run: Run, refusal: PermissionMissing) -> None:
         migrate.require_head(run.engine)
         _same_installation(run)
         with engine.write(run.engine) as conn:
-            entries.append(conn, run.entry("denied", codes=[refusal.code]))
+            denials.note(conn, run, refusal)
 
 
-def _permit(run: Run) -> None:
+def permitted(run: Run) -> Run:
+    """Return `run` placed on the staff register when its actor may do its act.
+
+    Raises PermissionMissing, in the log, for whoever may not, or whose database role is somebody else's.
+    """
+    access = access_of(run.policies)
+    with denial_noted(run):
+        placed = placing.placed(run, access)
+        on = today(run.policies, run.at)
+        permissions.require(placed.actor, access, run.act, on=on, standing=placed.standing)
+    return placed
+
+
+@contextlib.contextmanager
+def denial_noted(run: Run) -> Iterator[None]:
+    """Log what the block refuses with PermissionMissing, in a transaction of its own; the error goes on."""
     try:
-        permissions.require(run.actor, access_of(run.policies), run.act, on=today(run.policies, run.at))
+        yield
     except PermissionMissing as refusal:
         with engine.write(run.engine) as conn:
-            entries.append(conn, run.entry("denied", codes=[refusal.code]))
+            denials.note(conn, run, refusal, act=refusal.details.get("act", run.act))
         raise
 
 
@@ -214,17 +230,21 @@ def _hold(run: Run, name: str) -> contextlib.AbstractContextManager[Held]:
 
 def begin(run: Run) -> Run:
     """Return `run` with its number, recorded as running, and its policy set kept; committed."""
-    with engine.write(run.engine) as conn:
-        number = counters.take(conn, "run", 1)
-        _insert_run(conn, run, number, "running")
-    return replace(run, run_id=number)
+    with denial_noted(run), engine.write(run.engine) as conn:
+        numbered = replace(run, run_id=counters.take(conn, "run", 1))
+        _insert_run(conn, numbered, "running")
+        allowance.within(conn, numbered, run.act)
+    return numbered
 
 
-def _insert_run(conn: Connection, run: Run, number: int, state: str) -> None:
+def _insert_run(conn: Connection, run: Run, state: str) -> None:
+    """Write the row of a numbered run, and before it what the log is still to say of those before."""
+    granted.note(conn, run)
+    denials.flush(conn, run)
     keep_policy_text(conn, run.policies, run.at)
     conn.execute(
         insert(tables.run).values(
-            run_id=number,
+            run_id=run.run_id,
             command=run.command,
             person=run.actor.person,
             uid=run.actor.uid,
@@ -289,11 +309,13 @@ def record_reading(run: Run, *, looks: Iterable[int] | None = None, **fields: An
 
     `looks` are the numbers of the customers that will be shown, each once; the entry commits to them, however many
     they are. Returns the run with its number. A dry run of a reading command is logged as well: it shows the same.
+    Raises PermissionMissing, which is in the log, beyond the person's daily limit.
     """
-    with engine.write(run.engine) as conn:
+    with denial_noted(run), engine.write(run.engine) as conn:
         number = counters.take(conn, "run", 1)
         numbered = replace(run, run_id=number)
-        _insert_run(conn, run, number, "done")
+        _insert_run(conn, numbered, "done")
+        allowance.within(conn, numbered, fields.get("act", run.act))
         if looks is not None:
             shown, root = audit_looks.commit(conn, number, looks)
             if shown:

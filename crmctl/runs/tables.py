@@ -57,7 +57,7 @@ plan = Table(
     Column("kind", Text, nullable=False, comment="the act it plans: tier.regrade, …"),
     Column("run_id", BigInteger, nullable=False, comment="the run that made it"),
     Column("person", Text, nullable=False),
-    Column("state", Text, nullable=False, comment="open, applying, applied"),
+    Column("state", Text, nullable=False, comment="open, applying, applied; reported, replaced"),
     Column("hash", Text, nullable=False),
     Column("policy_hash", Text, nullable=False),
     Column("as_of", UtcTime, nullable=False),
@@ -91,4 +91,19 @@ installation = Table(
     Column("instance", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     info={"distribution": "reference"},
+)
+
+# Refused attempts of the last minute that repeat one the log has already: counted here, then written in one entry.
+denial = Table(
+    "denial",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("act", Text, primary_key=True),
+    Column("code", Text, primary_key=True, comment="why it was refused"),
+    Column("via", Text, nullable=False),
+    Column("first_at", UtcTime, nullable=False),
+    Column("repeated", BigInteger, nullable=False, comment="how often since, without an entry yet"),
+    sqlite_with_rowid=False,
+    info={"distribution": "coordinator"},
 )

@@ -69,6 +69,7 @@ Limit = Annotated[str, AfterValidator(_limit), WithJsonSchema({"type": "string",
 Within = Annotated[str, AfterValidator(_within), _TEXT]
 Uid = Annotated[int, Field(ge=0, le=2**32 - 2)]
 AbsoluteOrOwn = Annotated[str, StringConstraints(min_length=1, max_length=1024)]  # a path; else in the workspace
+StaffNumber = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 DatabaseRole = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 
 
@@ -78,6 +79,7 @@ class Person(Settings):
     uids: Many[Uid] = Field((), description=N_("accounts on this machine, as `id -u` shows them"))
     pg: Many[DatabaseRole] = Field((), description=N_("login roles on PostgreSQL"))
     roles: Many[Code] = Field((), description=N_("what the person is, of the roles below"))
+    staff: StaffNumber | None = Field(None, description=N_("staff number (工号); without it, whose uids are there"))
     org_unit: str | None = Field(None, description=N_("所属机构, for roles with scope org_unit"))
     confidentiality_signed: Day | None = Field(None, description=N_("day the undertaking was signed; none, no access"))
     training_passed: Day | None = Field(None, description=N_("day the training before the post was passed"))
@@ -110,6 +112,7 @@ class Job(Settings):
     can: Many[Grant]
     as_role: Code | None = Field(None, description=N_("role whose scope and fields the job has"))
     needs_plan: bool = Field(False, description=N_("executes approved plans only, never makes one"))
+    pg: Many[DatabaseRole] = Field((), description=N_("login roles on PostgreSQL, in mode server"))
 
 
 class Approval(Settings):
@@ -160,14 +163,17 @@ class AccessSettings(Settings):
         return next((name for name, person in self.people.items() if uid in person.uids), None)
 
     def person_of_role(self, session_user: str) -> str | None:
-        """Return whose PostgreSQL role `session_user` is."""
-        return next((name for name, person in self.people.items() if session_user in person.pg), None)
+        """Return whose PostgreSQL role `session_user` is: a person's, or a job's as `job:NAME`."""
+        owner = next((name for name, person in self.people.items() if session_user in person.pg), None)
+        return owner or next((f"job:{name}" for name, job in self.jobs.items() if session_user in job.pg), None)
 
     def provides(self) -> Mapping[str, Collection[str]]:
         return {"role": tuple(self.roles)}
 
     def lint(self, look: Lookup) -> Iterator[Finding]:
         yield from _shared_accounts(self)
+        yield from _job_accounts(self)
+        yield from _job_rights(self)
         yield from _unknown_roles(self)
         yield from _conflicting_people(self)
         yield from _deputies(self)
@@ -175,17 +181,46 @@ class AccessSettings(Settings):
 
 
 def _shared_accounts(access: AccessSettings) -> Iterator[Finding]:
-    for field, what in (("uids", _("uid {account}")), ("pg", _("database role {account}"))):
+    kinds = (
+        ("uids", _("uid {account}")),
+        ("pg", _("database role {account}")),
+        ("staff", _("staff number {account}")),
+    )
+    for field, what in kinds:
         owners: dict[Any, str] = {}
         for name, person in access.people.items():
-            for position, account in enumerate(getattr(person, field)):
+            held = getattr(person, field) or ()
+            for position, account in enumerate((held,) if isinstance(held, str) else held):
                 first = owners.setdefault(account, name)
                 if first != name:
                     message = _("{what} belongs to {first} already").format(
                         what=what.format(account=account), first=first
                     )
                     hint = _("an account is one person's")
-                    yield Finding(("people", name, field, position), message, hint, "P306")
+                    place = ("people", name, field) if field == "staff" else ("people", name, field, position)
+                    yield Finding(place, message, hint, "P306")
+
+
+def _job_accounts(access: AccessSettings) -> Iterator[Finding]:
+    """Yield database roles of jobs that are somebody's already: who acted could not be told."""
+    owners = {role: name for name, person in access.people.items() for role in person.pg}
+    for name, job in access.jobs.items():
+        for position, role in enumerate(job.pg):
+            if owners.setdefault(role, f"job:{name}") != f"job:{name}":
+                what = _("database role {account}").format(account=role)
+                message = _("{what} belongs to {first} already").format(what=what, first=owners[role])
+                yield Finding(("jobs", name, "pg", position), message, _("an account is one person's"), "P306")
+
+
+def _job_rights(access: AccessSettings) -> Iterator[Finding]:
+    """Yield what jobs are granted by name that a person must answer for."""
+    from crmctl.security.permissions import NOT_FOR_JOBS
+
+    for name, job in access.jobs.items():
+        for position, act in enumerate(job.can):
+            if act in NOT_FOR_JOBS:
+                message = _("{act}: a person answers for it, never a job").format(act=act)
+                yield Finding(("jobs", name, "can", position), message, _("grant it to a role"))
 
 
 def _unknown_roles(access: AccessSettings) -> Iterator[Finding]:

@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING
 
 from crmctl.errors import PermissionMissing
 from crmctl.i18n import N_, _
+from crmctl.security.standing import done
 
 if TYPE_CHECKING:
     from crmctl.security.access import AccessSettings, Role
     from crmctl.security.actor import Actor
+    from crmctl.security.standing import Standing
 
 SCOPES = ("own", "org_unit", "all")  # narrow to wide
 LENT = frozenset(f"approval.{verb}" for verb in ("list", "show", "statement", "approve", "reject", "revoke"))
+# Acts that work on customers nobody names: only for those whose scope is all.
+WHOLE = (
+    "customer.import", "order.import", "tier.regrade", "tier.findings", "tier.overrides", "tier.summary",
+    "owner.assign", "purge.*", "batch.rejects", "batch.resume",
+)  # fmt: skip
+# What a person answers for and cron cannot.
+NOT_FOR_JOBS = ("approval.approve", "approval.reject", "approval.revoke", "approval.statement", "customer.reveal")
 _WITHOUT_PAPERS = {
     "UNDERTAKING_MISSING": (
         N_("{person}: has not signed the confidentiality undertaking"),
@@ -28,6 +37,18 @@ _WITHOUT_PAPERS = {
     "ACCESS_ENDED": (
         N_("{person}: access has ended"),
         N_("policies/access.yaml says until when"),
+    ),
+    "STAFF_UNDERTAKING_MISSING": (
+        N_("{person}: the staff register has no signed confidentiality undertaking"),
+        N_("record its day: crmctl staff update NUMBER --signed-on DAY"),
+    ),
+    "STAFF_TRAINING_MISSING": (
+        N_("{person}: the staff register has no training passed before the post"),
+        N_("record its day: crmctl staff update NUMBER --trained-on DAY"),
+    ),
+    "STAFF_LEFT": (
+        N_("{person}: has left, says the staff register"),
+        N_("whoever keeps the register can correct it: crmctl staff update"),
     ),
     "ACTOR_UNKNOWN": (
         N_("{person}: nobody in policies/access.yaml"),
@@ -46,15 +67,18 @@ class Decision:
     scope: str = ""
 
 
-def decide(actor: Actor, access: AccessSettings, act: str, *, on: date | None = None) -> Decision:
+def decide(
+    actor: Actor, access: AccessSettings, act: str, *, on: date | None = None, standing: Standing | None = None
+) -> Decision:
     """Return whether `actor` may do `act`, and why; `on` is the day that undertakings and access are judged by.
 
-    Deny wins over every grant. The only person there is holds all roles, whose denials keep people apart and so do not
-    apply; nor is there anybody to train them.
+    `standing` is what the staff register says: papers count when access.yaml and the register have them. Deny wins
+    over every grant. The only person there is holds all roles, whose denials keep people apart and so do not apply; nor
+    is there anybody to train them or to keep the register for them.
     """
     if actor.via == "job":
         return _decide_job(actor, access, act)
-    papers = _papers(actor, access, on)
+    papers = _papers(actor, access, on, standing)
     if papers:
         return Decision(False, papers)
     roles = list(_roles(actor, access))
@@ -68,7 +92,13 @@ def decide(actor: Actor, access: AccessSettings, act: str, *, on: date | None = 
     if not granting:
         return Decision(False, "NOT_GRANTED")
     scope = "all" if actor.alone else max((role.scope for _name, role in granting), key=SCOPES.index)
-    return Decision(True, "GRANTED", granting[0][0], scope)
+    return _granted(act, granting[0][0], scope)
+
+
+def _granted(act: str, by: str, scope: str) -> Decision:
+    if scope != "all" and matches(WHOLE, act):
+        return Decision(False, "SCOPE_TOO_NARROW", by, scope)
+    return Decision(True, "GRANTED", by, scope)
 
 
 def allowed(actor: Actor, access: AccessSettings, act: str, *, on: date | None = None) -> bool:
@@ -76,23 +106,42 @@ def allowed(actor: Actor, access: AccessSettings, act: str, *, on: date | None =
     return decide(actor, access, act, on=on).allowed
 
 
-def require(actor: Actor, access: AccessSettings, act: str, *, on: date | None = None) -> Decision:
-    """Return the granting decision. Raises PermissionMissing saying who lacks what."""
-    decision = decide(actor, access, act, on=on)
+def require(
+    actor: Actor, access: AccessSettings, act: str, *, on: date | None = None, standing: Standing | None = None
+) -> Decision:
+    """Return the granting decision; arguments as for `decide`. Raises PermissionMissing saying who lacks what."""
+    decision = decide(actor, access, act, on=on, standing=standing)
     if decision.allowed:
         return decision
+    message, hint = reason(decision, actor, act)
+    code = decision.code if decision.code in _WITHOUT_PAPERS else f"ACT_{decision.code}"
+    raise PermissionMissing(message, hint=hint, code=code)
+
+
+_REASONS = {
+    "GRANTED": N_("{person} may {act}: role {role} grants it, for customers of scope {scope}"),
+    "DENIED": N_("{person} may not {act}: role {role} denies it"),
+    "SCOPE_TOO_NARROW": N_(
+        "{person} may not {act}: it concerns all customers, role {role} grants it for scope {scope}"
+    ),
+    "NOT_GRANTED": N_("{person} may not {act}: none of the roles {roles} grants it"),
+    "NOT_FOR_JOBS": N_("{person} may not {act}: a person answers for it, never a job"),
+}
+
+
+def reason(decision: Decision, actor: Actor, act: str) -> tuple[str, str]:
+    """Return a decision in words, and what to do where it refuses."""
     if decision.code in _WITHOUT_PAPERS:
         message, hint = _WITHOUT_PAPERS[decision.code]
-        raise PermissionMissing(_(message).format(person=actor.person), hint=_(hint), code=decision.code)
-    if decision.code == "DENIED":
-        message = _("{person} may not {act}: role {role} denies it").format(
-            person=actor.person, act=act, role=decision.by
-        )
-    else:
-        message = _("{person} may not {act}: none of the roles {roles} grants it").format(
-            person=actor.person, act=act, roles=", ".join(actor.roles) or "-"
-        )
-    raise PermissionMissing(message, hint=_("policies/access.yaml says who may do what"), code=f"ACT_{decision.code}")
+        return _(message).format(person=actor.person), _(hint)
+    told = _(_REASONS[decision.code]).format(
+        person=actor.person,
+        act=act,
+        role=decision.by,
+        roles=", ".join(actor.roles) or "-",
+        scope=decision.scope,
+    )
+    return told, "" if decision.allowed else _("policies/access.yaml says who may do what")
 
 
 def scope(actor: Actor, access: AccessSettings, act: str) -> str:
@@ -136,6 +185,8 @@ def grants(patterns: Iterable[str], act: str) -> bool:
 
 
 def _decide_job(actor: Actor, access: AccessSettings, act: str) -> Decision:
+    if matches(NOT_FOR_JOBS, act):
+        return Decision(False, "NOT_FOR_JOBS", actor.person)
     job = access.jobs.get(actor.person.partition(":")[2])
     if job is None or not grants(job.can, act):
         return Decision(False, "NOT_GRANTED")
@@ -144,21 +195,25 @@ def _decide_job(actor: Actor, access: AccessSettings, act: str) -> Decision:
             return Decision(False, "DENIED", name)
     role = access.roles.get(job.as_role or "")
     role_scope = role.scope if role is not None else "all"
-    return Decision(True, "GRANTED", actor.person, role_scope)
+    return _granted(act, actor.person, role_scope)
 
 
-def _papers(actor: Actor, access: AccessSettings, on: date | None) -> str:
+def _papers(actor: Actor, access: AccessSettings, on: date | None, standing: Standing | None) -> str:
     """Return the code of what keeps a person out whatever the roles say; empty when nothing does."""
     person = access.people.get(actor.person)
     if person is None:
         return "ACTOR_UNKNOWN"
     if on is not None and person.until is not None and person.until < on:
         return "ACCESS_ENDED"
-    if access.confidentiality_required and not _done(person.confidentiality_signed, on):
+    if access.confidentiality_required and not done(person.confidentiality_signed, on):
         return "UNDERTAKING_MISSING"
-    if access.training_required and not actor.alone and not _done(person.training_passed, on):
+    if actor.alone:
+        return ""
+    if access.training_required and not done(person.training_passed, on):
         return "TRAINING_MISSING"
-    return ""
+    if standing is None:
+        return ""
+    return standing.missing(on, signed=access.confidentiality_required, trained=access.training_required)
 
 
 def _lent(actor: Actor, access: AccessSettings, act: str, on: date | None) -> Iterator[tuple[str, Role]]:
@@ -172,10 +227,6 @@ def _lent(actor: Actor, access: AccessSettings, act: str, on: date | None) -> It
         held = [(name, access.roles[name]) for name in absent.roles if name in access.roles]
         if not any(matches(role.deny, act) for _name, role in held):
             yield from ((name, role) for name, role in held if grants(role.can, act))
-
-
-def _done(day: date | None, on: date | None) -> bool:
-    return day is not None and (on is None or day <= on)
 
 
 def _roles(actor: Actor, access: AccessSettings) -> Iterator[tuple[str, Role]]:

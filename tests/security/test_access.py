@@ -96,6 +96,22 @@ def test_one_account_is_one_persons():
     assert findings(people=people) == {(("people", "b", "uids", 1), "P306"), (("people", "b", "pg", 0), "P306")}
 
 
+def test_what_is_ones_own_is_nobody_elses():
+    people = {"a": {"uids": [7], "staff": "1001", "pg": ["x"]}, "b": {"uids": [9], "staff": "1001"}}
+    jobs = {"nightly": {"can": ["tier.regrade"], "pg": ["x"]}, "weekly": {"can": ["tier.regrade"], "pg": ["y"]}}
+    assert findings(people=people, jobs=jobs) == {
+        (("people", "b", "staff"), "P306"),
+        (("jobs", "nightly", "pg", 0), "P306"),
+    }
+    access = AccessSettings.model_validate({"people": people, "jobs": jobs})
+    assert (access.person_of_role("x"), access.person_of_role("y")) == ("a", "job:weekly")
+
+
+def test_what_a_person_answers_for_is_no_jobs():
+    jobs = {"night": {"can": ["customer.list", "customer.reveal"]}, "day": {"can": ["approval.approve"]}}
+    assert findings(jobs=jobs) == {(("jobs", "night", "can", 1), "P301"), (("jobs", "day", "can", 0), "P301")}
+
+
 def test_roles_that_nobody_defined_are_found():
     found = findings(
         people={"a": {"uids": [1], "roles": ["steward", "stewart"]}},

@@ -13,6 +13,7 @@ from crmctl.security import permissions
 from crmctl.security.access import AccessSettings
 from crmctl.security.actor import Actor
 from crmctl.security.permissions import allowed, daily_limit, decide, field_right, grants, matches, may_export, require
+from crmctl.security.standing import Record, Standing
 
 PAPERS = {"confidentiality_signed": "2026-01-01", "training_passed": "2026-01-02"}
 ACCESS = AccessSettings.model_validate(
@@ -48,6 +49,7 @@ ACCESS = AccessSettings.model_validate(
         "jobs": {
             "nightly": {"can": ["tier.*"], "as_role": "steward"},
             "denied": {"can": ["batch.list"], "as_role": "auditor"},
+            "bold": {"can": ["customer.reveal", "approval.*"], "as_role": "agent"},
         },
     }
 )
@@ -61,7 +63,8 @@ def person(name, *, alone=False):
 @pytest.mark.parametrize(
     ("name", "act", "code", "scope"),
     [
-        ("li.na", "customer.import", "GRANTED", "org_unit"),
+        ("li.na", "customer.update", "GRANTED", "org_unit"),
+        ("li.na", "customer.import", "SCOPE_TOO_NARROW", "org_unit"),
         ("li.na", "customer.list.masked", "GRANTED", "org_unit"),
         ("li.na", "batch.list", "GRANTED", "org_unit"),
         ("li.na", "batch.resume", "NOT_GRANTED", ""),
@@ -71,7 +74,7 @@ def person(name, *, alone=False):
         ("li.na", "customer.reveal", "NOT_GRANTED", ""),
         ("zhao", "customer.reveal", "GRANTED", "own"),
         ("zhao", "customer.show", "GRANTED", "org_unit"),
-        ("wang", "customer.import", "GRANTED", "org_unit"),
+        ("wang", "customer.update", "GRANTED", "org_unit"),
         ("wang", "batch.list", "DENIED", ""),
         ("wang", "customer.reveal", "DENIED", ""),
         ("none", "doctor", "NOT_GRANTED", ""),
@@ -121,6 +124,40 @@ def test_a_company_may_do_without_the_papers():
     assert allowed(person("unsigned"), access, "doctor") and allowed(person("untrained"), access, "doctor")
 
 
+REGISTER = {"staff_id": 7, "number": "1007", "org_unit": "north", "left_on": None}
+SIGNED = {"signed_on": date(2026, 1, 1), "trained_on": date(2026, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("says", "code"),
+    [
+        ({}, "GRANTED"),
+        ({"signed_on": None}, "STAFF_UNDERTAKING_MISSING"),
+        ({"signed_on": date(2026, 5, 1)}, "STAFF_UNDERTAKING_MISSING"),
+        ({"trained_on": None}, "STAFF_TRAINING_MISSING"),
+        ({"left_on": date(2026, 4, 1)}, "STAFF_LEFT"),
+        ({"left_on": date(2026, 4, 2)}, "GRANTED"),
+    ],
+)
+def test_the_register_can_take_away_and_never_give(says, code):
+    """Deny wins: papers count when access.yaml and the register have them (ACC-05, TRN-01)."""
+    day = date(2026, 4, 1)
+    standing = Standing((Record(**REGISTER, **SIGNED)._replace(**says),))
+    assert decide(person("li.na"), ACCESS, "doctor", on=day, standing=standing).code == code
+    assert decide(person("unsigned"), ACCESS, "doctor", on=day, standing=standing).code == "UNDERTAKING_MISSING"
+    assert decide(person("li.na", alone=True), ACCESS, "doctor", on=day, standing=standing).allowed
+    if code != "GRANTED":
+        with pytest.raises(PermissionMissing) as failure:
+            require(person("li.na"), ACCESS, "doctor", on=day, standing=standing)
+        assert failure.value.code == code and "li.na" in failure.value.message
+
+
+def test_one_line_of_several_that_lacks_a_paper_is_enough():
+    lines = (Record(**REGISTER, **SIGNED), Record(8, "1008", "south", None, None, None))
+    assert decide(person("li.na"), ACCESS, "doctor", standing=Standing(lines)).code == "STAFF_UNDERTAKING_MISSING"
+    assert (Standing(lines).staff_ids, Standing(lines).org_unit) == ((7, 8), None)
+
+
 def test_somebody_removed_from_the_file_may_nothing():
     removed = Actor("ghost", 9, "direct", ("steward",))
     assert decide(removed, ACCESS, "doctor").code == "ACTOR_UNKNOWN"
@@ -130,7 +167,10 @@ def test_somebody_removed_from_the_file_may_nothing():
 
 def test_a_job_does_what_is_written_and_no_more():
     nightly = Actor("job:nightly", 500, "job", ("steward",))
-    assert decide(nightly, ACCESS, "tier.regrade") == permissions.Decision(True, "GRANTED", "job:nightly", "org_unit")
+    assert decide(nightly, ACCESS, "tier.explain") == permissions.Decision(True, "GRANTED", "job:nightly", "org_unit")
+    assert decide(nightly, ACCESS, "tier.regrade").code == "SCOPE_TOO_NARROW"
+    assert decide(Actor("job:bold", 500, "job", ("agent",)), ACCESS, "customer.reveal").code == "NOT_FOR_JOBS"
+    assert decide(Actor("job:bold", 500, "job", ("agent",)), ACCESS, "approval.approve").code == "NOT_FOR_JOBS"
     assert decide(nightly, ACCESS, "customer.import").code == "NOT_GRANTED"
     assert decide(Actor("job:denied", 500, "job", ("auditor",)), ACCESS, "batch.list").code == "DENIED"
     assert decide(Actor("job:unknown", 500, "job", ()), ACCESS, "tier.regrade").code == "NOT_GRANTED"
