@@ -46,7 +46,7 @@ ALLOWED = {
 }
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {
-    "commands", "batch_commands", "absence_commands", "checkpoint_commands", "keycare", "asking", "outcome", "showing",
+    "commands", "batch_commands", "absence_commands", "checkpoint_commands", "export_commands", "keycare", "asking", "outcome", "showing",
     "telling", "listing", "demo",
 }  # fmt: skip
 FRONT_ALLOWED = {"cli", "runs", "audit"}

@@ -33,6 +33,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "order import": _IMPORT,
     "staff import": _IMPORT,
     "customer template": {"out": WRITE},
+    "customer export": {"out": WRITE},
     "order template": {"out": WRITE},
     "staff template": {"out": WRITE},
     "batch rejects": {"export": WRITE},

@@ -32,7 +32,7 @@ class GroupEntry:
 
 
 GROUPS: tuple[GroupEntry, ...] = (
-    GroupEntry("customer", N_("Customers: import, list, show, find, history."), "crmctl customer list --tier core"),
+    GroupEntry("customer", N_("Customers: import, list, show, find, export, history."), "crmctl customer list --tier core"),
     GroupEntry("batch", N_("Imports and their rejected rows."), "crmctl batch list"),
     GroupEntry("order", N_("Orders: import, list."), "crmctl order import orders.xlsx --dry-run"),
     GroupEntry("staff", N_("Staff: who works with customers, and who may own them."), "crmctl staff list --problems"),
@@ -41,6 +41,7 @@ GROUPS: tuple[GroupEntry, ...] = (
     GroupEntry(
         "approval", N_("Approvals: what somebody else has to agree to, and who did."), "crmctl approval list --open"
     ),
+    GroupEntry("use", N_("Use of customer information: ask, record, copies."), "crmctl use copies --due"),
     GroupEntry("audit", N_("The audit log: read it, verify it."), "crmctl audit verify"),
     GroupEntry("policy", N_("The policy files: check and show them."), "crmctl policy validate"),
     GroupEntry("keys", N_("The key store that the sealed data depends on."), "crmctl keys status"),
@@ -68,6 +69,11 @@ COMMANDS: tuple[Entry, ...] = (
         "customer find",
         "crmctl.customers.commands:find_command",
         N_("Find customers by mobile, e-mail, code, name or company."),
+    ),
+    Entry(
+        "customer export",
+        "crmctl.customers.export_commands:export_command",
+        N_("Write chosen fields of customers to a file, for a purpose and a recipient."),
     ),
     Entry("customer history", "crmctl.customers.commands:history_command", N_("Show every change of one customer.")),
     Entry("batch list", "crmctl.sheets.batch_commands:list_command", N_("List imports, newest first.")),
@@ -125,6 +131,16 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("approval approve", "crmctl.approvals.commands:approve_command", N_("Agree to what somebody else asked for.")),
     Entry("approval reject", "crmctl.approvals.commands:reject_command", N_("Refuse what somebody else asked for.")),
     Entry("approval revoke", "crmctl.approvals.commands:revoke_command", N_("Take back an approval not used yet.")),
+    Entry(
+        "use request",
+        "crmctl.customers.export_commands:use_request_command",
+        N_("Ask to export customers: what for, how, for whom."),
+    ),
+    Entry("use list", "crmctl.use.commands:list_command", N_("List use requests, or what was used.")),
+    Entry("use show", "crmctl.use.commands:show_command", N_("Show one use request, with its approval and uses.")),
+    Entry("use record", "crmctl.use.commands:record_command", N_("Record what came of a use.")),
+    Entry("use copies", "crmctl.use.commands:copies_command", N_("List the files with customer data that left.")),
+    Entry("use destroyed", "crmctl.use.commands:destroyed_command", N_("Record that a copy was destroyed.")),
     Entry("audit list", "crmctl.audit.commands:list_command", N_("List entries of the audit log.")),
     Entry("audit checkpoint", "crmctl.audit.checkpoint_commands:checkpoint_command", N_("Sign the audit log as it is.")),
     Entry("audit verify", "crmctl.audit.commands:verify_command", N_("Recompute the audit log from its bytes.")),

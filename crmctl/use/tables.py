@@ -62,7 +62,7 @@ copy_register = Table(
     Column("rows", BigInteger, nullable=False),
     Column("person", Text, nullable=False, comment="who made it and holds it"),
     Column("made_at", UtcTime, nullable=False),
-    Column("sealed", Sealed, comment="where it was written, under the batch key"),
+    Column("sealed", Sealed, comment="where it was written, under the key of its batch or run"),
     Column("disposed_at", UtcTime),
     Column("use_id", BigInteger, comment="the use request it was made under"),
     Column("recipient", Text, comment="code of the use policy"),
@@ -70,5 +70,6 @@ copy_register = Table(
     Column("fields", JsonText, comment="names of what it holds in full"),
     Column("due_on", Text, comment="day by which it is to be destroyed"),
     Column("disposed_by", Text),
+    Column("bytes", BigInteger),
     info={"distribution": "reference"},
 )

@@ -1,0 +1,68 @@
+"""`customer show --reveal`: personal values in clear, for a purpose, logged before they are shown (ACC-04, USE-02)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crmctl import clock
+from crmctl.audit import entries
+from crmctl.customers import disclosing, records, scope
+from crmctl.customers.records import Shown
+from crmctl.runs import allowance
+from crmctl.runs import run as runs
+from crmctl.runs.run import Run
+from crmctl.store import engine
+from crmctl.use import purposes
+from crmctl.use import records as uses
+
+ACT = "customer.reveal"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked to be shown in clear: fields, purpose and ticket as typed."""
+
+    fields: str
+    purpose: str
+    ticket: str
+
+
+@dataclass(frozen=True)
+class Revealed:
+    """A customer with these fields in clear; `record_id` is the record of use that says so."""
+
+    run: Run
+    shown: Shown
+    fields: Sequence[str]
+    purpose: str
+    record_id: int
+
+
+def reveal(run: Run, number: int, wish: Wish) -> Revealed:
+    """Return a customer with some fields in clear. When it returns, entry and record of use are committed.
+
+    Raises Refused for a customer there is none of (or out of scope), PermissionMissing (logged) for a forbidden
+    purpose, a field kept back, a limit reached; whatever keeps the entry from being written keeps the values from being
+    shown. The envelope opens whole: the customer's other fields are decrypted too, inside this process.
+    """
+    codes = disclosing.names(run, wish.fields, "--reveal")
+    scope.require(run, (number,))
+    of = f"customer:{number}"
+    with purposes.denials_logged(run, ACT, obj=of, fields=list(codes)):
+        purpose = purposes.purpose(run.policies, wish.purpose)
+        ticket = purposes.ticket_of(purpose, wish.ticket)
+        disclosing.revealable(run, codes, purpose)
+        page = records.page(run, records.Filters(numbers=(number,)), 1, codes)
+        if not page.customers:  # destroyed this moment
+            raise scope.refused(run, number)
+        run = runs.begin(run)
+        with runs.recorded_failure(run), engine.write(run.engine) as conn:
+            record = uses.record(conn, run, act=ACT, purpose=purpose.code, rows=1)
+            runs.finish(conn, run, "done", 0, {"fields": len(codes)})
+            allowance.within(conn, run, ACT)
+            body = run.entry(
+                "done", at=clock.now(), obj=of, n=1, fields=list(codes), purpose=purpose.code, ticket=ticket
+            )
+            entries.append(conn, body)
+    return Revealed(run, page.customers[0], codes, purpose.code, record)

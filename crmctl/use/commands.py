@@ -1,0 +1,148 @@
+"""`crmctl use …`: list, show, record, copies, destroyed. What is asked for is told by the rooms that have it."""
+
+from __future__ import annotations
+
+import click
+
+from crmctl.cli.options import Invocation, command
+from crmctl.cli.render import Column, Table
+from crmctl.i18n import N_, _
+
+READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74)
+CHANGING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74, 130, 143)
+NUMBER = click.IntRange(min=1)
+
+
+@command(example=("crmctl use list", "crmctl use list --records --open"), exits=READING_EXITS)
+@click.option("--records", is_flag=True, help=N_("List what was used instead of what was asked for."))
+@click.option("--open", "open_", is_flag=True, help=N_("Only uses without a result (with --records)."))
+@click.option("--mine", is_flag=True, help=N_("Only my own."))
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help=N_("How many to show."))
+@click.option("--before", type=NUMBER, metavar="NUMBER", help=N_("Continue before this number."))
+def list_command(
+    call: Invocation, records: bool, open_: bool, mine: bool, limit: int, before: int | None
+) -> int | None:
+    """List use requests, newest first; with --records every reveal and export, with purpose and result.
+
+    This is what the evaluation of use looks at: does it match the business, does it intrude on privacy.
+    """
+    from crmctl.errors import UsageProblem
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.use import listing, requests
+    from crmctl.use import records as uses
+
+    if open_ and not records:
+        raise UsageProblem(_("--open belongs to --records"), hint=_("crmctl use list --records --open"))
+    with runs.open_run(call, "use list", "use.list") as run:
+        person = run.actor.person if mine else ""
+        with engine.read(run.engine) as conn:
+            if records:
+                found = uses.newest(conn, limit, before, open_only=open_, person=person)
+                columns, rows = listing.record_columns(run), [listing.record_row(run, each) for each in found]
+            else:
+                asked = requests.newest(conn, limit, before, person)
+                columns, rows = listing.request_columns(run), [listing.request_row(run, each) for each in asked]
+        run = runs.record_reading(run, n=len(rows))
+        call.emit({"run_id": run.run_id}, Table(columns, rows, "records" if records else "requests"))
+    return None
+
+
+@command(example="crmctl use show 3", exits=(*READING_EXITS, 13), formats=("table", "json"))
+@click.argument("number", type=NUMBER)
+def show_command(call: Invocation, number: int) -> int | None:
+    """Show one use request: why it is needed, which customers by which filters, and what was used under it."""
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.use import listing, recording, requests
+    from crmctl.use import records as uses
+
+    with runs.open_run(call, "use show", "use.show") as run:
+        with engine.read(run.engine) as conn:
+            request = requests.find(conn, number)
+            used = uses.of_request(conn, number)
+        told = requests.told(run, request)
+        notes = [recording.note_of(run, record) for record in used]
+        run = runs.record_reading(run, use=number, n=1)
+        columns, row = listing.request_columns(run), listing.request_row(run, request)
+        filters = {name: value for name, value in {**request.selection, **told["private"]}.items() if name != "digest"}
+        document = {
+            "run_id": run.run_id,
+            "request": dict(zip((column.code for column in columns), row, strict=True)),
+            "why": told["why"],
+            "filters": filters,
+            "digest": request.digest,
+            "notes": notes,
+        }
+        lines = [(column.heading(""), column.text(value)) for column, value in zip(columns, row, strict=True)]
+        lines.append((_("Filters"), ", ".join(f"{name}={value}" for name, value in filters.items()) or _("everybody")))
+        lines.append((_("Why"), told["why"]))
+        for record, note in zip(used, notes, strict=True):
+            if note:
+                lines.append((_("Result of R-{number}").format(number=record.record_id), note))
+        head = Table((Column("what", N_("What")), Column("value", N_("Value"))), lines)
+        uses_table = Table(listing.record_columns(run), [listing.record_row(run, each) for each in used], "records")
+        call.emit(document, head, *([uses_table] if used or call.output == "json" else []))
+    return None
+
+
+@command(
+    example=("crmctl use record R-15 --result done", "crmctl use record 3 --result partly --note 只联系了一半"),
+    exits=CHANGING_EXITS,
+    formats=("table", "json"),
+)
+@click.argument("which", metavar="USE")
+@click.option("--result", required=True, help=N_("What came of it: a result of the use policy."))
+@click.option("--note", default="", metavar="TEXT", help=N_("The result in words; kept sealed."))
+def record_command(call: Invocation, which: str, result: str, note: str) -> int | None:
+    """Record what came of a use: R-15 is one reveal or export, 3 is all that was used under request 3."""
+    from crmctl.runs import run as runs
+    from crmctl.use import listing, purposes, recording
+
+    with runs.open_run(call, "use record", "use.record") as run:
+        with purposes.denials_logged(run, run.act):
+            run, done = recording.settle(run, which, result, note.strip())
+        rows = [listing.record_row(run, record) for record in done]
+        call.emit({"run_id": run.run_id}, Table(listing.record_columns(run), rows, "records"))
+    return None
+
+
+@command(example=("crmctl use copies --due", "crmctl use copies --check"), exits=READING_EXITS)
+@click.option("--due", is_flag=True, help=N_("Only those that have to be destroyed by today."))
+@click.option("--all", "all_", is_flag=True, help=N_("Destroyed ones too."))
+@click.option("--check", is_flag=True, help=N_("Look where each file was written, and say whether it is there."))
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help=N_("How many to show."))
+@click.option("--before", type=NUMBER, metavar="NUMBER", help=N_("Continue before this copy."))
+def copies_command(call: Invocation, due: bool, all_: bool, check: bool, limit: int, before: int | None) -> int | None:
+    """List the files with customer data that left the database, newest first: with whom they are, when they must go."""
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.use import copies, listing
+
+    with runs.open_run(call, "use copies", "use.copies") as run:
+        day = runs.today(run.policies, run.at).isoformat()
+        with engine.read(run.engine) as conn:
+            found = copies.listed(conn, limit, before, due=day if due else "", all_=all_)
+        rows = [listing.copy_row(run, copy, check=check) for copy in found]
+        run = runs.record_reading(run, n=len(rows))
+        late = sum(copy.overdue(day) for copy in found)
+        said = [_("to be destroyed now: {number}").format(number=late)] if late else []
+        document = {"run_id": run.run_id, "due": late}
+        call.emit(document, Table(listing.copy_columns(run, check=check), rows, "copies"), *said)
+    return None
+
+
+@command(example="crmctl use destroyed 7", exits=CHANGING_EXITS, formats=("table", "json"), silent=True)
+@click.argument("copy", type=NUMBER)
+def destroyed_command(call: Invocation, copy: int) -> int | None:
+    """Record that a copy was destroyed, by whom and when; refused while its file is still where it was written."""
+    from crmctl.runs import run as runs
+    from crmctl.use import copies, listing
+
+    with runs.open_run(call, "use destroyed", "use.destroyed") as run:
+        run = runs.begin(run)
+        with runs.recorded_failure(run):
+            done = copies.dispose(run, copy)
+        row = listing.copy_row(run, done, check=False)
+        call.emit({"run_id": run.run_id}, Table(listing.copy_columns(run, check=False), [row], "copies"))
+    return None
