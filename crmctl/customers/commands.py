@@ -109,28 +109,46 @@ def _filters(run: Run, given: dict[str, Any], after: int) -> Filters:
     )
 
 
-@command(example="crmctl customer show C-000123", exits=READING_EXITS)
+@command(
+    example=("crmctl customer show C-000123", "crmctl customer show C-000123 --reveal mobile,email --purpose contact"),
+    exits=READING_EXITS,
+)
 @click.argument("number")
-def show_command(call: Invocation, number: str) -> int | None:
-    """Show one customer with its contact persons, masked."""
-    from crmctl.customers import asking, records, showing
+@click.option("--reveal", default="", metavar="FIELDS", help=N_("Show these fields in clear, as in mobile,email."))
+@click.option("--purpose", default="", help=N_("What it is used for: a purpose of the use policy (with --reveal)."))
+@click.option("--ticket", default="", help=N_("Ticket it is done for, as in CRM-4711 (with --reveal)."))
+def show_command(call: Invocation, number: str, reveal: str, purpose: str, ticket: str) -> int | None:
+    """Show one customer with its contact persons, masked.
+
+    Personal values in clear are a right of its own (customer.reveal), for a purpose that policy allows; each is in the
+    log and in the records of use before it is shown: crmctl use list --records.
+    """
+    from crmctl.customers import records, revealing, scope, showing
+    from crmctl.errors import UsageProblem
     from crmctl.runs import run as runs
 
-    with runs.open_run(call, "customer show", "customer.show") as run:
+    if bool(reveal) != bool(purpose) or (ticket and not reveal):
+        raise UsageProblem(_("--reveal and --purpose go together"), hint=_("as in --reveal mobile --purpose contact"))
+    with runs.open_run(call, "customer show", revealing.ACT if reveal else "customer.show") as run:
         wanted = showing.parse_number(number)
-        page = records.page(run, records.Filters(numbers=(wanted,)), 1)
-        if not page.customers:
-            runs.record_reading(run, n=0)
-            raise asking.unknown(number)
-        shown = page.customers[0]
-        run = runs.record_reading(run, obj=f"customer:{wanted}", n=1)
+        told: dict[str, Any] = {"masked": True}
+        if reveal:
+            found = revealing.reveal(run, wanted, revealing.Wish(reveal, purpose, ticket))
+            run, shown = found.run, found.shown
+            told |= {"revealed": list(found.fields), "purpose": found.purpose, "use_record": found.record_id}
+        else:
+            page = records.page(run, records.Filters(numbers=(wanted,)), 1)
+            if not page.customers:
+                raise scope.refused(run, wanted)
+            shown = page.customers[0]
+            run = runs.record_reading(run, obj=f"customer:{wanted}", n=1)
         columns = (Column("of", N_("Of")), Column("field", N_("Field")), Column("value", N_("Value")))
         document = {
             "run_id": run.run_id,
             "customer": {"customer": wanted, **showing.with_local_times(shown.clear, run.zone)},
             "personal": dict(shown.personal),
             "contacts": [dict(contact) for contact in shown.contacts],
-            "masked": True,
+            **told,
         }
         call.emit(document, Table(columns, showing.field_lines(run, shown)))
     return None
@@ -179,15 +197,15 @@ def find_command(call: Invocation, company: str, number: str, source: str, limit
 def history_command(call: Invocation, number: str, limit: int) -> int | None:
     """Show who changed what of a customer and when, newest first: fields, not values."""
     from crmctl import clock
-    from crmctl.customers import asking, records, showing
+    from crmctl.customers import records, scope, showing
     from crmctl.runs import run as runs
 
     with runs.open_run(call, "customer history", "customer.history") as run:
         wanted = showing.parse_number(number)
         changes = records.history(run, wanted, limit)
-        run = runs.record_reading(run, obj=f"customer:{wanted}", n=len(changes))
         if not changes:
-            raise asking.unknown(number)
+            raise scope.refused(run, wanted)
+        run = runs.record_reading(run, obj=f"customer:{wanted}", n=len(changes))
         columns = (
             Column("change", N_("Change"), detail=True),
             Column("at", N_("At")),

@@ -1,4 +1,4 @@
-"""Reading customers: list, count, show, find, history; always masked, never more than a page at a time.
+"""Reading customers: list, count, show, find, history; masked, and never more than a page at a time.
 
 Keyset paging by number: page 20,000 costs what page 1 costs. What a person sees is decided by field class and role;
 a customer outside the person's scope looks like one that does not exist.
@@ -6,18 +6,19 @@ a customer outside the person's scope looks like one that does not exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, false, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from crmctl.customers import facts, tables
 from crmctl.customers.columns import CUSTOMER, CUSTOMER_CLEAR, clear_of
 from crmctl.customers.merge import CONTACT_SEALED, CUSTOMER_SEALED
 from crmctl.customers.packing import ident_function
 from crmctl.customers.policy import CustomersSettings
+from crmctl.customers.scope import in_scope
 from crmctl.runs.run import Run, access_of
 from crmctl.security import masking, permissions
 from crmctl.security.identity import IDENTITY_KINDS, BlindIndex
@@ -26,6 +27,7 @@ from crmctl.store import bulk, engine
 
 HIDDEN = None
 MOST = 1000
+AT_ONCE = 20_000  # numbers read in one step
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,14 @@ class Change:
     run_id: int
 
 
-def page(run: Run, filters: Filters, limit: int) -> Page:
-    """Return up to `limit` customers that match."""
+def page(run: Run, filters: Filters, limit: int, revealed: Collection[str] = ()) -> Page:
+    """Return up to `limit` customers that match; fields `revealed` are in clear, which only `revealing` may ask for."""
     with engine.read(run.engine) as conn:
         rows = _rows(conn, run, filters, min(limit, MOST) + 1)
         contacts = facts.contacts(conn, [row[0] for row in rows])
     more = len(rows) > min(limit, MOST)
     rows = rows[: min(limit, MOST)]
-    shown = _shown(run, rows, contacts)
+    shown = _shown(run, rows, contacts, revealed)
     return Page(shown, rows[-1][0] if more else None)
 
 
@@ -172,25 +174,30 @@ def _conditions(run: Run, filters: Filters) -> list[ColumnElement[bool]]:
     return found + in_scope(run)
 
 
-def in_scope(run: Run) -> list[ColumnElement[bool]]:
-    """Return what narrows to the customers this person may know of (ACC-01)."""
-    access = access_of(run.policies)
-    scope = permissions.scope(run.actor, access, run.act)
-    if scope == "all":
-        return []
-    unit = access.people[run.actor.person].org_unit if run.actor.person in access.people else None
-    if scope == "org_unit" and unit:
-        return [tables.customer.c.org_unit == unit]
-    # An owner's own customers are found by staff number, which comes with the staff register; until then: none.
-    return [false()]
+def numbers(run: Run, filters: Filters) -> Iterator[int]:
+    """Yield the numbers of all customers that match, ascending, a page at a time."""
+    columns, after = tables.customer.c, filters.after
+    query = select(columns.customer_id).where(*_conditions(run, filters)).order_by(columns.customer_id).limit(AT_ONCE)
+    while True:
+        with engine.read(run.engine) as conn:
+            found = conn.execute(query.where(columns.customer_id > after)).scalars().all()
+        yield from found
+        if len(found) < AT_ONCE:
+            return
+        after = found[-1]
 
 
-def _shown(run: Run, rows: Sequence[tuple[Any, ...]], contacts: Mapping[int, list[tuple[Any, ...]]]) -> list[Shown]:
+def _shown(
+    run: Run,
+    rows: Sequence[tuple[Any, ...]],
+    contacts: Mapping[int, list[tuple[Any, ...]]],
+    revealed: Collection[str] = (),
+) -> list[Shown]:
     if not rows:
         return []
     keys = run.keys.fetch("customer", [row[0] for row in rows])
     sealer = Sealer(run.workspace.instance)
-    face = _Face(run)
+    face = _Face(run, revealed)
     found = []
     for row in rows:
         number = row[0]
@@ -209,7 +216,8 @@ def _shown(run: Run, rows: Sequence[tuple[Any, ...]], contacts: Mapping[int, lis
 class _Face:
     """What this person may see of each field."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, revealed: Collection[str] = ()) -> None:
+        self.revealed = frozenset(revealed)
         self.fields = settings_of(run).by_code
         access = access_of(run.policies)
         self.rights = {
@@ -218,12 +226,16 @@ class _Face:
         }
 
     def visible(self, clear: Mapping[str, Any]) -> dict[str, Any]:
-        """Return clear columns and attributes: shown, masked or left out by their class."""
+        """Return clear columns and attributes: shown, masked or left out by their class.
+
+        What the policy has no field for is shown when it is a column of ours, never when it is an attribute: its
+        class went with its field. An amount's currency is of the class of the amount.
+        """
         found = {}
         for name, value in clear.items():
-            field = self.fields.get(name)
-            right = self.rights[field.sensitivity] if field else "view"
-            if right == "view":
+            field = self.fields.get(name) or self.fields.get(name.removesuffix("_currency"))
+            right = self.rights[field.sensitivity] if field else "view" if name in CUSTOMER_CLEAR else "none"
+            if right == "view" or name in self.revealed:
                 found[name] = value
             elif right == "mask" and field is not None and isinstance(value, str):
                 found[name] = masking.mask(field.mask, value)
@@ -235,5 +247,5 @@ class _Face:
         for name, value in sealed.items():
             field = self.fields.get(name)
             if field is not None and self.rights[field.sensitivity] != "none":
-                found[name] = masking.mask(field.mask, str(value))
+                found[name] = value if name in self.revealed else masking.mask(field.mask, str(value))
         return found
