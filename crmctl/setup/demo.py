@@ -14,6 +14,7 @@ from crmctl.errors import CrmctlError, Refused
 from crmctl.i18n import N_, _, lang
 
 SAMPLE = Path(__file__).parent / "sample"
+YEAR_END = "2025-12-31"  # the sample tells of the year before: on other days its orders would not count
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,16 @@ STEPS = (
          ("customer", "import", "{sample}/customers_en.csv"), (0, 3)),
     Step(N_("The first file once more: nothing is new, nothing changes, and it says so."),
          ("customer", "import", "{sample}/customers_zh.csv"), (0, 3)),
+    Step(N_("Their orders of 2025. One without a mobile number goes to the only customer of that name."),
+         ("order", "import", "{sample}/orders_zh.csv"), (3,)),
+    Step(N_("Orders in dollars, at the rate of policies/company.yaml; those in a currency without a rate are flagged."),
+         ("order", "import", "{sample}/orders_en.csv"), (3,)),
+    Step(N_("Which tiers would they get at the end of 2025, by what they bought in the twelve months before?"),
+         ("tier", "regrade", "--as-of", YEAR_END, "--dry-run", "--limit", "5")),
+    Step(N_("Graded, each with its rule and its figures; the same again would change nothing."),
+         ("tier", "regrade", "--as-of", YEAR_END, "--limit", "0")),
+    Step(N_("Why is customer 1 not core, though its record says 1.28 million? Where there are orders, they count."),
+         ("tier", "explain", "1", "--as-of", YEAR_END)),
     Step(N_("Lists are masked; every look is an entry of the audit log."),
          ("customer", "list", "--limit", "8")),
     Step(N_("One customer and its history."), ("customer", "show", "1")),
