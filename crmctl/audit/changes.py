@@ -115,17 +115,23 @@ def fields_json(names: frozenset[str]) -> str:
     return json.dumps(sorted(names), separators=(",", ":"))
 
 
-def leaf_of(row: Row) -> bytes:
-    """Return the leaf that a stored row must have; its salt must still be there (else ValueError)."""
-    (customer, change, _run, _chunk, _position, obj, object_id, operation, version, fields, _clear, _sealed, salt,
+def canonical(row: Row) -> bytes:
+    """Return what the leaf of a stored row commits to besides its salt."""
+    (customer, change, _run, _chunk, _position, obj, object_id, operation, version, fields, _clear, _sealed, _salt,
      clear_before, clear_after, sealed_before, sealed_after, _leaf) = row  # fmt: skip
-    if salt is None:
-        raise ValueError("the salt is gone: this leaf can no longer be computed")
     text = _CANONICAL % (
         change, _hex(clear_after), _hex(clear_before), customer, fields, obj, object_id, operation,
         _hex(sealed_after), _hex(sealed_before), version,
     )  # fmt: skip
-    return sha256(b"\x00" + salt + text.encode()).digest()
+    return text.encode()
+
+
+def leaf_of(row: Row) -> bytes:
+    """Return the leaf that a stored row must have; its salt must still be there (else ValueError)."""
+    salt = row[12]
+    if salt is None:
+        raise ValueError("the salt is gone: this leaf can no longer be computed")
+    return sha256(b"\x00" + salt + canonical(row)).digest()
 
 
 def _hex(digest: bytes | None) -> str:

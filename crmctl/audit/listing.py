@@ -54,14 +54,15 @@ def list_entries(engine: Engine, filters: Filters, limit: int) -> Page:
     """Return up to `limit` entries. One that is not readable is shown with its number alone."""
     with read(engine) as conn:
         found: list[dict[str, Any]] = []
-        for body in _matching(conn, filters):
+        for body in matching(conn, filters):
             if len(found) == limit:
                 return Page(found, found[-1]["seq"])
             found.append(body)
     return Page(found, None)
 
 
-def _matching(conn: Connection, filters: Filters) -> Iterator[dict[str, Any]]:
+def matching(conn: Connection, filters: Filters) -> Iterator[dict[str, Any]]:
+    """Yield the entries that match, newest first, in flat memory."""
     chunks = touching(conn, filters.customer) if filters.customer else set()
     columns = audit_entry.c
     below = filters.before

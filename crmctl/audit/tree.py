@@ -70,6 +70,12 @@ class Frontier:
                 for leaf in block:
                     self._push(leaf, 0)
 
+    def add_subtree(self, node: bytes, level: int) -> None:
+        """Add the root of a full subtree of 2**level leaves. Raises ValueError where none of that size can stand."""
+        if self.size % (1 << level):
+            raise ValueError("a subtree begins at a multiple of its size")
+        self._push(node, level)
+
     def _push(self, node: bytes, level: int) -> None:
         """Add a full subtree of 2**level leaves; the size must be a multiple of that."""
         peaks = self.peaks
