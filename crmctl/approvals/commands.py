@@ -109,7 +109,7 @@ def statement_command(call: Invocation, number: int, decision: str, by: str) -> 
         with engine.read(run.engine) as conn:
             judged = judging.judge(conn, run, Wish(number, decision, by), unsigned=True)
         run = runs.record_reading(run, approval=number, obj=judged.asked.subject, n=1)
-        call.emit({"run_id": run.run_id, "statement": judged.statement}, judged.statement.rstrip("\n"))
+        call.emit({"run_id": run.run_id, "statement": judged.statement}, *judged.statement.splitlines())
     return None
 
 

@@ -20,8 +20,8 @@ _NAMES = ("number", "wecom_id", "dingtalk_id", "hr_id")
 def meant(conn: Connection, run: Run, text: str) -> tuple[Decider, str]:
     """Return who decided, entered by the actor, and what the log calls them.
 
-    Somebody of the staff register who has an account of access.yaml, or is called as a person there, is that person:
-    one pair of eyes. Raises Refused for nobody in post.
+    Somebody of the staff register whose number or account access.yaml gives a person, or who is called as one there, is
+    that person: one pair of eyes. Raises Refused for nobody in post.
     """
     access, operator = access_of(run.policies), run.actor.person
     if text in access.people:
@@ -38,7 +38,7 @@ def person_of(access: AccessSettings, row: Any) -> str | None:  # noqa: ANN401 -
     accounts = {int(uid) for uid in (row["uids"] or "").split()}
     names = {row[name] for name in _NAMES if row[name]}
     for name, person in access.people.items():
-        if name in names or accounts & {*person.uids}:
+        if row["number"] == person.staff or name in names or accounts & {*person.uids}:
             return name
     return None
 
