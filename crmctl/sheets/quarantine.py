@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from crmctl import clock, files
 from crmctl.audit import entries
 from crmctl.i18n import _, lang
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
-from crmctl.security.sealing import DataKey, Place, Sealer, pad
+from crmctl.security.sealing import DataKey, Sealer
 from crmctl.sheets import batches, kinds, tables
 from crmctl.sheets.formats.texts import inert
 from crmctl.sheets.policy import SheetSettings
 from crmctl.sheets.reasons import reason_text, suggestion_text
-from crmctl.store import counters, engine
-from crmctl.use.tables import copy_register
-
-COPY_SEALED = Place("copy_register", "sealed")
+from crmctl.store import engine
+from crmctl.use import copies
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ def export(run: Run, batch_id: int, path: Path) -> Written:
         with engine.read(run.engine) as conn:
             rows = batches.rejected_rows(conn, batch_id, sealer, about.key)
             digest, count = write_rows(stream, about.header, rows, kinds.settings_of(run, about.batch.kind))
-        _register(run, batch_id, digest, count, path, about.key, sealer)
+        _register(run, batch_id, digest, count, path, about.key, stream.tell())
     return Written(run.run_id, count)
 
 
@@ -158,22 +156,11 @@ def _fitted(cells: list[str], width: int) -> list[str]:
     return [*cells[: width - 1], ",".join(cells[width - 1 :])]
 
 
-def _register(run: Run, batch_id: int, digest: str, rows: int, path: Path, key: DataKey, sealer: Sealer) -> None:
+def _register(run: Run, batch_id: int, digest: str, rows: int, path: Path, key: DataKey, size: int) -> None:
     with engine.write(run.engine) as conn:
-        copy_id = counters.take(conn, "copy", 1)
-        place = sealer.seal(key, COPY_SEALED, pad(orjson.dumps({"path": str(path.absolute())})), object_id=copy_id)
-        conn.execute(
-            insert(copy_register).values(
-                copy_id=copy_id,
-                run_id=run.run_id,
-                batch_id=batch_id,
-                kind="rejects",
-                sha256=digest,
-                rows=rows,
-                person=run.actor.person,
-                made_at=clock.now(),
-                sealed=place,
-            )
-        )
+        copies.register(
+            conn, run, act="batch.rejects", path_sha256=digest, size=size, rows=rows, fields=(), recipient=None,
+            purpose=None, batch_id=batch_id, place=(key, path),
+        )  # fmt: skip
         body = run.entry("done", act="copy.register", at=clock.now(), batch=batch_id, n=rows, source=digest)
         entries.append(conn, body)
