@@ -44,13 +44,30 @@ def _names(policies: PolicySet, field: str) -> dict[str, str]:
 
     if field == "status":
         return {folded(word): code for code, text in showing.STATUS.items() for word in (code, _(text))}
-    settings: Any = policies.settings({"type": "customers", "tier": "tiers", "org_unit": "company"}[field])
-    items = {"type": "types", "tier": "tiers", "org_unit": "org_units"}[field]
-    known = {}
-    for item in getattr(settings, items):
+    if field == "tier":
+        items: Any = tuple(showing.tiers(policies))
+    else:
+        settings: Any = policies.settings({"type": "customers", "org_unit": "company"}[field])
+        items = getattr(settings, {"type": "types", "org_unit": "org_units"}[field])
+    known: dict[str, str] = {}
+    for item in items:
         for word in (item.code, *dict(item.labels or {}).values(), *item.synonyms):
-            known[folded(word)] = item.code
+            known.setdefault(folded(word), item.code)
     return known
+
+
+def owner_of(run: Run, reference: str) -> int | None:
+    """Return the staff id of the owner meant by a staff number, id, account or name; None where none was given.
+
+    Raises Refused when it means nobody, or several people: then it names their numbers.
+    """
+    from crmctl import staff
+    from crmctl.store import engine
+
+    if not reference:
+        return None
+    with engine.read(run.engine) as conn:
+        return staff.find(conn, reference).staff_id
 
 
 def import_request(run: Run, file: str, given: Mapping[str, Any]) -> Request:

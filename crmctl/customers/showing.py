@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from crmctl import clock
@@ -44,8 +44,9 @@ def labels(policies: PolicySet) -> Callable[[str, Any], str]:
     tables: dict[str, dict[str, str]] = {"type": {item.code: pick(item.labels, item.code) for item in settings.types}}
     for name, items in settings.lists.items():
         tables[name] = {item.code: pick(item.labels, item.code) for item in items}
-    tiers: Any = policies.settings("tiers")
-    tables["tier"] = {item.code: pick(dict(item.labels), item.code) for item in tiers.tiers}
+    tables["tier"] = {}
+    for item in tiers(policies):
+        tables["tier"].setdefault(item.code, pick(dict(item.labels), item.code))
     company: Any = policies.settings("company")
     tables["org_unit"] = {item.code: pick(dict(item.labels), item.code) for item in company.org_units}
     tables["status"] = {code: _(text) for code, text in STATUS.items()}
@@ -57,6 +58,13 @@ def labels(policies: PolicySet) -> Callable[[str, Any], str]:
         return "" if value is None else tables.get(field, {}).get(str(value), str(value))
 
     return label
+
+
+def tiers(policies: PolicySet) -> Iterator[Any]:
+    """Yield the tiers of every tiers policy, those for everybody first: what a word or a code means there, it means."""
+    for policy in sorted(policies.of_kind("tiers"), key=lambda policy: not policy.scope.everybody):
+        settings: Any = policy.settings
+        yield from settings.tiers
 
 
 STATUS = {
@@ -117,7 +125,11 @@ def field_lines(run: Run, shown: Shown) -> list[tuple[str, str, str]]:
     lines = [("", _("Customer"), number_text(shown.customer_id))]
     for values in (_with_amounts(run, shown.clear), shown.personal):
         lines += [
-            ("", heading(run, name, kind and kind.party), label(name, _text(name, value, run.zone)))
+            (
+                "",
+                heading(run, name, kind and kind.party),
+                _owner_text(run, value) if name == "owner_id" else label(name, _text(name, value, run.zone)),
+            )
             for name, value in values.items()
             if name not in ("customer_id", "tier_basis")  # `tier explain` tells it in words
         ]
@@ -127,6 +139,18 @@ def field_lines(run: Run, shown: Shown) -> list[tuple[str, str, str]]:
             (whose, heading(run, name, "person"), str(value)) for name, value in contact.items() if name != "contact_id"
         ]
     return lines
+
+
+def _owner_text(run: Run, owner: int | None) -> str:
+    """Return an owner as colleagues know one, name and staff number; the bare id of whom the register does not have."""
+    from crmctl import staff
+    from crmctl.store import engine
+
+    if owner is None:
+        return ""
+    with engine.read(run.engine) as conn:
+        person = staff.directory(conn).by_id.get(owner)
+    return f"{person.name} ({person.number})" if person else str(owner)
 
 
 def _with_amounts(run: Run, values: Mapping[str, Any]) -> dict[str, Any]:
