@@ -157,7 +157,7 @@ def _findings(file: CaseFile, policies: PolicySet | None, known: Known | None) -
             if missing is None:
                 message = _("{field}: missing").format(field=dotted((*at, key)))
                 yield Finding(at, message, _("write it here, or once for the whole file"), "P105")
-        for name, value in item.facts.items() if known else ():
+        for name, value in item.facts.items():
             yield from _codes(compared(name, value), (*at, "facts", name), known)
 
 
@@ -179,7 +179,9 @@ def _common(part: CaseFile | CaseItem, policies: PolicySet | None, at: tuple[str
         yield Finding((*at, "policy"), message, suggest(part.policy, names), "P307")
 
 
-def _codes(fact: Compare, at: tuple[str | int, ...], known: Known) -> Iterator[Finding]:
+def _codes(fact: Compare, at: tuple[str | int, ...], known: Known | None) -> Iterator[Finding]:
+    if known is None:
+        return
     for reference, _inside in fact.references():
         allowed: Any = known.values if reference.what == "value" else known.known(reference.what)
         if allowed is not None and reference.name not in allowed:
