@@ -38,7 +38,7 @@ ALLOWED = {
     "approvals": {"audit", "policy", "runs", "security", "store"},
     "use": {"approvals", "audit", "policy", "runs", "security", "store"},
     "sheets": {"audit", "policy", "runs", "security", "store", "use"},
-    "tiers": {"audit", "customers", "orders", "policy", "runs", "security", "store"},
+    "tiers": {"approvals", "audit", "customers", "orders", "policy", "runs", "security", "store"},
     "customers": {"approvals", "audit", "policy", "runs", "security", "sheets", "store", "use"},
     "orders": {"audit", "customers", "policy", "runs", "security", "sheets", "store"},
     "staff": {"audit", "policy", "runs", "security", "sheets", "store"},

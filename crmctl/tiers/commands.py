@@ -29,6 +29,7 @@ CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 8, 10, 11, 12, 74, 130, 143)
 @click.option("--customer", "customers", multiple=True, metavar="NUMBER", help=N_("Only this customer; repeatable."))
 @click.option("--max-changes", type=click.IntRange(min=0), help=N_("Allow so many changes of tier (logged)."))
 @click.option("--plan", is_flag=True, help=N_("Save what would change as a plan, and print its number."))
+@click.option("--ask", is_flag=True, help=N_("With --plan: ask for approval to apply it beyond the limits."))
 @click.option("--apply", "apply_", type=click.IntRange(min=1), metavar="PLAN", help=N_("Apply a saved plan."))
 @click.option(
     "--valid", type=click.IntRange(1, 24 * 30), help=N_("Hours that a saved plan may be applied; else as policy says.")
@@ -43,29 +44,32 @@ def regrade_command(call: Invocation, customers: tuple[str, ...], max_changes: i
     """
     from crmctl.customers import showing
     from crmctl.runs import run as runs
-    from crmctl.tiers import planning, regrade, telling
+    from crmctl.tiers import beyond, planning, regrade, telling
 
     _no_two(call, given, customers)
     with runs.open_run(call, "tier regrade", "tier.regrade", lock="tiers") as run:
         numbers = tuple(showing.parse_number(number) for number in customers)
         request = regrade.Request(numbers, max_changes, telling.decimals_of(run.policies))
-        plan = None
+        plan = approval = None
         with call.progress(_("grading")) as progress:
             if given["plan"]:
                 saved = planning.save(run, request, planning.validity(run, given["valid"]))
                 plan, outcome = saved.plan_id, saved.outcome
+                approval = beyond.ask(run, plan, outcome.run_id) if given["ask"] else None
             elif given["apply_"]:
                 plan = given["apply_"]
                 outcome = planning.apply_plan(run, plan, request, progress.advance)
             else:
                 outcome = regrade.regrade(run, request, progress.advance)
-        _emit(call, run, request, outcome, given["limit"], plan)
+        _emit(call, run, request, outcome, given["limit"], plan, approval)
     if outcome.refusal is not None:
         raise outcome.refusal
     return None
 
 
 def _no_two(call: Invocation, given: dict[str, Any], customers: tuple[str, ...]) -> None:
+    if given["ask"] and not given["plan"]:
+        raise UsageProblem(_("--ask asks for approval of a plan: it goes with --plan"), hint=_("add --plan"))
     if given["plan"] and (given["apply_"] or call.dry_run):
         raise UsageProblem(
             _("--plan saves a plan: it goes with neither --apply nor --dry-run"), hint=_("leave one of them out")
@@ -77,7 +81,15 @@ def _no_two(call: Invocation, given: dict[str, Any], customers: tuple[str, ...])
         )
 
 
-def _emit(call: Invocation, run: Run, request: Request, outcome: Outcome, limit: int, plan: int | None = None) -> None:
+def _emit(
+    call: Invocation,
+    run: Run,
+    request: Request,
+    outcome: Outcome,
+    limit: int,
+    plan: int | None = None,
+    approval: int | None = None,
+) -> None:
     from crmctl.tiers import regrade, telling
 
     policies = run.policies
@@ -95,6 +107,7 @@ def _emit(call: Invocation, run: Run, request: Request, outcome: Outcome, limit:
         "run_id": outcome.run_id,
         "dry_run": outcome.dry_run,
         "plan": plan,
+        "approval": approval,
         **outcome.counts,
         "missed": outcome.missed,
         "matrix": outcome.matrix,
@@ -117,6 +130,9 @@ def _emit(call: Invocation, run: Run, request: Request, outcome: Outcome, limit:
         parts.append(told.format(number=f"{more:,}"))
     if plan is not None and outcome.dry_run and not call.dry_run:
         parts.append(_("Plan {plan} is saved; apply it with: crmctl tier regrade --apply {plan}").format(plan=plan))
+    if approval is not None:
+        told = _("Approval {approval} is asked for; see: crmctl approval show {approval}")
+        parts.append(told.format(approval=approval))
     if outcome.missed:
         parts.append(_("{number} customers changed meanwhile; the next run grades them").format(number=outcome.missed))
     if call.output == "json":

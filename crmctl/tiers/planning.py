@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers.tables import customer
-from crmctl.errors import PlanStale, UsageProblem
+from crmctl.errors import LimitExceeded, PlanStale, UsageProblem
 from crmctl.i18n import _
 from crmctl.runs import plans
 from crmctl.runs import run as runs
@@ -24,8 +24,9 @@ from crmctl.runs.plans import Item, Plan
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
 from crmctl.store import engine
-from crmctl.tiers import regrade
+from crmctl.tiers import beyond, regrade
 from crmctl.tiers.applying import CHUNK, Applied, apply
+from crmctl.tiers.beyond import Leave
 from crmctl.tiers.grading import Grading
 from crmctl.tiers.moves import CHANGE
 from crmctl.tiers.policy import TiersSettings
@@ -92,7 +93,7 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Outcome:
         _unmoved(conn, found)
     run = replace(run, as_of=found.as_of)
     base = regrade.basis_of(run, request)
-    _within_limits(run, request, base, found)
+    leave = _within_limits(run, request, base, found)
     if run.dry_run:
         return _outcome(run, found, Applied())
     run = runs.begin(run)
@@ -100,13 +101,15 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Outcome:
         applied = Applied()
         for page in _pages(run, found):
             advance = partial(plans.advance, number=number, cursor=page[-1].customer_id)
-            apply(run, _by_policy(base, page), applied, also=advance)
+            also = beyond.spending(run, leave, applied.chunks, advance)
+            apply(run, _by_policy(base, page), applied, also=also)
             tell(len(page))
         outcome = _outcome(run, found, applied)
         with engine.write(run.engine) as conn:
             plans.close(conn, number, run.run_id)
             runs.finish(conn, run, "done", 0, outcome.counts)
-            entries.append(conn, run.entry("done", at=clock.now(), obj=f"plan:{number}", counts=outcome.counts))
+            about = {"obj": f"plan:{number}", "approval": leave.approval}
+            entries.append(conn, run.entry("done", at=clock.now(), counts=outcome.counts, **about))
     return outcome
 
 
@@ -131,14 +134,21 @@ def _by_policy(base: Basis, page: Sequence[Item]) -> list[tuple[Grading, list[Mo
     return [(base.scoped[position].grading, found) for position, found in sorted(moves.items())]
 
 
-def _within_limits(run: Run, request: Request, base: Basis, found: Plan) -> None:
-    """Check each policy's limits: a plan that nobody else approved goes no further than a run. Raises LimitExceeded."""
+def _within_limits(run: Run, request: Request, base: Basis, found: Plan) -> Leave:
+    """Check each policy's limits: a plan that nobody else approved goes no further than a run.
+
+    Raises LimitExceeded, or as `beyond.leave` does where somebody was asked.
+    """
     existing: Counter[int] = Counter()
     with engine.read(run.engine) as conn:
         for item in plans.items(conn, found.plan_id):
             existing[int(item.detail[0])] += item.action == CHANGE and item.before is not None
     changing = [(each.ruling.policy, existing[place]) for place, each in enumerate(base.scoped)]
-    regrade.check_limits(run, request, changing)
+    try:
+        regrade.check_limits(run, request, changing)
+    except LimitExceeded as refusal:
+        return beyond.leave(run, found, refusal)
+    return Leave()
 
 
 def _move(item: Item) -> Move:
