@@ -52,7 +52,7 @@ def import_command(call: Invocation, file: str, **given: Any) -> int | None:  # 
 
 @command(example="crmctl customer list --tier core --limit 20", exits=READING_EXITS)
 @click.option("--tier", default="", help=N_("Only this tier (code, label or synonym)."))
-@click.option("--owner", type=int, help=N_("Only customers of this owner (staff number)."))
+@click.option("--owner", default="", metavar="STAFF", help=N_("Only customers of this owner (staff number or name)."))
 @click.option("--status", default="", help=N_("Only this status: draft, submitted, returned, archived, cancelled."))
 @click.option("--type", "type_", default="", help=N_("Only this customer type (code, label or synonym)."))
 @click.option("--org-unit", default="", help=N_("Only this organisation unit."))
@@ -93,12 +93,13 @@ def list_command(call: Invocation, count: bool, limit: int, after: str, **given:
 
 
 def _filters(run: Run, given: dict[str, Any], after: int) -> Filters:
+    from crmctl.customers import asking
     from crmctl.customers.asking import code_of
     from crmctl.customers.records import Filters
 
     return Filters(
         tier=code_of(run.policies, "tier", given["tier"]),
-        owner=given["owner"],
+        owner=asking.owner_of(run, given["owner"]),
         status=code_of(run.policies, "status", given["status"]),
         type=code_of(run.policies, "type", given["type_"]),
         org_unit=code_of(run.policies, "org_unit", given["org_unit"]),
