@@ -16,7 +16,9 @@ import crmctl
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "crmctl"
-FILES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "alembic").rglob("*.py"))
+SHIPPED = PACKAGE / "audit" / "verifier"  # not of the house: one file that outsiders run where nothing else is
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if SHIPPED not in path.parents]
+FILES += sorted((ROOT / "alembic").rglob("*.py"))
 
 MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS = 400, 60, 7
 
@@ -39,15 +41,16 @@ ALLOWED = {
     "use": {"approvals", "audit", "policy", "runs", "security", "store"},
     "sheets": {"audit", "policy", "runs", "security", "store", "use"},
     "tiers": {"approvals", "audit", "customers", "orders", "policy", "runs", "security", "store"},
-    "customers": {"approvals", "audit", "policy", "runs", "security", "sheets", "store", "use"},
+    "customers": {"approvals", "audit", "policy", "runs", "security", "sheets", "staff", "store", "use"},
     "orders": {"audit", "customers", "policy", "runs", "security", "sheets", "store"},
     "staff": {"audit", "policy", "runs", "security", "sheets", "store"},
     "setup": {"audit", "customers", "policy", "runs", "security", "sheets", "staff", "store"},
 }
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {
-    "commands", "batch_commands", "absence_commands", "checkpoint_commands", "export_commands", "keycare", "asking", "outcome", "showing",
-    "telling", "listing", "demo",
+    "commands", "batch_commands", "absence_commands", "checkpoint_commands", "export_commands",
+    "bundle_telling", "access_commands", "reviewing", "keycare", "asking", "outcome", "showing", "telling",
+    "listing", "demo",
 }  # fmt: skip
 FRONT_ALLOWED = {"cli", "runs", "audit"}
 FRONT_ALSO = {
