@@ -15,7 +15,7 @@ from company import Company
 
 REGRADE = {
     "schema", "run_id", "dry_run", "plan", "graded", "changed", "unchanged", "undecided", "waiting", "recovered",
-    "exempt", "reported", "missed", "matrix", "matrix_reported", "moves_listed", "moves",
+    "exempt", "reported", "missed", "approval", "matrix", "matrix_reported", "moves_listed", "moves",
 }  # fmt: skip
 KEYS = {
     ("tier", "regrade"): REGRADE,
