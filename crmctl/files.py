@@ -20,9 +20,10 @@ _lent: dict[str, Lent] = {}
 
 
 class Lent(PosixPath):
-    """A file which its owner opened for us (broker mode): shown under the owner's name, reached by descriptor only.
+    """A caller's file or folder in the service account's hands (broker mode): shown under the caller's name.
 
-    The name that the kernel would get leads nowhere: a service account opens no path that a user names.
+    A file is reached by its descriptor, and what the kernel would get as its name leads nowhere; a folder is really
+    one of the account's own. The account opens no path that a caller names.
     """
 
     shown = ""
@@ -30,7 +31,7 @@ class Lent(PosixPath):
     written: Callable[[], object] | None = None
 
     def __str__(self) -> str:
-        """Return the owner's name for it."""
+        """Return the caller's name for it."""
         return self.shown or super().__str__()
 
     def __fspath__(self) -> str:
@@ -40,9 +41,16 @@ class Lent(PosixPath):
 
 def lend(descriptor: int, shown: str, written: Callable[[], object] | None = None) -> Lent:
     """Return the path under which `open_input` or `atomic_output` find an open file; `written` is told when it is."""
-    lent = Lent(_NOWHERE, str(descriptor), Path(shown).name)
-    lent.shown, lent.descriptor, lent.written = shown, descriptor, written
+    lent = shown_as(Path(_NOWHERE, str(descriptor), Path(shown).name), shown)
+    lent.descriptor, lent.written = descriptor, written
     _lent[os.fspath(lent)] = lent
+    return lent
+
+
+def shown_as(path: Path, shown: str) -> Lent:
+    """Return a path of our own under the name that the caller knows it by."""
+    lent = Lent(path)
+    lent.shown = shown
     return lent
 
 
@@ -82,7 +90,7 @@ def atomic_output(path: Path, *, replace: bool = False, mode: int = OWNER_FILE) 
         with _lent_output(lent) as stream:
             yield stream
         return
-    if path.exists() and not replace:
+    if os.path.lexists(path) and not replace:  # where one may not look, opening says so
         raise Refused(
             _("{path}: exists already").format(path=path),
             hint=_("choose another name or remove it first"),

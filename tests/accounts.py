@@ -51,6 +51,10 @@ _PEOPLE = """  people:
 """
 
 
+class Unavailable(Exception):
+    """Several accounts cannot be had here; the text says why."""
+
+
 @dataclass(frozen=True)
 class Done:
     """What came of a command."""
@@ -141,7 +145,7 @@ def missing() -> str:
 
 @contextlib.contextmanager
 def machine() -> Iterator[Machine]:
-    """Yield a machine; its folder is removed and its sudo stopped afterwards. Raises LookupError with the reason."""
+    """Yield a machine; its folder is removed and its sudo stopped afterwards. Raises Unavailable with the reason."""
     with contextlib.ExitStack() as cleanup:
         folder = Path(tempfile.mkdtemp(prefix="crmctl-accounts-", dir="/tmp"))
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -188,7 +192,7 @@ def _installed(folder: Path) -> Path:
         if asked.returncode == 0:
             return python
         said = asked.stderr.strip().splitlines()[-1]
-    raise LookupError(f"no {version} that other accounts can run with this checkout: {said}")
+    raise Unavailable(f"no {version} that other accounts can run with this checkout: {said}")
 
 
 def _workspace(folder: Path) -> Path:
@@ -226,7 +230,7 @@ def _sudo(made: Machine) -> Iterator[None]:
     """Answer calls of the stand-in until the block ends."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(made.folder / "sudo.socket"))
-    os.chmod(made.folder / "sudo.socket", 0o666)
+    (made.folder / "sudo.socket").chmod(0o666)
     server.listen()
 
     def serve() -> None:
@@ -254,7 +258,7 @@ def _answer(made: Machine, line: socket.socket) -> None:
         _pid, uid, gid = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         command = json.loads(words)
         allowed = ["-n", "-u", f"#{SERVICE}", "--", *made.program, "--behind-front"]
-        status = 1
+        child = None
         if uid in made.sudoers and command == allowed:
             environment = {
                 "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -278,8 +282,8 @@ def _answer(made: Machine, line: socket.socket) -> None:
                 extra_groups=[],
             )
             made.started.append({"uid": uid, "words": command})
-            for descriptor in descriptors:
-                os.close(descriptor)
-            status = child.wait()
+        for descriptor in descriptors:
+            os.close(descriptor)
+        status = child.wait() if child is not None else 1
         with contextlib.suppress(OSError):
             line.sendall(str(status if status >= 0 else 128 - status).encode())

@@ -6,6 +6,7 @@ path and is not here is refused (tests/cli/test_crossing.py finds it).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -16,16 +17,18 @@ import click
 from crmctl.cli.personal import ASK, PersonalValue
 from crmctl.errors import PermissionMissing, UsageProblem
 from crmctl.front.caller import Crossing, Front
-from crmctl.front.wire import READ, STREAM, WRITE
+from crmctl.front.wire import FOLDER, READ, STREAM, WRITE
 from crmctl.i18n import _
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crmctl.cli.invocation import Invocation
+    from crmctl.files import Lent
     from crmctl.front.service import Service
 
+    Lendings = Mapping[tuple[str, int], Lent]
+
 HERE = "here"  # the command then is the caller's own business, whatever workspace there is
+_DECIDE = {"scan": READ, "signature": READ}
 _IMPORT = {"file": STREAM, "mapping": READ, "rejects": WRITE}
 
 FILES: Mapping[str, Mapping[str, str]] = {
@@ -41,6 +44,12 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "policy validate": {"paths": HERE},
     "policy test": {"paths": HERE},
     "policy questions": {"filled_in": READ},
+    "approval show": {"save_scan": WRITE},
+    "approval approve": _DECIDE,
+    "approval reject": _DECIDE,
+    "audit export": {"out": WRITE, "bundle": FOLDER},
+    "audit verify": {"bundle": HERE, "key": HERE, "pin": HERE},
+    "audit checkpoint": {"log": HERE, "state": HERE, "add": READ},
 }
 OWN = frozenset({"init", "demo", "help"})  # commands that no service account has a part in
 NEVER: Mapping[str, frozenset[str]] = {  # for the account's own administrator, or its cron
@@ -49,19 +58,22 @@ NEVER: Mapping[str, frozenset[str]] = {  # for the account's own administrator, 
 NOTE = "crmctl.runs.refusals:note"  # resolved on use: it opens a run
 
 
+@contextlib.contextmanager
 def through(
     door: Front | Service, leaf: click.Command, call: Invocation, values: dict[str, Any]
-) -> tuple[Invocation, dict[str, Any], int | None]:
-    """Return call and values as this process is to carry them out, or the exit status when the command is done.
+) -> Iterator[tuple[Invocation, dict[str, Any], int | None]]:
+    """Yield call and values as this process is to carry them out, or the exit status when the command is done.
 
     Raises what `hand_over` and `take_in` raise.
     """
     if isinstance(door, Front):
-        return call, values, hand_over(door, leaf, call, values)
+        yield call, values, hand_over(door, leaf, call, values)
+        return
     from pathlib import Path
 
     call = replace(call, workspace=Path(door.workspace))  # as root registered it
-    return call, take_in(door, leaf, call, values), None
+    with door.carried() as lent:
+        yield call, take_in(door, lent, leaf, call, values), None
 
 
 def hand_over(front: Front, leaf: click.Command, call: Invocation, values: Mapping[str, Any]) -> int | None:
@@ -76,7 +88,7 @@ def hand_over(front: Front, leaf: click.Command, call: Invocation, values: Mappi
         use = _use(call.command, parameter)
         if use == HERE:
             return None
-        name = _file_name(parameter, use, value)
+        name = _file_name(call.command, parameter, value)
         if name is None:
             continue
         if use is None:
@@ -86,7 +98,9 @@ def hand_over(front: Front, leaf: click.Command, call: Invocation, values: Mappi
     return front.pass_on(crossings)
 
 
-def take_in(service: Service, leaf: click.Command, call: Invocation, values: dict[str, Any]) -> dict[str, Any]:
+def take_in(
+    service: Service, lent: Lendings, leaf: click.Command, call: Invocation, values: dict[str, Any]
+) -> dict[str, Any]:
     """Return the values with the caller's open files in place of names.
 
     Raises PermissionMissing, in the log, for a path that the caller names and has not opened for us, for a personal
@@ -95,28 +109,30 @@ def take_in(service: Service, leaf: click.Command, call: Invocation, values: dic
     if not service.person:
         return values
     try:
-        return _with_lent(service, leaf, call, values)
+        return _with_lent(service, lent, leaf, call, values)
     except PermissionMissing as refusal:
         module, _colon, function = NOTE.partition(":")
         getattr(import_module(module), function)(call, refusal)
         raise
 
 
-def _with_lent(service: Service, leaf: click.Command, call: Invocation, values: dict[str, Any]) -> dict[str, Any]:
+def _with_lent(
+    service: Service, lent: Lendings, leaf: click.Command, call: Invocation, values: dict[str, Any]
+) -> dict[str, Any]:
     if call.command in OWN:
         message = _("{command}: not through a service account").format(command=call.command)
         raise PermissionMissing(message, hint=_("run it for yourself, elsewhere"), code="PATH_NOT_LENT")
     changed = {name: list(value) if isinstance(value, tuple) else [value] for name, value in values.items()}
     for parameter, position, value in _given(leaf, values):
         name, use = str(parameter.name), _use(call.command, parameter)
-        if _file_name(parameter, use, value) is None:
+        if _file_name(call.command, parameter, value) is None:
             continue
-        lent: Path | str | None = service.lent.get((name, position)) if use in (READ, WRITE) else None
+        found: Lent | str | None = lent.get((name, position)) if use in (READ, WRITE, FOLDER) else None
         if use == STREAM and name == service.streamed and position == 0:
-            lent = "-"
-        if lent is None:
+            found = "-"
+        if found is None:
             raise PermissionMissing(_refused(parameter), hint=_whose(), code="PATH_NOT_LENT")
-        changed[name][position] = lent
+        changed[name][position] = found
     return {
         name: tuple(changed[name]) if isinstance(value, tuple) else changed[name][0] for name, value in values.items()
     }
@@ -138,19 +154,21 @@ def _use(command: str, parameter: click.Parameter) -> str | None:
     return FILES.get(command, {}).get(str(parameter.name))
 
 
-def _file_name(parameter: click.Parameter, use: str | None, value: Any) -> str | None:
+def _file_name(command: str, parameter: click.Parameter, value: Any) -> str | None:
     """Return the file that a value names; None where it names none. Raises UsageProblem for an open personal value."""
     if isinstance(parameter.type, PersonalValue):
         return _personal_file(parameter, str(value))
-    if not names_a_path(parameter) or (str(value) == "-" and use in (READ, STREAM)):
+    stdin = str(value) == "-" and _use(command, parameter) in (READ, STREAM)
+    if stdin or not names_a_path(command, parameter):
         return None
     return str(value)
 
 
-def names_a_path(parameter: click.Parameter) -> bool:
-    """Say whether a parameter names a file or folder: by its type, or because it is listed above for some command."""
-    listed = any(parameter.name in uses for uses in FILES.values()) and isinstance(parameter, click.Argument)
-    return isinstance(parameter.type, click.Path | click.File) or listed
+def names_a_path(command: str, parameter: click.Parameter) -> bool:
+    """Say whether a parameter names a file or folder: by its type, by the list above, or as arguments so called do."""
+    listed = parameter.name in FILES.get(command, {})
+    called = isinstance(parameter, click.Argument) and any(parameter.name in uses for uses in FILES.values())
+    return listed or called or isinstance(parameter.type, click.Path | click.File)
 
 
 def _personal_file(parameter: click.Parameter, value: str) -> str | None:

@@ -14,6 +14,7 @@ A returned int is the exit status; failures are raised (crmctl.errors).
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import sys
@@ -65,14 +66,15 @@ class Leaf(OwnHelp):
         values = dict(ctx.params)
         door = ctx.meta.get(DOOR)
         work_for(Behalf(given(ctx).get("job") or "", door is not None and door.service))
-        if door is not None:
-            from crmctl.cli.crossing import through
-
-            call, values, status = through(door, self, call, values)
-            if status is not None:
-                return status
         assert self.callback is not None
-        with guarded():
+        with contextlib.ExitStack() as stack:
+            if door is not None:
+                from crmctl.cli.crossing import through
+
+                call, values, status = stack.enter_context(through(door, self, call, values))
+                if status is not None:
+                    return status
+            stack.enter_context(guarded())
             values = resolve_personal(call, self, values)
             return int(ctx.invoke(self.callback, call, **values) or 0)
 

@@ -6,6 +6,7 @@ without values.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import traceback
@@ -27,7 +28,10 @@ def write_report(error: BaseException, arguments: Sequence[str], workspace: str)
 
     name = f"crmctl-report-{now():%Y%m%dT%H%M%S}-{os.getpid()}.txt"
     text = report_text(error, arguments).encode("utf-8", "backslashreplace")
-    folders = [Path(workspace, "reports")] if workspace and Path(workspace, "crmctl.yaml").is_file() else []
+    folders = []
+    with contextlib.suppress(PermissionError):  # a workspace of somebody else's
+        if workspace and Path(workspace, "crmctl.yaml").is_file():
+            folders.append(Path(workspace, "reports"))
     for folder in [*folders, Path(tempfile.gettempdir())]:
         path = folder / name
         try:

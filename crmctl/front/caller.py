@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -19,10 +20,12 @@ from types import FrameType
 from typing import Any, ClassVar
 
 from crmctl import files
-from crmctl.errors import PermissionMissing, Refused
-from crmctl.front import BEHIND_FRONT, wire
+from crmctl.errors import PermissionMissing
+from crmctl.front import BEHIND_FRONT, folder, wire
 from crmctl.front.registry import Entry
 from crmctl.i18n import _
+
+_LOOK = 0.2  # seconds between looks whether the other side has ended without hanging up
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +73,13 @@ class Front:
 def _opened(crossing: Crossing, number: int, numbers: list[int], heard: set[int]) -> Iterator[None]:
     """Open a file as the caller; when the block ends, one that was written gets its name, any other none."""
     path = Path(crossing.name)
-    if crossing.use != wire.WRITE:
+    if crossing.use not in (wire.WRITE, wire.FOLDER):
         with files.open_input(path) as source:
             numbers.append(source.fileno())
             yield
         return
-    if path.is_symlink() or path.exists():
-        raise Refused(
-            _("{path}: exists already").format(path=path),
-            hint=_("choose another name or remove it first"),
-            code="FILE_EXISTS",
-        )
-    with contextlib.suppress(_NotWritten), files.atomic_output(path) as target:
+    output = folder.unpacked(path) if crossing.use == wire.FOLDER else files.atomic_output(path)
+    with contextlib.suppress(_NotWritten), output as target:
         numbers.append(target.fileno())
         yield
         if number not in heard:
@@ -98,7 +96,7 @@ def _spoken(front: Front, crossings: Sequence[Crossing], numbers: Sequence[int],
         with _signals_go_on(ours):
             with contextlib.suppress(OSError):  # the other side is gone; its exit status says why
                 wire.send(ours, _message(front, crossings), numbers)
-            greeted = _listened(ours, heard)
+            greeted = _listened(ours, child, heard)
             status = child.wait()
     if not greeted:
         raise PermissionMissing(
@@ -132,12 +130,19 @@ def _message(front: Front, crossings: Sequence[Crossing]) -> dict[str, Any]:
     }
 
 
-def _listened(ours: socket.socket, heard: set[int]) -> bool:
-    """Note which files are whole until the other side hangs up; say whether it has spoken at all."""
+def _listened(ours: socket.socket, child: subprocess.Popen[bytes], heard: set[int]) -> bool:
+    """Note which files are whole until the other side hangs up or ends; say whether it has spoken at all."""
     said = b""
     with contextlib.suppress(OSError):
-        while piece := ours.recv(4096):
-            said += piece
+        while True:
+            ended = child.poll() is not None  # then what it said is there already, whoever still holds the line
+            if select.select([ours], [], [], 0 if ended else _LOOK)[0]:
+                piece = ours.recv(4096)
+                said += piece
+                if not piece:
+                    break
+            elif ended:
+                break
     for line in said.split(b"\n"):
         word, _space, number = line.partition(b" ")
         if word == b"written" and number.isdigit():

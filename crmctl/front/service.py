@@ -11,22 +11,25 @@ import contextlib
 import fcntl
 import os
 import pwd
+import shutil
 import signal
 import socket
 import stat
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 from crmctl import files
 from crmctl.errors import InvalidInput, PermissionMissing
 from crmctl.files import Lent
-from crmctl.front import BEHIND_FRONT, registry, wire
+from crmctl.front import BEHIND_FRONT, folder, registry, wire
 from crmctl.front.registry import Entry
 from crmctl.i18n import _
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+Carried = tuple[dict[str, Any], int, Callable[[], object]]  # a folder's item, where it goes, whom to tell
 _FROM_SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER")
 
 
@@ -43,6 +46,29 @@ class Service:
     lent: Mapping[tuple[str, int], Lent] = field(default_factory=dict)
     service: ClassVar[bool] = True
     streamed: str = ""  # the parameter whose file has become standard input
+    folders: tuple[Carried, ...] = ()
+
+    @contextlib.contextmanager
+    def carried(self) -> Iterator[Mapping[tuple[str, int], Lent]]:
+        """Yield what the caller lent us, with folders of our own for those it wants; written ones go to the caller."""
+        if not self.folders:
+            yield self.lent
+            return
+        room = folder.make_room(Path(self.workspace, "spool"))
+        try:
+            made = {
+                (item["parameter"], item["position"]): files.shown_as(room / str(number), item["name"])
+                for number, (item, _descriptor, _tell) in enumerate(self.folders)
+            }
+            yield {**self.lent, **made}
+            for item, descriptor, tell in self.folders:
+                place = made[item["parameter"], item["position"]]
+                if place.is_dir():
+                    with os.fdopen(os.dup(descriptor), "wb") as stream:
+                        folder.pack(place, stream)
+                    tell()
+        finally:
+            shutil.rmtree(room, ignore_errors=True)
 
 
 def enter(mine: Sequence[Entry], arguments: Sequence[str], named: str) -> Service:
@@ -50,6 +76,8 @@ def enter(mine: Sequence[Entry], arguments: Sequence[str], named: str) -> Servic
 
     Raises PermissionMissing for another workspace or account, or a caller whom sudo does not name.
     """
+    if not mine:
+        raise _not_ours(mine)
     if list(arguments) == [BEHIND_FRONT]:
         return _from_front(mine)
     entry = registry.find(mine, named)
@@ -77,6 +105,7 @@ def _from_front(mine: Sequence[Entry]) -> Service:
     wire.tell(line, wire.HELLO)
     _cleaned(environment)
     lent: dict[tuple[str, int], Lent] = {}
+    folders: list[Carried] = []
     streamed = ""
     for number, (item, descriptor) in enumerate(zip(named, descriptors[1:], strict=True), start=1):
         _usable(descriptor, item["use"])
@@ -84,11 +113,14 @@ def _from_front(mine: Sequence[Entry]) -> Service:
             streamed = item["parameter"]
             os.dup2(descriptor, 0)
             continue
+        if item["use"] == wire.FOLDER:
+            folders.append((item, descriptor, _teller(line, number)))
+            continue
         lent[item["parameter"], item["position"]] = files.lend(descriptor, item["name"], _teller(line, number))
     if not streamed:
         _take_standard_input(descriptors[0])
     _watch(line)
-    return Service(entry.workspace, arguments, True, lent, streamed)
+    return Service(entry.workspace, arguments, True, lent, streamed, tuple(folders))
 
 
 def _line() -> socket.socket:
@@ -138,7 +170,7 @@ def _well_named(item: object) -> bool:
         isinstance(item, dict)
         and set(item) == {"parameter", "position", "name", "use"}
         and all(isinstance(item[key], str) for key in ("parameter", "name"))
-        and item["use"] in (wire.READ, wire.WRITE, wire.STREAM)
+        and item["use"] in wire.USES
         and type(item["position"]) is int
         and "\0" not in item["name"]
     )
@@ -146,7 +178,7 @@ def _well_named(item: object) -> bool:
 
 def _usable(descriptor: int, use: str) -> None:
     """Raise InvalidInput for a file that is none, which could keep us waiting, or is open the wrong way."""
-    wanted = os.O_WRONLY if use == wire.WRITE else os.O_RDONLY
+    wanted = os.O_WRONLY if use in (wire.WRITE, wire.FOLDER) else os.O_RDONLY
     way = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
     if not stat.S_ISREG(os.fstat(descriptor).st_mode) or way not in (wanted, os.O_RDWR):
         raise _garbled()
@@ -174,7 +206,7 @@ def _take_standard_input(descriptor: int) -> None:
     os.dup2(source, 0)
 
 
-def _teller(line: socket.socket, number: int) -> Any:
+def _teller(line: socket.socket, number: int) -> Callable[[], object]:
     return lambda: wire.tell(line, wire.written(number))
 
 

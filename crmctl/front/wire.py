@@ -17,6 +17,8 @@ from typing import Any
 
 VERSION = 1
 READ, WRITE, STREAM = "read", "write", "stream"  # what a file is for; the streamed one becomes standard input
+FOLDER = "folder"  # to be written, and carried in one file
+USES = (READ, WRITE, STREAM, FOLDER)
 PASSED_ON = ("LANG", "LC_ALL", "LC_MESSAGES", "LANGUAGE", "CRMCTL_LANG", "NO_COLOR", "TERM", "COLUMNS")  # variables
 HELLO = b"hello\n"
 _LENGTH = struct.Struct(">I")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -43,7 +44,7 @@ def requested(file: str, given: Mapping[str, Any], type_code: str | None = None)
 
     Raises InvalidInput for a bad mapping file.
     """
-    if given["rejects"] is not None and given["rejects"].exists():
+    if given["rejects"] is not None and os.path.lexists(given["rejects"]):
         raise Refused(_("{path}: exists already").format(path=given["rejects"]), code="FILE_EXISTS")
     options = SourceOptions(
         encoding=given["encoding"],

@@ -16,5 +16,5 @@ def machine() -> Iterator[accounts.Machine]:
     try:
         with accounts.machine() as made:
             yield made
-    except LookupError as problem:
+    except accounts.Unavailable as problem:
         pytest.skip(str(problem))
