@@ -55,6 +55,7 @@ CODES: Mapping[str, str] = {
     "P308": N_("a policy that must exist is missing"),
     "P401": N_("exception has expired"),
     "P402": N_("exception expires soon"),
+    "P403": N_("doubtful setting"),
 }
 
 

@@ -25,6 +25,7 @@ def findings(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
     yield from _ranks(settings.tiers)
     yield from _origins(settings)
     yield from _months(settings, look)
+    yield from _circles(settings)
     if settings.model == "score":
         yield from _scores(settings, look)
     else:
@@ -58,6 +59,22 @@ def _months(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
         yield Finding(("downgrade_after",), message, hint)
 
 
+def _circles(settings: TiersSettings) -> Iterator[Finding]:
+    """Yield conditions that ask for the tier: what they decide is what they rest on, and a second run may differ."""
+    places: list[tuple[Path, Condition | None]] = [
+        *((("tiers", position, "when"), tier.when) for position, tier in enumerate(settings.tiers)),
+        *(
+            (("score", place, "bands", position, "when"), band.when)
+            for place, measure in enumerate(settings.score)
+            for position, band in enumerate(measure.bands)
+        ),
+    ]
+    for at, condition in places:
+        if condition is not None and any(left.metric.name == "tier" for left in condition.lefts()):
+            message = _("a tier that depends on the tier: a second run may grade otherwise than the first")
+            yield Finding(at, message, _("compare figures; for one customer there is: crmctl tier override"), "P403")
+
+
 def _thresholds(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
     if settings.score:
         yield Finding(("score",), _("the threshold model has no score"), _("say model: score, or remove it"))
@@ -81,7 +98,7 @@ def _covered(conditions: Sequence[Condition | None], settings: TiersSettings, lo
     found = analyse(rules, look.known)
     if not found.complete:
         message = _("the conditions are too many to check for gaps: {points} cases").format(points=found.points)
-        yield Finding(("tiers",), message, _("use fewer metrics in one policy"), "P401")
+        yield Finding(("tiers",), message, _("use fewer metrics in one policy"), "P403")
     for lost in found.unreachable:
         code = settings.tiers[lost.rule].code
         before = ", ".join(settings.tiers[earlier].code for earlier in lost.behind)

@@ -191,3 +191,22 @@ def test_gaps_and_tiers_that_are_never_reached(whens: list[Any], said: list[str]
     found = findings(*tiers)
     assert len(found) == len(said)
     assert all(message.startswith(begin) for message, begin in zip(found, said, strict=True)), found
+
+
+@pytest.mark.parametrize(
+    "tiers",
+    [
+        [{**tier("a", 1), "when": {"tier": {"in": ["a", "b"]}}}, tier("b", 2)],
+        [{**tier("a", 1), "when": {"all": [RICH, {"not": {"tier": {"eq": "b"}}}]}}, tier("b", 2)],
+    ],
+)
+def test_a_tier_that_depends_on_the_tier_is_doubtful(tiers: list[dict[str, Any]]) -> None:
+    (found,) = TiersSettings.model_validate({"tiers": tiers}).lint(Known({}, {}))
+    assert (found.code, found.at) == ("P403", ("tiers", 0, "when"))
+
+
+def test_points_for_the_tier_are_doubtful() -> None:
+    score = [MEASURE, {**measure(1, (RICH, 5), ({"tier": {"eq": "a"}}, 10)), "code": "n"}]
+    settings = TiersSettings.model_validate({"model": "score", "score": score, "tiers": list(SOUND)})
+    (found,) = settings.lint(Known({}, {}))
+    assert (found.code, found.at) == ("P403", ("score", 1, "bands", 1, "when"))
