@@ -5,7 +5,7 @@ A machine's decision is no edit by a person: `derived_version` goes up, `version
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -157,28 +157,39 @@ class _Basis:
         self.grading = grading
         self.names = tuple(left.text for left in grading.compared())
         self.rules = {rule.rank: f"tiers[{rule.position}]" for rule in grading.rules}
-        self.wholes: dict[tuple[int | None, str | None], str] = {}
+        self.ranks = grading.ranks()
+        self.wholes: dict[tuple[int | None, str | None, str], str] = {}
 
     def of(self, move: Move) -> tuple[str, str, str, str]:
         """Return cause, rule, inputs as JSON, and the whole as JSON."""
         figures = {name: value for name, value in zip(self.names, move.values, strict=True) if value is not None}
         inputs = dumps(figures, option=_SORTED).decode()
-        whole = self.wholes.get((move.rank, move.held))
+        cause = cause_of(move, self.grading.months, self.ranks)
+        whole = self.wholes.get((move.rank, move.held, cause))
         if whole is None:
-            whole = self.wholes[move.rank, move.held] = self._whole(move)
-        return _cause(move), self.rules.get(move.rank or 0, ""), inputs, whole.replace('"figures"', inputs, 1)
+            whole = self.wholes[move.rank, move.held, cause] = self._whole(move, cause)
+        return cause, self.rules.get(move.rank or 0, ""), inputs, whole.replace('"figures"', inputs, 1)
 
-    def _whole(self, move: Move) -> str:
+    def _whole(self, move: Move, cause: str) -> str:
         policy = self.grading.policy
         rest: dict[str, Any] = {"policy": policy.name, "rule": self.rules.get(move.rank or 0, "")}
         if move.held:
             rest["override"] = move.held
-        whole = {"cause": _cause(move), "inputs": "figures", "version": policy.version, **rest}
+        whole = {"cause": cause, "inputs": "figures", "version": policy.version, **rest}
         return dumps(whole, option=_SORTED).decode()
 
 
-def _cause(move: Move) -> str:
-    return "override" if move.held else "rule"
+def cause_of(move: Move, months: int, ranks: Mapping[str, int]) -> str:
+    """Return why a tier changes: an override, the rules, or (`grace`) the rules after a wait; `decide` says the same.
+
+    `months` are those a downgrade waits, `ranks` the policy's tiers.
+    """
+    if move.held:
+        return "override"
+    if move.since_on is None or not months:
+        return "rule"
+    here = ranks.get(move.before or "")
+    return "grace" if here is not None and ranks[move.after or ""] > here else "rule"
 
 
 def chunks(found: Iterator[Move], size: int = CHUNK) -> Iterator[list[Move]]:

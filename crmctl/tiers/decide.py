@@ -49,11 +49,12 @@ class Graded:
 class Settled:
     """What becomes of the tier: `tier` from now on (None: no tier, nothing is decided), and because of what.
 
-    `since` is the first day of a downgrade that waits; None when none does.
+    `since` is the first day of a downgrade that waits; None when none does. A downgrade that has waited its months is
+    because of `grace`.
     """
 
     tier: str | None
-    cause: Literal["rule", "override", "waiting", "undecided"]
+    cause: Literal["rule", "override", "grace", "waiting", "undecided"]
     since: date | None = None
 
 
@@ -114,7 +115,7 @@ def settled(
         return Settled(final, cause)
     begun = since or day
     if begun <= months_before(day, grading.months):
-        return Settled(final, cause)
+        return Settled(final, "grace" if cause == "rule" else cause)
     return Settled(current, "waiting", begun)
 
 

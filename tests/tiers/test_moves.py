@@ -18,6 +18,7 @@ from crmctl.policy.metrics import Left, Value
 from crmctl.policy.scopes import Ruling, area, units_below
 from crmctl.store.engine import write
 from crmctl.tiers import survey as surveys
+from crmctl.tiers.applying import cause_of
 from crmctl.tiers.decide import Held, graded, settled
 from crmctl.tiers.grading import Grading
 from crmctl.tiers.moves import CHANGE, CLEAR, UNDECIDED, WAIT, Part
@@ -82,12 +83,15 @@ def _move(world: World, grading: Grading, one: Someone) -> Move | None:
         action = CLEAR
     if action is None:
         return None
-    if outcome.cause in ("rule", "override"):
+    if outcome.cause in ("rule", "override", "grace"):
         assert outcome.tier == final
-    return Move(
+    move = Move(
         one.number, action, one.tier, final or one.tier, said.rule.rank if said.rule else None, made_by,
         one.since.isoformat() if one.since else None, tuple(said.facts[left] for left in grading.compared()),
     )  # fmt: skip
+    if action == CHANGE:
+        assert cause_of(move, grading.months, grading.ranks()) == outcome.cause
+    return move
 
 
 def _final(ranks: Mapping[str, int], wanted: str | None, held: Held | None) -> tuple[str | None, str | None]:
