@@ -55,7 +55,7 @@ def plan() -> None:
         sa.Column("kind", sa.Text(), nullable=False, comment="the act it plans: tier.regrade, …"),
         sa.Column("run_id", sa.BigInteger(), nullable=False, comment="the run that made it"),
         sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False, comment="open, applying, applied"),
+        sa.Column("state", sa.Text(), nullable=False, comment="open, applying, applied; reported, replaced"),
         sa.Column("hash", sa.Text(), nullable=False),
         sa.Column("policy_hash", sa.Text(), nullable=False),
         sa.Column("as_of", TIME, nullable=False),

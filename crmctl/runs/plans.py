@@ -3,6 +3,9 @@
 A plan carries the hash of its items and of the policies it was made under. It is applied once, before it expires, and
 only while every item is still what it was. What a killed run had applied is behind the plan's cursor; applying it
 again goes on from there.
+
+What policies in mode report find is kept in the same form, in state `reported`: to be read, never to be applied. Of
+each kind the findings of the last run stand, so that there is one a customer at most.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from crmctl.errors import PlanStale, Refused
 from crmctl.i18n import _
@@ -23,6 +27,8 @@ from crmctl.runs.tables import plan, plan_item
 from crmctl.store import bulk, counters, engine
 
 OPEN, APPLYING, APPLIED = "open", "applying", "applied"
+REPORTED, REPLACED = "reported", "replaced"  # findings; findings of an earlier run, whose items are gone
+_BATCH = 10_000
 _COLUMNS = ("customer_id", "plan_id", "action", "before", "after", "detail")
 
 
@@ -42,6 +48,7 @@ class Plan:
 
     plan_id: int
     kind: str
+    run_id: int
     person: str
     state: str
     hash: str
@@ -59,6 +66,21 @@ def save(run: Run, kind: str, items: Iterable[Item], summary: Mapping[str, Any],
 
     Returns its number.
     """
+    with engine.write(run.engine) as conn:
+        return put(conn, run, kind, items, summary, expires_at=run.at + valid)
+
+
+def put(
+    conn: Connection,
+    run: Run,
+    kind: str,
+    items: Iterable[Item],
+    summary: Mapping[str, Any],
+    *,
+    expires_at: datetime,
+    state: str = OPEN,
+) -> int:
+    """Save a plan in the caller's transaction, whose connection `items` may read; return its number."""
     digest, count = sha256(), 0
 
     def rows(number: int) -> Iterator[tuple[Any, ...]]:
@@ -69,26 +91,27 @@ def save(run: Run, kind: str, items: Iterable[Item], summary: Mapping[str, Any],
             count += 1
             yield (item.customer_id, number, item.action, item.before, item.after, detail)
 
-    with engine.write(run.engine) as conn:
-        number = counters.take(conn, "plan", 1)
-        bulk.insert_rows(conn, plan_item, _COLUMNS, rows(number))
-        conn.execute(
-            insert(plan).values(
-                plan_id=number,
-                kind=kind,
-                run_id=run.run_id,
-                person=run.actor.person,
-                state=OPEN,
-                hash=digest.hexdigest(),
-                policy_hash=run.policies.hash,
-                as_of=run.as_of,
-                created_at=run.at,
-                expires_at=run.at + valid,
-                items=count,
-                summary=orjson.dumps(dict(summary), option=orjson.OPT_SORT_KEYS).decode(),
-                cursor=0,
-            )
+    number = counters.take(conn, "plan", 1)
+    found = rows(number)
+    while batch := list(islice(found, _BATCH)):  # while a COPY is open, PostgreSQL reads nothing
+        bulk.insert_rows(conn, plan_item, _COLUMNS, batch)
+    conn.execute(
+        insert(plan).values(
+            plan_id=number,
+            kind=kind,
+            run_id=run.run_id,
+            person=run.actor.person,
+            state=state,
+            hash=digest.hexdigest(),
+            policy_hash=run.policies.hash,
+            as_of=run.as_of,
+            created_at=run.at,
+            expires_at=expires_at,
+            items=count,
+            summary=orjson.dumps(dict(summary), option=orjson.OPT_SORT_KEYS).decode(),
+            cursor=0,
         )
+    )
     return number
 
 
@@ -107,9 +130,20 @@ def find(conn: Connection, number: int, kind: str) -> Plan:
 
 
 def usable(conn: Connection, found: Plan, policy_hash: str, at: datetime) -> None:
-    """Raise PlanStale for a plan that is applied, expired, of other policies, or not what was saved."""
+    """Raise PlanStale for a plan that is applied, expired, of other policies, or not what was saved.
+
+    Raises Refused for findings of policies in mode report.
+    """
     number = found.plan_id
     hint = _("make a new plan")
+    if found.state in (REPORTED, REPLACED):
+        raise Refused(
+            _("plan {plan}: holds what policies in mode report found; it is to be read, not applied").format(
+                plan=number
+            ),
+            hint=_("say mode: enforce in the policy, then make a new plan"),
+            code="PLAN_REPORTED",
+        )
     if found.state == APPLIED:
         raise PlanStale(_("plan {plan}: is applied already").format(plan=number), hint=hint, code="PLAN_APPLIED")
     if at > found.expires_at:
@@ -152,3 +186,41 @@ def close(conn: Connection, number: int, run_id: int | None) -> None:
     """Note in the caller's transaction that a plan is applied; its items, which the log has now, are dropped."""
     conn.execute(update(plan).where(plan.c.plan_id == number).values(state=APPLIED, applied_run_id=run_id))
     conn.execute(delete(plan_item).where(plan_item.c.plan_id == number))
+
+
+def replace_reported(conn: Connection, kind: str, customers: Sequence[int] = ()) -> None:
+    """Drop in the caller's transaction what was reported of these customers; with none named, of everybody."""
+    columns = plan.c
+    held = select(columns.plan_id).where(columns.kind == kind, columns.state == REPORTED)
+    numbers = list(conn.execute(held).scalars())
+    if not numbers:
+        return
+    former = plan_item.c.plan_id.in_(numbers)
+    if customers:
+        conn.execute(delete(plan_item).where(former, plan_item.c.customer_id.in_(customers)))
+        return
+    conn.execute(delete(plan_item).where(former))
+    conn.execute(update(plan).where(columns.plan_id.in_(numbers)).values(state=REPLACED))
+
+
+def reported(
+    conn: Connection, kind: str, limit: int, after: int = 0, of: Select[Any] | None = None
+) -> list[tuple[int, datetime, Item]]:
+    """Return what is reported: number of the plan, when it was found, and the finding; by customer, from after one.
+
+    `of` selects the customers to tell of; without it all.
+    """
+    columns = plan_item.c
+    query = (
+        select(
+            plan.c.plan_id, plan.c.created_at, columns.customer_id, columns.action, columns.before, columns.after,
+            columns.detail,
+        )
+        .join_from(plan_item, plan, plan.c.plan_id == columns.plan_id)
+        .where(plan.c.kind == kind, plan.c.state == REPORTED, columns.customer_id > after)
+        .order_by(columns.customer_id)
+        .limit(limit)
+    )  # fmt: skip
+    if of is not None:
+        query = query.where(columns.customer_id.in_(of))
+    return [(row[0], row[1], Item(*row[2:6], orjson.loads(row[6]))) for row in conn.execute(query)]

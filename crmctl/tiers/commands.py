@@ -44,12 +44,12 @@ def regrade_command(call: Invocation, customers: tuple[str, ...], max_changes: i
     """
     from crmctl.customers import showing
     from crmctl.runs import run as runs
-    from crmctl.tiers import beyond, planning, regrade, telling
+    from crmctl.tiers import beyond, planning, regrade
 
     _no_two(call, given, customers)
     with runs.open_run(call, "tier regrade", "tier.regrade", lock="tiers") as run:
         numbers = tuple(showing.parse_number(number) for number in customers)
-        request = regrade.Request(numbers, max_changes, telling.decimals_of(run.policies))
+        request = regrade.Request(numbers, max_changes)
         plan = approval = None
         with call.progress(_("grading")) as progress:
             if given["plan"]:
@@ -96,18 +96,19 @@ def _emit(
     for_people = call.output == "table"
     words = telling.words_of(policies) if for_people else None
     if call.output in ("table", "json"):
-        listed = [(tally.scoped.grading, move) for tally, move in outcome.moves[:limit]]
+        listed = [(tally.scoped, move) for tally, move in outcome.moves[:limit]]
     else:
-        listed = [(tally.scoped.grading, move) for tally, move in outcome.moves]
+        listed = [(tally.scoped, move) for tally, move in outcome.moves]
         if not outcome.complete and outcome.dry_run:
-            listed = ((scoped.grading, move) for scoped, move in regrade.all_moves(run, request))  # type: ignore[assignment]
-    rows = (telling.move_row(grading, move, words) for grading, move in listed)
+            listed = regrade.all_moves(run, request)  # type: ignore[assignment]
+    rows = (telling.move_row(scoped, move, words) for scoped, move in listed)
     moves = Table(telling.move_columns(policies), rows if not for_people else list(rows), "moves")
     document = {
         "run_id": outcome.run_id,
         "dry_run": outcome.dry_run,
         "plan": plan,
         "approval": approval,
+        "findings": outcome.findings,
         **outcome.counts,
         "missed": outcome.missed,
         "matrix": outcome.matrix,
@@ -122,6 +123,8 @@ def _emit(
         parts.append(telling.matrix_table(policies, outcome.matrix))
     if outcome.reported:
         parts += [_("Policies in report mode would change:"), telling.matrix_table(policies, outcome.reported)]
+    if outcome.findings is not None:
+        parts.append(_("What they found is kept; see: crmctl tier findings"))
     if listed:
         parts.append(moves)
     more = outcome.counts["changed"] + outcome.counts["reported"] - len(list(listed))
@@ -175,12 +178,12 @@ def override_command(call: Invocation, number: str, max_changes: int | None, **g
     """
     from crmctl.customers import showing
     from crmctl.runs import run as runs
-    from crmctl.tiers import overriding, regrade, telling
+    from crmctl.tiers import overriding, regrade
 
     with runs.open_run(call, "tier override", "tier.override", lock="tiers") as run:
         wanted = showing.parse_number(number)
         wish = overriding.wish(run, wanted, given)
-        request = regrade.Request((wanted,), max_changes, telling.decimals_of(run.policies))
+        request = regrade.Request((wanted,), max_changes)
         outcome = overriding.override(run, wish, request)
         _emit(call, run, request, outcome, 1)
     return None
@@ -257,6 +260,25 @@ def history_command(call: Invocation, number: str, limit: int) -> int | None:
     return None
 
 
+@command(example="crmctl tier findings", exits=READING_EXITS)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help=N_("How many to show."))
+@click.option("--after", default="", metavar="NUMBER", help=N_("Continue after this customer."))
+def findings_command(call: Invocation, limit: int, after: str) -> int | None:
+    """List what tiers policies in mode report found in the last re-grade: what they would do, and why.
+
+    Nothing of it was done. A re-grade of everybody replaces the list.
+    """
+    from crmctl.customers import showing
+    from crmctl.runs import run as runs
+    from crmctl.tiers import listing
+
+    with runs.open_run(call, "tier findings", "tier.findings") as run:
+        columns, rows = listing.reported(run, limit, showing.parse_number(after) if after else 0)
+        run = runs.record_reading(run, n=len(rows))
+        call.emit({"run_id": run.run_id}, Table(columns, rows, "findings"))
+    return None
+
+
 @command(example="crmctl tier summary", exits=READING_EXITS)
 def summary_command(call: Invocation) -> int | None:
     """Say how many customers each tier has."""
@@ -268,8 +290,7 @@ def summary_command(call: Invocation) -> int | None:
         with engine.read(run.engine) as conn:
             counts = records.summary(conn)
         run = runs.record_reading(run, n=sum(counts.values()))
-        settings: Any = run.policies.settings("tiers")
-        codes = [*(tier.code for tier in settings.tiers), "none"]
+        codes = [*telling.codes_by_rank(run.policies), "none"]
         ordered = {code: counts.get(code, 0) for code in dict.fromkeys([*codes, *counts])}
         columns = (
             Column(

@@ -9,9 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from crmctl.customers import scope
 from crmctl.customers.tables import customer
-from crmctl.errors import Refused
-from crmctl.i18n import _
 from crmctl.policy.evaluate import Near, near
 from crmctl.policy.metrics import Left, Value, by_source, source_at
 from crmctl.policy.scopes import Ruling
@@ -47,19 +46,17 @@ class Explanation:
         return [(rule.tier, near(trace)) for rule, trace in self.graded.traces if trace is not None and rule.rank < own]
 
 
-def explain(run: Run, number: int, decimals: int) -> Explanation:
-    """Return why customer `number` has the tier it has, at the run's time. Raises Refused when there is none."""
-    base = basis_of(run, Request(customers=(number,), decimals=decimals))
+def explain(run: Run, number: int) -> Explanation:
+    """Return why customer `number` has the tier it has, at the run's time.
+
+    Raises Refused when there is none, or none of whom the person may know.
+    """
+    scope.require(run, (number,))
+    base = basis_of(run, Request(customers=(number,)))
     day = base.at.date()
     with engine.read(run.engine) as conn:
-        row = conn.execute(select(customer.c.tier).where(customer.c.customer_id == number)).first()
-        if row is None:
-            raise Refused(
-                _("there is no customer {number}").format(number=f"C-{number:06d}"),
-                hint=_("see: crmctl customer list"),
-                code="CUSTOMER_UNKNOWN",
-            )
-        tier = row.tier if run.as_of == run.at else _tier_then(conn, number, base.at)
+        now = conn.execute(select(customer.c.tier).where(customer.c.customer_id == number)).scalar_one_or_none()
+        tier = now if run.as_of == run.at else _tier_then(conn, number, base.at)
         override = overrides.in_force(conn, number, base.at)
         since = _since(conn, number)
         place, excepted = place_of(conn, base, number)

@@ -16,7 +16,7 @@ def explained(run: Run, number: str, *, for_people: bool) -> tuple[int, dict[str
     The reason of an override is opened for people, who read it; programs get what the log may hold, too.
     """
     wanted = showing.parse_number(number)
-    found = explain(run, wanted, telling.decimals_of(run.policies))
+    found = explain(run, wanted)
     document = telling.explanation_document(run.policies, found)
     if not for_people:
         return wanted, document, []

@@ -1,17 +1,23 @@
-"""`tier list`: the tiers of the policy in force, with their conditions and standards in words (TIER-05)."""
+"""`tier list`: the tiers of the policy in force, with their conditions and standards in words (TIER-05).
+
+`tier findings`: what policies in mode report would do, in words.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from crmctl import clock
 from crmctl.cli.render import Column
+from crmctl.customers import showing
 from crmctl.errors import ValueUndecided
 from crmctl.i18n import N_, _
 from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.scopes import in_force
 from crmctl.runs.run import Run, today
-from crmctl.tiers import telling
-from crmctl.tiers.grading import Grading, grading
+from crmctl.store import engine
+from crmctl.tiers import findings, telling
+from crmctl.tiers.grading import Grading, decimals_of, grading
 from crmctl.tiers.policy import Contact, Tier, TiersSettings
 
 PERIODS = {
@@ -55,7 +61,7 @@ def _rows(policies: PolicySet, policy: Policy) -> list[tuple[Any, ...]]:
     ready: Grading | None = None
     undecided = ""
     try:
-        ready = grading(policies, policy, telling.decimals_of(policies))
+        ready = grading(policies, policy, decimals_of(policies))
     except ValueUndecided as error:
         undecided = error.message
     return [
@@ -85,3 +91,33 @@ def contact_text(contact: Contact) -> str:
     told = _(PERIODS[contact.every]).format(times=contact.times)
     ways = ", ".join(_(WAYS[way]) for way in contact.ways)
     return f"{told}, {ways}" if ways else told
+
+
+def reported(run: Run, limit: int, after: int) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
+    """Return the columns and rows of what policies in mode report found, by customer number, from after one on."""
+    policies = run.policies
+    with engine.read(run.engine) as conn:
+        found = findings.listed(conn, run, limit, after)
+    columns = (
+        Column("customer", N_("Customer"), show=showing.number_text),
+        Column("finding", N_("Finding")),
+        Column("action", detail=True),
+        Column("from", detail=True),
+        Column("to", detail=True),
+        Column("policy", N_("Policy")),
+        Column("version", N_("Version")),
+        Column("rule", N_("Rule")),
+        Column("override", N_("Override"), show=lambda value: _(telling.KINDS[value])),
+        Column("inputs", N_("Figures"), show=lambda value: telling.figures_text(policies, value)),
+        Column("found_at", N_("Found at")),
+        Column("plan", detail=True),
+    )
+    rows = [
+        (
+            each.customer_id, telling.finding_text(policies, each.action, each.before, each.after), each.action,
+            each.before, each.after, each.policy, each.version, each.rule, each.override, each.inputs,
+            clock.local(each.found_at, run.zone), each.plan_id,
+        )
+        for each in found
+    ]  # fmt: skip
+    return columns, rows

@@ -11,10 +11,11 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
 from crmctl import clock
 from crmctl.audit import entries
+from crmctl.audit.tables import change
 from crmctl.customers.tables import customer
 from crmctl.errors import LimitExceeded, PlanStale, UsageProblem
 from crmctl.i18n import _
@@ -24,16 +25,17 @@ from crmctl.runs.plans import Item, Plan
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
 from crmctl.store import engine
-from crmctl.tiers import beyond, regrade
+from crmctl.tiers import beyond, regrade, waits
 from crmctl.tiers.applying import CHUNK, Applied, apply
 from crmctl.tiers.beyond import Leave
+from crmctl.tiers.findings import KIND
 from crmctl.tiers.grading import Grading
 from crmctl.tiers.moves import CHANGE
 from crmctl.tiers.policy import TiersSettings
+from crmctl.tiers.protected import OVERRIDE
 from crmctl.tiers.regrade import Outcome, Request, Tell
 from crmctl.tiers.survey import Basis, Move
-
-KIND = "tier.regrade"
+from crmctl.tiers.tables import tier_change, tier_override
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Outcome:
     base = regrade.basis_of(run, request)
     leave = _within_limits(run, request, base, found)
     if run.dry_run:
-        return _outcome(run, found, Applied())
+        return _outcome(run, found)
     run = runs.begin(run)
     with runs.recorded_failure(run):
         applied = Applied()
@@ -107,9 +109,10 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Outcome:
         outcome = _outcome(run, found, applied)
         with engine.write(run.engine) as conn:
             plans.close(conn, number, run.run_id)
-            runs.finish(conn, run, "done", 0, outcome.counts)
+            counts = {**outcome.counts, "waits_ended": waits.end_idle(conn, base)}
+            runs.finish(conn, run, "done", 0, counts)
             about = {"obj": f"plan:{number}", "approval": leave.approval}
-            entries.append(conn, run.entry("done", at=clock.now(), counts=outcome.counts, **about))
+            entries.append(conn, run.entry("done", at=clock.now(), counts=counts, **about))
     return outcome
 
 
@@ -157,9 +160,12 @@ def _move(item: Item) -> Move:
 
 
 def _unmoved(conn: Connection, found: Plan) -> None:
-    """Raise PlanStale when a customer's tier is no longer what the plan saw."""
+    """Raise PlanStale when a customer's tier is no longer what the plan saw, or an override was set or lifted since.
+
+    An override that ran out since was in force at the time the plan is for.
+    """
     items = plan_item.c
-    moved = customer.c.tier.is_distinct_from(items.before)
+    moved = or_(customer.c.tier.is_distinct_from(items.before), items.customer_id.in_(_overridden_since(found.run_id)))
     query = (
         select(func.count())
         .select_from(plan_item.outerjoin(customer, customer.c.customer_id == items.customer_id))
@@ -174,23 +180,45 @@ def _unmoved(conn: Connection, found: Plan) -> None:
         )
 
 
-def _outcome(run: Run, found: Plan, applied: Applied) -> Outcome:
+def _overridden_since(run_id: int) -> Select[Any]:
+    """Return the customers whose override was set or lifted by a run later than `run_id`: the change log has both.
+
+    Runs that make plans, set overrides and apply plans keep each other out, so that their numbers say which was first.
+    """
+    logged = change.c
+    later = exists().where(
+        logged.customer_id == tier_override.c.customer_id,
+        logged.object == OVERRIDE.code,
+        logged.object_id == tier_override.c.override_id,
+        logged.run_id > run_id,
+    )
+    return select(tier_override.c.customer_id).where(later)
+
+
+def _outcome(run: Run, found: Plan, applied: Applied | None = None) -> Outcome:
+    """Return what is left of a plan as an outcome: what was `applied` of it, or what would be."""
     counts: dict[str, Any] = dict(found.summary)
+    columns, history = plan_item.c, tier_change.c
+    query = select(columns.before, columns.after, func.count()).where(
+        columns.plan_id == found.plan_id, columns.action == CHANGE, columns.customer_id > found.cursor
+    )
+    if applied is not None:
+        counts |= {"waiting": applied.waiting, "recovered": applied.recovered}
+    if applied is not None and applied.missed:  # then what was planned is not what was done
+        done = and_(history.customer_id == columns.customer_id, history.run_id == run.run_id)
+        query = query.join_from(plan_item, tier_change, done)
     with engine.read(run.engine) as conn:
-        columns = plan_item.c
-        query = (
-            select(columns.before, columns.after, func.count())
-            .where(columns.plan_id == found.plan_id, columns.action == CHANGE)
-            .group_by(columns.before, columns.after)
-        )
+        query = query.group_by(columns.before, columns.after)
         matrix: dict[str, dict[str, int]] = {}
         for before, after, number in conn.execute(query):
             matrix.setdefault(before or "none", {})[after or "none"] = number
+    changed = sum(number for row in matrix.values() for number in row.values())
+    counts |= {"changed": changed, "unchanged": counts["unchanged"] + counts["changed"] - changed}
     return Outcome(
         run_id=run.run_id,
         dry_run=run.dry_run,
         counts=counts,
         matrix={before: dict(sorted(row.items())) for before, row in sorted(matrix.items())},
         reported={},
-        missed=applied.missed,
+        missed=0 if applied is None else applied.missed,
     )

@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 
 from crmctl import clock
 from crmctl.audit import entries
+from crmctl.customers import scope
 from crmctl.customers.tables import customer
-from crmctl.errors import LimitExceeded, Refused
-from crmctl.i18n import _
+from crmctl.errors import LimitExceeded
 from crmctl.policy.header import Limits as StatedLimits
 from crmctl.policy.policyset import Policy
 from crmctl.runs import limits
@@ -24,8 +24,10 @@ from crmctl.runs import run as runs
 from crmctl.runs.limits import Limits
 from crmctl.runs.run import Run
 from crmctl.store import engine
+from crmctl.tiers import findings, waits
 from crmctl.tiers import survey as surveys
 from crmctl.tiers.applying import CHUNK, Applied, apply, chunks
+from crmctl.tiers.grading import decimals_of
 from crmctl.tiers.moves import UNDECIDED, Part
 from crmctl.tiers.survey import Basis, Move, Tally
 
@@ -39,7 +41,6 @@ class Request:
 
     customers: tuple[int, ...] = ()
     max_changes: int | None = None
-    decimals: int = 2
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Outcome:
     moves: list[tuple[Tally, Move]] = field(default_factory=list)
     complete: bool = True  # whether `moves` are all there are
     missed: int = 0
+    findings: int | None = None  # number under which what policies in mode report found is written down
     refusal: LimitExceeded | None = None  # of a dry run: what the run would be refused with
 
 
@@ -61,7 +63,7 @@ def basis_of(run: Run, request: Request) -> Basis:
     """Return what to grade by at the run's time."""
     at = run.as_of.astimezone(ZoneInfo(run.zone))
     part = Part(only=request.customers)
-    return surveys.basis(run.policies, at, request.decimals, part)
+    return surveys.basis(run.policies, at, decimals_of(run.policies), part)
 
 
 def regrade(run: Run, request: Request, tell: Tell) -> Outcome:
@@ -99,9 +101,12 @@ def regraded(run: Run, request: Request, tell: Tell, first_chunk: int = 0) -> Ou
                 tell(len(chunk))
     outcome = outcome_of(run, tallies, applied)
     with engine.write(run.engine) as conn:
-        runs.finish(conn, run, "done", 0, outcome.counts)
-        entries.append(conn, run.entry("done", at=clock.now(), counts=outcome.counts))
-    return outcome
+        reported = findings.save(conn, run, base, tallies)
+        counts = {**outcome.counts, "waits_ended": waits.end_idle(conn, base)}
+        runs.finish(conn, run, "done", 0, counts)
+        obj = None if reported is None else f"plan:{reported}"
+        entries.append(conn, run.entry("done", at=clock.now(), obj=obj, counts=counts))
+    return replace(outcome, findings=reported)
 
 
 def _held(run: Run) -> None:
@@ -111,19 +116,8 @@ def _held(run: Run) -> None:
 
 
 def known(run: Run, request: Request) -> None:
-    """Raise Refused for a customer there is not."""
-    if not request.customers:
-        return
-    number = customer.c.customer_id
-    with engine.read(run.engine) as conn:
-        there = set(conn.execute(select(number).where(number.in_(request.customers))).scalars())
-    missing = [each for each in request.customers if each not in there]
-    if missing:
-        raise Refused(
-            _("there is no customer {number}").format(number=f"C-{missing[0]:06d}"),
-            hint=_("see: crmctl customer list"),
-            code="CUSTOMER_UNKNOWN",
-        )
+    """Raise Refused, noted in the log, for a customer there is not, or of whom the person may not know."""
+    scope.require(run, request.customers)
 
 
 def surveyed(run: Run, base: Basis, *, count: bool = True) -> list[Tally]:

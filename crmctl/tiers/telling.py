@@ -14,7 +14,8 @@ from crmctl.policy.evaluate import Trace
 from crmctl.policy.metrics import left_named
 from crmctl.policy.policyset import PolicySet
 from crmctl.tiers.explain import Explanation
-from crmctl.tiers.grading import Grading
+from crmctl.tiers.grading import Grading, decimals_of
+from crmctl.tiers.moves import Scoped
 from crmctl.tiers.policy import Tier
 from crmctl.tiers.regrade import Outcome
 from crmctl.tiers.survey import Move
@@ -25,9 +26,15 @@ ACTIONS = {
     "clear": N_("recovered"),
     "undecided": N_("no rule fits"),
 }
+FINDINGS = {
+    "change": N_("would move from {before} to {after}"),
+    "wait": N_("would wait before it moves from {before} to {after}"),
+    "undecided": N_("no rule would fit; has {before}"),
+}
 CAUSES = {
     "rule": N_("by the rules"),
     "override": N_("by an override"),
+    "grace": N_("by the rules, after a wait"),
     "waiting": N_("a downgrade waits"),
     "undecided": N_("no rule fits"),
 }
@@ -42,13 +49,6 @@ COUNTS = (
     ("exempt", N_("Excepted")),
     ("reported", N_("Would change")),
 )
-
-
-def decimals_of(policies: PolicySet) -> int:
-    """Return the decimals of the home currency."""
-    settings: Any = policies.settings("customers")
-    found = {item.code: item.decimals for item in settings.currencies}
-    return int(found.get(policies.company.currency, 2))
 
 
 def words_of(policies: PolicySet) -> Words:
@@ -67,12 +67,25 @@ def tier_label(policies: PolicySet, code: str | None) -> str:
     return next((label_of(tier.labels) for tier in all_tiers(policies) if tier.code == code), code)
 
 
+def finding_text(policies: PolicySet, action: str, before: str | None, after: str | None) -> str:
+    """Return what a policy in mode report would do, in words."""
+    return _(FINDINGS[action]).format(before=tier_label(policies, before), after=tier_label(policies, after))
+
+
 def all_tiers(policies: PolicySet) -> Iterator[Tier]:
     """Yield the tiers of every tiers policy, those for everybody first."""
-    found = sorted(policies.of_kind("tiers"), key=lambda policy: not policy.scope.everybody)
-    for policy in found:
-        settings: Any = policy.settings
-        yield from settings.tiers
+    yield from showing.tiers(policies)
+
+
+def codes_by_rank(policies: PolicySet) -> list[str]:
+    """Return the codes of the tiers of every tiers policy, highest rank first, each once.
+
+    A code that several policies have stands where the policy for everybody ranks it.
+    """
+    ranks: dict[str, int] = {}
+    for tier in all_tiers(policies):
+        ranks.setdefault(tier.code, tier.rank)
+    return sorted(ranks, key=lambda code: ranks[code])
 
 
 def figures_text(policies: PolicySet, inputs: Mapping[str, Any]) -> str:
@@ -112,7 +125,8 @@ def _name(policies: PolicySet, code: str) -> str:
 
 
 def move_columns(policies: PolicySet) -> tuple[Column, ...]:
-    """Return the columns of a list of moves."""
+    """Return the columns of a list of moves; which of them are only reported is told where a policy only reports."""
+    reporting = any(policy.mode == "report" for policy in policies.of_kind("tiers"))
     return (
         Column("customer", N_("Customer"), show=showing.number_text),
         Column("action", N_("Outcome"), show=lambda value: _(ACTIONS[value])),
@@ -121,18 +135,20 @@ def move_columns(policies: PolicySet) -> tuple[Column, ...]:
         Column("rule", N_("Rule")),
         Column("override", N_("Override"), show=lambda value: _(KINDS[value])),
         Column("inputs", N_("Figures"), show=lambda value: str(value)),
+        Column("reported", N_("Only reported"), detail=not reporting),
     )
 
 
-def move_row(grading: Grading, move: Move, words: Words | None) -> tuple[Any, ...]:
+def move_row(scoped: Scoped, move: Move, words: Words | None) -> tuple[Any, ...]:
     """Return a move as a row of `move_columns`; figures in words, or as they are where `words` is None."""
+    grading = scoped.grading
     lefts = grading.compared()
     facts = {left: value for left, value in zip(lefts, move.values, strict=True) if value is not None}
     inputs: Any = {left.text: value for left, value in facts.items()}
     if words is not None:
         inputs = words.facts(facts) if facts else ""
     rule = "" if move.rank is None else grading.rule_name(move.rank)
-    return (move.customer_id, move.action, move.before, move.after, rule, move.held, inputs)
+    return (move.customer_id, move.action, move.before, move.after, rule, move.held, inputs, scoped.ruling.report)
 
 
 def explanation_lines(policies: PolicySet, found: Explanation, reason: str) -> Iterator[tuple[str, str]]:

@@ -14,8 +14,8 @@ import pytest
 from company import Company
 
 REGRADE = {
-    "schema", "run_id", "dry_run", "plan", "graded", "changed", "unchanged", "undecided", "waiting", "recovered",
-    "exempt", "reported", "missed", "approval", "matrix", "matrix_reported", "moves_listed", "moves",
+    "schema", "run_id", "dry_run", "plan", "findings", "graded", "changed", "unchanged", "undecided", "waiting",
+    "recovered", "exempt", "reported", "missed", "approval", "matrix", "matrix_reported", "moves_listed", "moves",
 }  # fmt: skip
 KEYS = {
     ("tier", "regrade"): REGRADE,
@@ -28,11 +28,18 @@ KEYS = {
     },
     ("tier", "history", "2"): {"schema", "run_id", "customer", "changes"},
     ("tier", "overrides"): {"schema", "run_id", "overrides"},
+    ("tier", "findings"): {"schema", "run_id", "findings"},
     ("tier", "summary"): {"schema", "run_id", "tiers"},
     ("tier", "list"): {"schema", "run_id", "tiers"},
 }  # fmt: skip
 ROWS = {
-    ("tier", "regrade", "moves"): {"customer", "action", "from", "to", "rule", "override", "inputs"},
+    ("tier", "regrade", "moves"): {
+        "customer", "action", "from", "to", "rule", "override", "inputs", "reported",
+    },
+    ("tier", "findings", "findings"): {
+        "customer", "finding", "action", "from", "to", "policy", "version", "rule", "override", "inputs", "found_at",
+        "plan",
+    },
     ("tier", "history", "changes"): {
         "at", "effective_at", "from", "to", "cause", "policy", "version", "rule", "inputs", "person", "run",
     },

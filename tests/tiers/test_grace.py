@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from company import Company
+from company import Company, scoped
+from sqlalchemy import select
+
+from crmctl.audit.tables import audit_entry
+from crmctl.customers.tables import customer
 
 
 @pytest.fixture
@@ -30,7 +34,11 @@ def test_it_waits_and_is_downgraded_when_the_months_are_over(waiting: Company) -
     assert told["changed"] == 1
     assert waiting.tiers()[1] == "important"
     assert waiting.waits() == {}
-    assert waiting.history()[-1][:3] == (1, "core", "important")
+    assert waiting.history()[-1] == (1, "core", "important", "grace")
+    told = waiting.json("tier", "history", 1)["changes"][0]
+    assert (told["cause"], told["rule"]) == ("grace", "tiers[1]")
+    (basis,) = waiting.rows(select(customer.c.tier_basis).where(customer.c.customer_id == 1))
+    assert '"cause":"grace"' in basis.tier_basis
     waiting.verify()
 
 
@@ -60,6 +68,19 @@ def test_an_upgrade_does_not_wait(waiting: Company) -> None:
     assert set(waiting.waits()) == {1}
 
 
+def test_only_a_downgrade_that_waited_is_after_a_wait(waiting: Company) -> None:
+    """K004 and K010 wait from important on; one rises, one gets a floor below, so that the override is the cause."""
+    waiting.declare(K004="1", K010="0")
+    assert waiting.regrade("--as-of", "2026-01-02")["waiting"] == 2
+    waiting.declare(K004="1000000")
+    waiting.json("tier", "override", 10, "--floor", "ordinary", "--reason", "r")
+    waiting.sql("UPDATE tier_override SET created_at = '2026-01-05T00:00:00Z'")
+    waiting.regrade("--as-of", "2026-03-05")
+    assert sorted(waiting.history()[-3:]) == [
+        (1, "core", "important", "grace"), (4, "important", "core", "rule"), (10, "important", "ordinary", "override"),
+    ]  # fmt: skip
+
+
 def test_a_pin_or_a_ceiling_is_obeyed_at_once(waiting: Company) -> None:
     waiting.json("tier", "override", 1, "--ceiling", "ordinary", "--reason", "r")
     assert waiting.tiers()[1] == "ordinary"
@@ -80,12 +101,48 @@ def test_a_floor_keeps_what_the_wait_would_have_taken(waiting: Company) -> None:
     assert set(waiting.waits()) == {9}
 
 
+EXCEPTED = """version: 1
+exceptions:
+  - {match: {customer: [C-000001]}, reason: r, approved_by: p, expires: 2026-01-31}
+"""
+
+
+@pytest.mark.parametrize("away", [EXCEPTED, "version: 1\nmode: report\n", "version: 1\nmode: off\n"])
+def test_who_does_not_count_for_a_while_waits_anew(waiting: Company, away: str) -> None:
+    scoped(waiting, "offices", "customer_type: [government]")  # with the other off, one is in force
+    waiting.edit("tiers.yaml", "version: 1\n", away)
+    waiting.regrade("--as-of", "2026-01-15", "--dry-run")
+    waiting.regrade("--as-of", "2026-01-15", "--customer", 2)
+    assert waiting.waits() == {1: ("important", "2025-12-31")}, "not looked at"
+    told = waiting.regrade("--as-of", "2026-01-15")
+    assert (told["changed"], waiting.waits()) == (0, {})
+    (ended,) = waiting.rows(select(audit_entry.c.body).where(audit_entry.c.body.contains('"waits_ended":1')))
+    assert f'"run":{told["run_id"]}' in ended.body
+
+    waiting.edit("tiers.yaml", away, "version: 1\n")
+    told = waiting.regrade("--as-of", "2026-03-05")
+    assert (told["changed"], told["waiting"]) == (0, 1)
+    assert waiting.waits() == {1: ("important", "2026-03-05")}
+    assert waiting.regrade("--as-of", "2026-05-05")["changed"] == 1
+    waiting.verify()
+
+
+def test_a_plan_ends_them_too(waiting: Company) -> None:
+    waiting.edit("tiers.yaml", "version: 1\n", EXCEPTED)
+    waiting.regrade("--plan", "--as-of", "2026-01-15")
+    assert set(waiting.waits()) == {1}
+    waiting.regrade("--apply", 1)
+    assert waiting.waits() == {}
+
+
 def test_it_is_explained(waiting: Company) -> None:
     told = waiting.json("tier", "explain", 1)
     assert (told["tier"], told["waiting_since"]) == ("core", "2025-12-31")
     assert told["near_misses"][0]["tier"] == "core"
     told = waiting.json("tier", "explain", 1, "--as-of", "2026-01-31")
     assert (told["decision"], told["cause"]) == ("core", "waiting")
+    told = waiting.json("tier", "explain", 1, "--as-of", "2026-03-01")
+    assert (told["decision"], told["cause"]) == ("important", "grace")
 
 
 def test_a_policy_without_months_downgrades_at_once(company: Company) -> None:
@@ -97,4 +154,5 @@ def test_a_policy_without_months_downgrades_at_once(company: Company) -> None:
 def test_a_policy_that_drops_its_months_downgrades_who_waits(waiting: Company) -> None:
     waiting.edit("tiers.yaml", "  downgrade_after: 2\n", "")
     assert waiting.regrade("--as-of", "2026-01-02")["changed"] == 1
+    assert waiting.history()[-1][3] == "rule"
     assert waiting.waits() == {}

@@ -120,6 +120,67 @@ def test_a_plan_goes_no_further_than_the_limits(company: Company) -> None:
     assert company.regrade("--apply", 1, "--max-changes", 3)["changed"] == 3
 
 
+FLOOR = ("tier", "override", 1, "--reason", "r", "--floor")
+
+
+@pytest.fixture
+def floored(company: Company) -> Company:
+    """C-1 is core and held to be important at least, though it declares next to nothing since."""
+    company.regrade()
+    company.json(*FLOOR, "important")
+    company.declare(K001="1", K009="400000")
+    return company
+
+
+def test_a_plan_knows_the_overrides_set_before_it(floored: Company) -> None:
+    floored.regrade("--plan")
+    floored.json("tier", "override", 2, "--floor", "important", "--reason", "not in the plan")
+    assert floored.regrade("--apply", 1)["matrix"] == {"core": {"important": 2}}
+
+
+@pytest.mark.parametrize("after", ["replaced", "lifted"])
+def test_a_plan_is_stale_once_an_override_changed(floored: Company, after: str) -> None:
+    """Even where the tier is still the same: the plan does what an override asked for that is no more."""
+    floored.regrade("--plan")
+    if after == "lifted":
+        floored.declare(K001="1000000")
+        floored.json(*FLOOR[:3], "--lift")
+    else:
+        floored.json(*FLOOR, "core")
+    for words in ([], ["--dry-run"]):
+        assert floored.regrade("--apply", 1, *words, status=8)["code"] == "PLAN_STALE"
+    assert (floored.tiers()[1], floored.tiers()[9]) == ("core", "core")
+
+
+def test_a_plan_is_stale_once_an_override_is_set(company: Company) -> None:
+    company.regrade()
+    company.declare(K001="1", K009="400000")
+    company.regrade("--plan")
+    company.json(*FLOOR, "core")
+    assert company.regrade("--apply", 1, status=8)["code"] == "PLAN_STALE"
+    assert company.tiers()[1] == "core"
+    company.regrade("--plan")
+    assert company.regrade("--apply", 2)["matrix"] == {"core": {"important": 1}}
+    company.verify()
+
+
+def test_what_was_missed_is_not_told_as_changed(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who keeps to no lock grades C-5 while the plan is applied."""
+    company.regrade()
+    company.declare(K001="400000", K005="1000000")
+    company.regrade("--plan")
+    original = planning.apply
+
+    def raced(*given: Any, **more: Any) -> None:
+        company.sql("UPDATE customer SET tier = 'important' WHERE customer_id = 5")
+        original(*given, **more)
+
+    monkeypatch.setattr(planning, "apply", raced)
+    told = company.regrade("--apply", 1)
+    assert (told["changed"], told["missed"], told["unchanged"], told["graded"]) == (1, 1, 11, 12)
+    assert told["matrix"] == {"core": {"important": 1}}
+
+
 class Killed(BaseException):
     """The process ends here."""
 
@@ -148,7 +209,11 @@ def test_a_plan_half_applied_is_finished(company: Company, monkeypatch: pytest.M
     assert states(company) == ["applying"]
     assert len([tier for tier in company.tiers().values() if tier]) == 3 * after
 
-    assert company.regrade("--apply", 1)["missed"] == 0
+    left = 12 - 3 * after
+    for words in (["--dry-run"], []):
+        told = company.regrade("--apply", 1, *words)
+        assert (told["changed"], told["unchanged"], told["missed"]) == (left, 12 - left, 0)
+        assert sum(number for row in told["matrix"].values() for number in row.values()) == left
     assert len(company.history()) == 12
     assert states(company) == ["applied"]
     assert company.regrade()["changed"] == 0
