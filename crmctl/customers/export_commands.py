@@ -65,8 +65,8 @@ def export_command(call: Invocation, out: Path, use: int | None, **given: Any) -
 
     Personal fields are in full where your roles may export them and the purpose needs them, masked otherwise. Above the
     number of customers in access.yaml, and for every recipient outside, an approved use request is needed. One row is
-    one customer, or one contact person where a field of contact persons is asked for; csv and xlsx import again as they
-    are.
+    one customer, or one contact person where a field of contact persons is asked for; csv and xlsx with headings in
+    words import again as they are.
 
     The file is in the register of copies with its hash, recipient, purpose and the day it has to go: crmctl use copies.
     """
