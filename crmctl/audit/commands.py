@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,22 +59,34 @@ _ENTRY = (
     Column("policy", detail=True),
     Column("host", detail=True),
     Column("skew", detail=True),
+    Column("looks", detail=True),
+    Column("looks_root", detail=True),
+    Column("approval", detail=True),
+    Column("use", detail=True),
+    Column("recipient", detail=True),
+    Column("about", detail=True),
+    Column("granted", detail=True),
+    Column("revoked", detail=True),
 )
 ALWAYS = 6  # the first columns are shown even when empty
 _OF_ACTOR = ("person", "uid", "via", "roles")
 
 
 @command(
-    example=("crmctl audit list --customer C-000123", "crmctl audit list --action 'customer.*' --from 2026-11-01"),
+    example=("crmctl audit list --customer C-000123", "crmctl audit list --act 'customer.*' --from 2026-11-01"),
     exits=(0, 2, 4, 6, 10, 11, 13, 74),
     as_of=True,
 )
-@click.option("--who", metavar="PERSON", help=N_("Only what this person did, as access.yaml names people."))
-@click.option("--action", metavar="ACT", help=N_("Only this act, as in customer.import, or customer.*"))
-@click.option("--customer", metavar="NUMBER", help=N_("Only what was about this customer or changed it."))
+@click.option(
+    "--person", "--who", "who", metavar="PERSON", help=N_("Only what this person did, as access.yaml names people.")
+)
+@click.option(
+    "--act", "--action", "action", metavar="ACT", help=N_("Only this act, as in customer.import, or customer.*")
+)
+@click.option("--customer", metavar="NUMBER", help=N_("Only what was about this customer, or touched it."))
 @click.option("--from", "since", metavar="TIME", help=N_("Only from this date or time on."))
 @click.option("--to", "until", metavar="TIME", help=N_("Only up to this date (included) or time."))
-@click.option("--outcome", type=click.Choice(list(RESULTS)), help=N_("Only what ended so."))
+@click.option("--result", "--outcome", "outcome", type=click.Choice(list(RESULTS)), help=N_("Only what ended so."))
 @click.option("--limit", type=click.IntRange(1, 10000), default=50, help=N_("How many to show."))
 @click.option("--before", type=click.IntRange(0), metavar="NUMBER", help=N_("Continue before this entry."))
 @click.option("--raw", is_flag=True, help=N_("The exact bytes of every entry, one a line, oldest first."))
@@ -95,7 +108,7 @@ def list_command(call: Invocation, limit: int, raw: bool, after: int | None, **g
         page = list_entries(run.engine, filters, limit)
         about = {"obj": f"customer:{filters.customer}"} if filters.customer else {}
         run = runs.record_reading(run, n=len(page.entries), **about)
-        rows = [_row(body, run.zone) for body in page.entries]
+        rows = [row_of(body, run.zone) for body in page.entries]
         more = [_("more: --before {number}").format(number=page.next)] if page.next is not None else []
         columns = _filled(rows) if call.output == "table" else _ENTRY
         call.emit({"run_id": run.run_id, "next": page.next}, Table(columns, rows, "entries"), *more)
@@ -154,7 +167,21 @@ def _filled(rows: list[list[Any]]) -> list[Column]:
     ]
 
 
-def _row(body: dict[str, Any], zone: str) -> list[Any]:
+def all_columns() -> list[Column]:
+    """Return every column there is, for a sheet of the whole log; counts are told as JSON."""
+    return [replace(column, detail=False, show=column.show or _cell) for column in _ENTRY]
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    import json
+
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | bool) else str(value)
+
+
+def row_of(body: dict[str, Any], zone: str) -> list[Any]:
+    """Return an entry's values in the order of the columns, its time in the company's zone."""
     from crmctl import clock
 
     known = {**body, **{name: body.get("actor", {}).get(name) for name in _OF_ACTOR}}
@@ -164,19 +191,33 @@ def _row(body: dict[str, Any], zone: str) -> list[Any]:
 
 
 @command(
-    example=("crmctl audit verify", "crmctl audit verify --rows"),
+    example=("crmctl audit verify --rows", "crmctl audit verify --bundle q3 --key auditor.vkey --pin last.note"),
     exits=(0, 2, 4, 6, 10, 11, 13, 14),
     formats=("table", "json"),
     silent=True,
 )
 @click.option("--changes", is_flag=True, help=N_("Also recompute every change and each chunk's root."))
 @click.option("--rows", is_flag=True, help=N_("Also compare every row with its last change; includes --changes."))
-def verify_command(call: Invocation, changes: bool, rows: bool) -> int:
+@click.option("--bundle", type=click.Path(path_type=Path), help=N_("Verify this exported folder, offline, instead."))
+@click.option("--key", multiple=True, metavar="KEY", help=N_("With --bundle: a verifier key you trust, or its file."))
+@click.option(
+    "--pin", type=click.Path(path_type=Path), help=N_("With --bundle: file of the newest checkpoint you know.")
+)
+@click.option("--whole", is_flag=True, help=N_("With --bundle: fail unless every entry of the log is there."))
+def verify_command(call: Invocation, changes: bool, rows: bool, **given: Any) -> int:  # noqa: ANN401
     """Recompute the audit log from its bytes, and say what does not fit.
 
     With --rows every stored customer and contact is compared with what the log says was written last: an edit made with
     another program shows. Exit 13 when anything does not fit, 14 while the newest entries are not signed.
+
+    With --bundle an export is verified, by your own --key and --pin alone: no workspace is needed.
     """
+    if given["bundle"] is not None or given["key"] or given["pin"] or given["whole"]:
+        from crmctl.audit.bundle_telling import verify_export
+
+        if changes or rows:
+            raise UsageProblem(_("--bundle is verified by itself: it takes no --changes and no --rows"))
+        return verify_export(call, **given)
     from crmctl.audit import checkpoints, standing
     from crmctl.audit.verify import verify
     from crmctl.runs import run as runs

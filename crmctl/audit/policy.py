@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
@@ -74,6 +74,9 @@ class AuditSettings(Settings):
     stale_after: Within = Field("24 hours", description=N_("entries unsigned for longer are wrong to doctor"))
     anchor_stale_after: Within = Field("24 hours", description=N_("so is an anchor behind by longer"))
     anchors: Many[Anchor] = Field((), description=N_("places outside the database that get every checkpoint"))
+    export_needs: Many[Literal["recipient", "purpose"]] = Field(
+        (), description=N_("what `audit export` must be told: recipient, purpose")
+    )
     source: Sources = Field((), description=N_("clauses it comes from"))
 
     def lint(self, look: Lookup) -> Iterator[Finding]:

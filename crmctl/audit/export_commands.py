@@ -1,0 +1,232 @@
+"""`crmctl audit export`: the log, or a part of it, for somebody else; as a bundle that can be verified elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from crmctl.cli.options import Invocation, command
+from crmctl.errors import PermissionMissing, Refused, UsageProblem
+from crmctl.i18n import N_, _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crmctl.audit.export import Selection, Wanted
+    from crmctl.runs.run import Run
+
+FORMATS = ("jsonl", "csv", "xlsx", "ocsf")
+MOST_IN_WORKBOOK = 100_000  # a workbook is built in memory
+
+
+@command(
+    example=("crmctl audit export > log.jsonl", "crmctl audit export --from 2026-07-01 --to 2026-09-30 --bundle q3"),
+    exits=(0, 1, 2, 4, 6, 10, 11, 13, 74),
+    formats=("table", "json"),
+)
+@click.option("--from", "since", default="", metavar="TIME", help=N_("Only from this date or time on."))
+@click.option("--to", "until", default="", metavar="TIME", help=N_("Only up to this date (included) or time."))
+@click.option("--customer", default="", metavar="NUMBER", help=N_("Only what was about this customer, or touched it."))
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="jsonl", help=N_("jsonl is the exact bytes of each entry.")
+)
+@click.option("--out", type=click.Path(path_type=Path), help=N_("Write to this file instead of standard output."))
+@click.option("--bundle", type=click.Path(path_type=Path), help=N_("Make this folder, with all it takes to verify."))
+@click.option("--recipient", default="", metavar="CODE", help=N_("Whom it is for, as use.yaml names recipients."))
+@click.option("--purpose", default="", metavar="CODE", help=N_("What it is for, as use.yaml names purposes."))
+def export_command(call: Invocation, form: str, out: Path | None, bundle: Path | None, **given: str) -> None:
+    """Export the audit log: everything, a period, or what touched one customer.
+
+    By default the exact bytes of every entry go to standard output, one a line. With --bundle a folder is made with
+    proofs, checkpoints, the public key, a verifier that needs nothing but Python, and VERIFY.md on checking by hand.
+    The export is an entry itself, written before anything leaves; what is exported ends before it.
+    """
+    from crmctl.runs import run as runs
+
+    _refuse_misfits(call, form, out, bundle, given)
+    with runs.open_run(call, "audit export", "audit.export") as run:
+        wanted = _wanted(run, given)
+        about = _demanded(run, given)
+        if wanted.customer:
+            about["obj"] = f"customer:{wanted.customer}"
+        if bundle is not None:
+            _make_bundle(call, run, wanted, about, bundle)
+        else:
+            _write(call, run, wanted, about, (form, out))
+
+
+def _refuse_misfits(call: Invocation, form: str, out: Path | None, bundle: Path | None, given: dict[str, str]) -> None:
+    if bundle is not None and (out is not None or form != "jsonl"):
+        raise UsageProblem(_("--bundle makes a folder of its own: it takes no --out and no --format"))
+    if bundle is not None and given["customer"] and (given["since"] or given["until"]):
+        raise UsageProblem(
+            _("--bundle is of a period or of a customer, not of both"),
+            hint=_("nobody could verify that nothing of such a period is missing"),
+        )
+    if bundle is None and out is None and "output" in call.given:
+        raise UsageProblem(_("-o is for what is said of --out and --bundle; the form of the export is --format"))
+
+
+def _wanted(run: Run, given: dict[str, str]) -> Wanted:
+    from crmctl.audit.export import Wanted
+    from crmctl.audit.listing import parse_customer, parse_moment
+
+    return Wanted(
+        customer=parse_customer(given["customer"]) if given["customer"] else 0,
+        since=parse_moment(given["since"], run.zone) if given["since"] else None,
+        until=parse_moment(given["until"], run.zone, end=True) if given["until"] else None,
+    )
+
+
+def _demanded(run: Run, given: dict[str, str]) -> dict[str, Any]:
+    """Return recipient and purpose as codes. Raises PermissionMissing for one that audit.yaml demands, noted."""
+    from crmctl.audit.checkpoints import settings_of
+    from crmctl.runs import run as runs
+    from crmctl.use import purposes
+
+    missing = [name for name in settings_of(run.policies).export_needs if not given[name]]
+    if missing:
+        refusal = PermissionMissing(
+            _("an export of the log needs: {options}").format(options=", ".join(f"--{name}" for name in missing)),
+            hint=_("audit.yaml demands it (`export_needs`)"),
+            code="EXPORT_NEEDS",
+        )
+        runs.note_denied(run, refusal)
+        raise refusal
+    found: dict[str, Any] = {}
+    with purposes.denials_logged(run, run.act):
+        if given["recipient"]:
+            found["recipient"] = purposes.recipient(run.policies, given["recipient"]).code
+        if given["purpose"]:
+            found["purpose"] = purposes.purpose(run.policies, given["purpose"]).code
+    return found
+
+
+def _make_bundle(call: Invocation, run: Run, wanted: Wanted, about: dict[str, Any], path: Path) -> None:
+    """Fill the folder, commit the entry with its manifest's hash, then give it its name."""
+    from zoneinfo import ZoneInfo
+
+    from crmctl.audit import checkpoints
+    from crmctl.audit.bundle import About, fill, new_folder
+    from crmctl.audit.export import choose
+    from crmctl.runs import run as runs
+    from crmctl.store.engine import read
+
+    settings = checkpoints.settings_of(run.policies)
+    offset = run.at.astimezone(ZoneInfo(run.zone)).utcoffset()
+    minutes = int(offset.total_seconds()) // 60 if offset else 0
+    who = About(minutes, checkpoints.signers_of(run.workspace, settings), checkpoints.trust_of(run.workspace, settings))
+    with new_folder(path) as folder:
+        with read(run.engine) as conn:
+            selection = choose(conn, wanted)
+            digest = fill(conn, folder, selection, who)
+        run = runs.record_reading(run, n=selection.count, source=digest, **about)
+    document = {
+        "run_id": run.run_id,
+        "bundle": str(path),
+        "kind": wanted.kind,
+        "entries": selection.count,
+        "log_size": selection.size,
+        "manifest_sha256": digest,
+    }
+    call.emit(
+        document,
+        _("{path}: {number} of {size} entries, with proofs").format(
+            path=path, number=selection.count, size=selection.size
+        ),
+        _("manifest: sha256 {digest}").format(digest=digest),
+        _("verify it elsewhere: python3 -I verify_audit.py --key YOUR_KEY --pin YOUR_CHECKPOINT {path}").format(
+            path=path
+        ),
+    )
+
+
+def _write(call: Invocation, run: Run, wanted: Wanted, about: dict[str, Any], where: tuple[str, Path | None]) -> None:
+    """Commit the entry, then stream the entries to a file or standard output."""
+    import sys
+
+    from crmctl.audit.export import choose
+    from crmctl.cli import sheet
+    from crmctl.files import atomic_output
+    from crmctl.runs import run as runs
+    from crmctl.store.engine import read
+
+    form, out = where
+    if form == "xlsx" and out is None:
+        sheet.binary_output()  # refuses a terminal before anything is logged
+    with read(run.engine) as conn:
+        selection = choose(conn, wanted)
+    if form == "xlsx" and selection.count > MOST_IN_WORKBOOK:
+        raise Refused(
+            _("a workbook of the log holds {number} entries at most").format(number=MOST_IN_WORKBOOK),
+            hint=_("use --format csv, or a shorter period"),
+            code="SHEET_FULL",
+        )
+    if out is None:
+        run = runs.record_reading(run, n=selection.count, **about)
+        sys.stdout.flush()
+        _stream(run, selection, form, sys.stdout.buffer, file=False)
+        sys.stdout.buffer.flush()
+        return
+    with atomic_output(out) as stream:
+        run = runs.record_reading(run, n=selection.count, **about)
+        _stream(run, selection, form, stream, file=True)
+    document = {"run_id": run.run_id, "file": str(out), "format": form, "entries": selection.count}
+    call.emit(document, _("{path}: {number} entries").format(path=out, number=selection.count))
+
+
+def _stream(run: Run, selection: Selection, form: str, stream: IO[bytes], *, file: bool) -> None:
+    from crmctl.audit.export import bodies, lines
+    from crmctl.store.engine import read
+
+    with read(run.engine) as conn:
+        parts = bodies(conn, selection)
+        if form == "jsonl":
+            for data in lines(parts):
+                stream.write(data)
+        elif form == "ocsf":
+            _events(parts, stream)
+        else:
+            _sheet(run, parts, stream, form, file=file)
+
+
+def _events(parts: Iterator[list[bytes]], stream: IO[bytes]) -> None:
+    from crmctl import __version__
+    from crmctl.audit.ocsf import event
+
+    for part in parts:
+        stream.write(b"".join(event(text, __version__) + b"\n" for text in part))
+
+
+def _sheet(run: Run, parts: Iterator[list[bytes]], stream: IO[bytes], form: str, *, file: bool) -> None:
+    """Write what a person reads in a spreadsheet: every column of `audit list`; a pipe gets no byte order mark."""
+    import csv
+    import io
+
+    from crmctl.audit.commands import all_columns, row_of
+    from crmctl.cli import sheet
+    from crmctl.cli.render import Table
+
+    rows = (row_of(body, run.zone) for part in parts for body in map(_parsed, part))
+    table = Table(all_columns(), rows, "entries")
+    if form == "xlsx":
+        stream.write(sheet.xlsx_bytes(table, ""))
+        return
+    text = io.TextIOWrapper(stream, "utf-8", "backslashreplace", newline="", write_through=False)
+    text.write(sheet.BOM if file else "")
+    writer = csv.writer(text, lineterminator="\r\n" if file else "\n")
+    writer.writerows([sheet.neutral(cell) for cell in cells] for cells in sheet.text_rows(table, ""))
+    text.flush()
+    text.detach()
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    import orjson
+
+    try:
+        body = orjson.loads(text)
+    except ValueError:
+        body = None
+    return body if isinstance(body, dict) and isinstance(body.get("actor"), dict) else {}
