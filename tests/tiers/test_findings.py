@@ -9,9 +9,10 @@ from company import Company, scoped
 from sqlalchemy import false, func, select
 
 from crmctl.audit.tables import audit_entry
+from crmctl.customers import scope
 from crmctl.customers.tables import customer
 from crmctl.runs.tables import plan, plan_item
-from crmctl.tiers import findings, survey
+from crmctl.tiers import survey
 
 
 def listed(company: Company, *words: object) -> list[tuple[Any, ...]]:
@@ -84,7 +85,7 @@ def test_findings_are_paged_by_customer(reporting: Company) -> None:
 def test_nobody_is_told_of_customers_out_of_their_scope(reporting: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     reporting.regrade()
     for within, told in ([customer.c.customer_id > 4], FOUND[2:]), ([false()], []):
-        monkeypatch.setattr(findings.scope, "in_scope", lambda _run, within=within: within)
+        monkeypatch.setattr(scope, "in_scope", lambda _run, within=within: within)
         assert listed(reporting) == told
 
 
