@@ -238,10 +238,11 @@ def _settle(run: Run, wish: Wish, permitted: Permitted, to: Digesting, rows: int
     with engine.write(run.engine) as conn:
         if permitted.request is not None:
             requests.spend(conn, run, permitted.request, permitted.approval)
-        copy = copies.register(
-            conn, run, act=ACT, path_sha256=digest, size=to.size, rows=rows, fields=permitted.in_full,
-            recipient=permitted.recipient.code, purpose=permitted.purpose.code, use_id=use, place=(key, wish.path),
+        leaving = copies.Leaving(
+            act=ACT, sha256=digest, size=to.size, rows=rows, fields=permitted.in_full, use_id=use,
+            recipient=permitted.recipient.code, purpose=permitted.purpose.code, place=(key, wish.path),
         )  # fmt: skip
+        copy = copies.register(conn, run, leaving)
         runs.finish(conn, run, "done", 0, {"customers": len(permitted.numbers), "rows": rows})
         told = {"recipient": permitted.recipient.code, "use": use, "approval": permitted.approval}
         body = run.entry(

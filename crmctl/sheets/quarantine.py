@@ -158,9 +158,7 @@ def _fitted(cells: list[str], width: int) -> list[str]:
 
 def _register(run: Run, batch_id: int, digest: str, rows: int, path: Path, key: DataKey, size: int) -> None:
     with engine.write(run.engine) as conn:
-        copies.register(
-            conn, run, act="batch.rejects", path_sha256=digest, size=size, rows=rows, fields=(), recipient=None,
-            purpose=None, batch_id=batch_id, place=(key, path),
-        )  # fmt: skip
+        leaving = copies.Leaving("batch.rejects", digest, size, rows, batch_id=batch_id, place=(key, path))
+        copies.register(conn, run, leaving)
         body = run.entry("done", act="copy.register", at=clock.now(), batch=batch_id, n=rows, source=digest)
         entries.append(conn, body)

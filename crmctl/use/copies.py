@@ -60,45 +60,48 @@ class Copy:
         return self.disposed_at is None and self.due_on is not None and self.due_on <= day
 
 
-def register(
-    conn: Connection,
-    run: Run,
-    *,
-    act: str,
-    path_sha256: str,
-    size: int,
-    rows: int,
-    fields: Sequence[str],
-    recipient: str | None,
-    purpose: str | None,
-    use_id: int | None = None,
-    batch_id: int | None = None,
-    place: tuple[DataKey, Path] | None = None,
-) -> int:
-    """Enter a file in the caller's transaction, before it is put in place; return the number of the copy.
+@dataclass(frozen=True)
+class Leaving:
+    """A file about to be put in place.
 
-    `path_sha256` is the hash of its bytes, `size` how many; `fields` are those it holds in full; `place` is where it
-    lies, sealed under the key given (of the batch, or of the run: `sealed.key_of`).
+    `act` is what makes it (`KINDS`), `sha256` and `size` are of its bytes, `fields` those it holds in full; `place` is
+    where it will lie, to be sealed under the key given: of its batch, else of its run (`sealed.key_of`).
     """
+
+    act: str
+    sha256: str
+    size: int
+    rows: int
+    fields: Sequence[str] = ()
+    recipient: str | None = None
+    purpose: str | None = None
+    use_id: int | None = None
+    batch_id: int | None = None
+    place: tuple[DataKey, Path] | None = None
+
+
+def register(conn: Connection, run: Run, leaving: Leaving) -> int:
+    """Enter a file in the caller's transaction, before it is put in place; return the number of the copy."""
     number = counters.take(conn, "copy", 1)
     where = None
-    if place is not None:
-        shown = place[1] if isinstance(place[1], files.Lent) else place[1].absolute()
-        where, _digest = sealed.seal(run, place[0], sealed.COPY, {"path": str(shown)}, number)
+    if leaving.place is not None:
+        key, path = leaving.place
+        shown = path if isinstance(path, files.Lent) else path.absolute()
+        where, _digest = sealed.seal(run, key, sealed.COPY, {"path": str(shown)}, number)
     conn.execute(
         insert(copy_register).values(
             copy_id=number,
             run_id=run.run_id,
-            batch_id=batch_id,
-            use_id=use_id,
-            kind=KINDS[act],
-            sha256=path_sha256,
-            bytes=size,
-            rows=rows,
+            batch_id=leaving.batch_id,
+            use_id=leaving.use_id,
+            kind=KINDS[leaving.act],
+            sha256=leaving.sha256,
+            bytes=leaving.size,
+            rows=leaving.rows,
             person=run.actor.person,
-            recipient=recipient,
-            purpose=purpose,
-            fields=orjson.dumps(list(fields)).decode(),
+            recipient=leaving.recipient,
+            purpose=leaving.purpose,
+            fields=orjson.dumps(list(leaving.fields)).decode(),
             made_at=clock.now(),
             due_on=due_on(run),
             sealed=where,
