@@ -6,6 +6,7 @@ never for trust. A checkpoint counts once it is stored, and is stored once every
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -154,7 +155,8 @@ def _followed(run: Run, signed: Position) -> Position:
     trust = trust_of(run.workspace, settings_of(run.policies))
     with read(run.engine) as conn:
         marks = {row.size: row.root for row in stored(conn, trust, signed.size - 1)}
-        end = follow(raw.lines(conn, signed.size - 2), signed, marks)
+        with contextlib.closing(raw.lines(conn, signed.size - 2)) as lines:
+            end = follow(lines, signed, marks)
         columns = audit_head.c
         head = conn.execute(select(columns.size, columns.last_leaf, columns.frontier)).first()
     if head is None or tuple(head) != (end.size, end.last_leaf, end.tree.to_bytes()):
@@ -174,7 +176,8 @@ def add(run: Run, text: str) -> Done:
     with read(run.engine) as conn:
         before = newest(conn, trust)
         start = _reached(place, before, said.size)
-        end = follow(raw.lines(conn, start.size - 2, said.size - 1), start, {said.size: said.root})
+        with contextlib.closing(raw.lines(conn, start.size - 2, said.size - 1)) as lines:
+            end = follow(lines, start, {said.size: said.root})
     wanted = Stored(0, said.size, said.root, text, run.at)
     added = max(said.size - (before.size if before else 0), 0)
     if run.dry_run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from sqlalchemy import Connection, select
 
@@ -15,8 +15,11 @@ def size(conn: Connection) -> int:
     return int(conn.execute(select(audit_head.c.size)).scalar_one_or_none() or 0)
 
 
-def lines(conn: Connection, after: int = -1, last: int | None = None) -> Iterator[bytes]:
-    """Yield the bytes of the entries numbered above `after`, up to `last`, in order and in flat memory."""
+def lines(conn: Connection, after: int = -1, last: int | None = None) -> Generator[bytes]:
+    """Yield the bytes of the entries numbered above `after`, up to `last`, in order and in flat memory.
+
+    Close it where it may not be read to its end: a cursor is open until then.
+    """
     columns = audit_entry.c
     statement = select(as_bytes(conn, columns.body)).where(columns.seq > after).order_by(columns.seq)
     if last is not None:

@@ -33,9 +33,9 @@ def state(conn: Connection, place: Workspace, settings: AuditSettings) -> LogSta
     """Return how far the log is signed and anchored, without recomputing it."""
     size, last = raw.size(conn), newest(conn, trust_of(place, settings))
     signed = last.size if last else 0
-    first = next(raw.lines(conn, signed - 1, signed), None) if signed < size else None
+    first = list(raw.lines(conn, signed - 1, signed))
     book = anchors.Book.read(place.root / "data")
-    return LogState(size, signed, _time_of(first), tuple(_behind(conn, settings, book, signed)))
+    return LogState(size, signed, _time_of(first[0] if first else None), tuple(_behind(conn, settings, book, signed)))
 
 
 def _behind(

@@ -28,12 +28,16 @@ Trust = Callable[[str, int, bytes], bool]
 
 
 class Pin(NamedTuple):
-    """A checkpoint to compare the log with; `subject` is where it was kept: `checkpoint:7`, `signer`, `anchor:worm`."""
+    """A checkpoint to compare the log with; `subject` is where it was kept: `checkpoint:7`, `signer`, `anchor:worm`.
+
+    One of the database `counts`: what it covers is signed. One held outside only shows what does not fit it.
+    """
 
     size: int
     root: bytes
     note: str
     subject: str
+    counts: bool = False
 
 
 LOOKS = -1  # in place of a chunk's number: what an entry says of the customers its run showed
@@ -183,7 +187,7 @@ class _Checkpoints:
         statement = select(columns.size, columns.root, columns.note, columns.seq).order_by(columns.size)
         for size, root, text, number in rows(conn, statement):
             if type(size) is int and isinstance(text, str):
-                yield Pin(size, root, text, f"checkpoint:{number}")
+                yield Pin(size, root, text, f"checkpoint:{number}", counts=True)
             else:
                 self._problems.add("CHECKPOINT_FORM", f"checkpoint:{number}", _("is none"))
 
@@ -194,12 +198,12 @@ class _Checkpoints:
     def reach(self, log: Log) -> None:
         """Compare the checkpoints of the size the log has now."""
         while self._next is not None and self._next.size <= log.tree.size:
-            size, root, text, subject = self._next
+            size, root, text, subject, counts = self._next
             if size != log.tree.size or log.tree.root() != root:
                 message = _("the first {size} entries do not give its root").format(size=size)
                 self._problems.add("CHECKPOINT_ROOT", subject, message)
             elif self._trust(text, size, root):
-                log.signed = size
+                log.signed = size if counts else log.signed
             else:
                 message = _("no key that counts here signed it for these entries")
                 self._problems.add("CHECKPOINT_SIGNATURE", subject, message)

@@ -8,9 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
+import workspaces
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 
 from crmctl.audit import changes as log
@@ -21,7 +23,7 @@ from crmctl.audit.verify import Verification, verify_in
 from crmctl.customers.protected import CONTACT, CUSTOMER
 from crmctl.security.actor import Actor
 from crmctl.store import bulk
-from crmctl.store.engine import write
+from crmctl.store.engine import open_engine, write
 
 AT = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 STAMP = "2026-11-21T12:00:00Z"
@@ -269,3 +271,20 @@ def missed(after: Callable[..., Verification]) -> Callable[..., list[str]]:
         return found
 
     return run
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, Engine]]:
+    """A workspace made by `init`, and its database."""
+    if request.param == "sqlite":
+        folder = workspaces.make(tmp_path / "w")
+        engine = open_engine(f"sqlite:///{folder / 'data' / 'crmctl.db'}")
+        yield folder, engine
+        engine.dispose()
+        return
+    server = request.getfixturevalue("postgres_server")
+    name = server.create()
+    engine = open_engine(server.url(name))
+    yield workspaces.make(tmp_path / "w", server.url(name)), engine
+    engine.dispose()
+    server.drop(name)

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import workspaces
 from golden import Result, call
 from sqlalchemy import Engine, insert, select, text
 
 from crmctl.audit.tables import audit_entry
 from crmctl.customers.tables import customer
-from crmctl.store.engine import open_engine, write
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, Engine]]:
-    """A workspace made by `init`, and its database."""
-    if request.param == "sqlite":
-        folder = workspaces.make(tmp_path / "w")
-        engine = open_engine(f"sqlite:///{folder / 'data' / 'crmctl.db'}")
-        yield folder, engine
-        engine.dispose()
-        return
-    server = request.getfixturevalue("postgres_server")
-    name = server.create()
-    engine = open_engine(server.url(name))
-    yield workspaces.make(tmp_path / "w", server.url(name)), engine
-    engine.dispose()
-    server.drop(name)
+from crmctl.store.engine import write
 
 
 def crmctl(place: tuple[Path, Engine], *arguments: str) -> Result:

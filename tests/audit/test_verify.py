@@ -14,6 +14,7 @@ from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes
 from crmctl.audit.problems import KEPT
 from crmctl.audit.tables import audit_entry, audit_head, change, checkpoint
 from crmctl.audit.verify import Verification, verify
+from crmctl.audit.verify_entries import Pin
 from crmctl.customers.tables import contact, customer
 from crmctl.store import bulk
 from crmctl.store.engine import write
@@ -72,9 +73,9 @@ def add_checkpoint(engine: Engine, number: int, size: int, root: bytes | None = 
 
 
 def test_trusted_checkpoints_sign_what_they_cover(world: Any) -> None:
-    for number, size in enumerate((5, 5, 9, 14)):
+    for number, size in enumerate((5, 5, 9)):
         add_checkpoint(world.engine, number, size)
-    trusted = verify(world.engine, trust=lambda note, _size, _root: note in ("note 0", "note 2"))
+    trusted = verify(world.engine, trust=lambda _note, _size, _root: True)
     assert (trusted.signed, trusted.unsigned, trusted.exit_code) == (9, 8, 14)
     add_checkpoint(world.engine, 4, 17)
     whole = verify(world.engine, trust=lambda _note, _size, _root: True)
@@ -83,8 +84,27 @@ def test_trusted_checkpoints_sign_what_they_cover(world: Any) -> None:
 
 def test_a_checkpoint_that_nobody_trusts_signs_nothing(world: Any) -> None:
     """Anybody who writes the database can put a row there."""
-    add_checkpoint(world.engine, 0, 17)
-    assert (verify(world.engine).signed, verify(world.engine).exit_code) == (0, 14)
+    add_checkpoint(world.engine, 0, 9)
+    add_checkpoint(world.engine, 1, 17)
+    found = verify(world.engine, trust=lambda note, _size, _root: note == "note 0")
+    assert (found.signed, found.exit_code) == (9, 13)
+    assert [(problem.code, problem.subject) for problem in found.problems] == [("CHECKPOINT_SIGNATURE", "checkpoint:1")]
+    assert (verify(world.engine).signed, codes(verify(world.engine))) == (0, {"CHECKPOINT_SIGNATURE"})
+
+
+def test_checkpoints_held_outside_are_compared_as_well(world: Any) -> None:
+    add_checkpoint(world.engine, 0, 9)
+    root = verify(world.engine).root
+
+    def checked(*pins: Pin) -> Verification:
+        return verify(world.engine, trust=lambda _note, _size, _root: True, pins=pins)
+
+    same = checked(Pin(17, root, "", "signer"))
+    assert (same.signed, same.exit_code) == (9, 14)  # what counts is stored in the database
+    other = checked(Pin(9, bytes(32), "", "anchor:worm"), Pin(18, root, "", "signer"))
+    assert [(problem.code, problem.subject) for problem in other.problems] == [
+        ("CHECKPOINT_ROOT", "anchor:worm"), ("CHECKPOINT_BEYOND", "signer")
+    ]  # fmt: skip
 
 
 def test_a_checkpoint_of_another_history_is_found(world: Any) -> None:
