@@ -22,7 +22,7 @@ class Leaf(NamedTuple):
 
     entry: int
     kind: str  # change, look
-    index: int
+    place: int
     size: int
     leaf: bytes
     salt: bytes | None
@@ -34,7 +34,7 @@ class Leaf(NamedTuple):
         return {
             "entry": self.entry,
             "kind": self.kind,
-            "index": self.index,
+            "index": self.place,
             "size": self.size,
             "leaf": self.leaf.hex(),
             "salt": self.salt.hex() if self.salt else None,
@@ -61,7 +61,7 @@ def _changes(conn: Connection, customer: int, chunks: dict[Place, int]) -> Itera
     statement = select(*(columns[name] for name in changes.CHANGE_COLUMNS)).where(columns.customer_id == customer)
     own: dict[Place, list[changes.Row]] = {}
     for row in rows(conn, statement.order_by(columns.change_id)):
-        own.setdefault((row[2], row[3]), []).append(row)  # type: ignore[arg-type]
+        own.setdefault((row[2], row[3]), []).append(row)
     # One pass for all chunks: `change` has no index by chunk (see `tables`).
     statement = select(columns.run_id, columns.chunk, columns.leaf)
     statement = statement.where(

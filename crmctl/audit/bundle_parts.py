@@ -181,17 +181,17 @@ def nodes(folder: Path) -> Iterator[tuple[int, int, bytes]]:
 class Inclusion(NamedTuple):
     """A line of inclusion.txt."""
 
-    index: int
+    number: int
     leaf: bytes
     sides: list[str]
     proof: list[bytes]
 
     def leads_to(self, said: note.Checkpoint) -> bool:
         """Say whether it proves the leaf at its place, sides included, under the root of a checkpoint."""
-        if not 0 <= self.index < said.size:
+        if not 0 <= self.number < said.size:
             return False
-        sides = ["L" if end <= self.index else "R" for _start, end in inclusion_ranges(self.index, said.size)]
-        return sides == self.sides and verify_inclusion(self.leaf, self.index, said.size, self.proof, said.root)
+        sides = ["L" if end <= self.number else "R" for _start, end in inclusion_ranges(self.number, said.size)]
+        return sides == self.sides and verify_inclusion(self.leaf, self.number, said.size, self.proof, said.root)
 
 
 def inclusions(folder: Path) -> Iterator[Inclusion]:

@@ -281,9 +281,9 @@ def _check_inclusion(bundle: _Bundle) -> None:
     """The proofs by hand lead from the entries to the newest checkpoint, and none is missing."""
     newest, proved = bundle.checkpoints[-1], []
     for item in parts.inclusions(bundle.folder):
-        if not item.leads_to(newest.said) or bundle.leaves.get(item.index) != item.leaf:
-            bundle.wrong("PROOF_WRONG", f"entry:{item.index}")
-        proved.append(item.index)
+        if not item.leads_to(newest.said) or bundle.leaves.get(item.number) != item.leaf:
+            bundle.wrong("PROOF_WRONG", f"entry:{item.number}")
+        proved.append(item.number)
     if proved != sorted(index for index in bundle.leaves if index < newest.size):
         bundle.wrong("PROOF_MISSING", "inclusion.txt")
 

@@ -106,7 +106,7 @@ def list_command(call: Invocation, limit: int, raw: bool, after: int | None, **g
             return
         filters = _filters(run, given)
         page = list_entries(run.engine, filters, limit)
-        about = {"obj": f"customer:{filters.customer}"} if filters.customer else {}
+        about: dict[str, Any] = {"obj": f"customer:{filters.customer}"} if filters.customer else {}
         run = runs.record_reading(run, n=len(page.entries), **about)
         rows = [row_of(body, run.zone) for body in page.entries]
         more = [_("more: --before {number}").format(number=page.next)] if page.next is not None else []

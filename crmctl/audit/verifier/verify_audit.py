@@ -3,15 +3,17 @@
 
     python3 -I verify_audit.py --key KEY --pin NOTE [--whole] [FOLDER]
 
-KEY (a verifier key, or a file that holds it) and NOTE (the file of the newest checkpoint you know) are your own: you got
-them from somebody else than whoever gave you the folder. What they say decides; nothing in the folder can vouch for itself.
+KEY (a verifier key, or a file that holds it) and NOTE (the file of the newest checkpoint you know) are your own: you
+got them from somebody else than whoever gave you the folder. They decide; nothing in the folder can vouch for itself.
 --whole fails unless every entry of the log is there. Exit status: 0 valid and signed to the end, 13 something does not
 fit, 14 valid but the newest entries are not signed yet, 2 the command line is wrong.
 
-entries.jsonl holds entries, proofs.txt the roots of full subtrees in place of all others. In order of number they make up
-one tree (RFC 6962), whose root is compared with every checkpoint and with yours at the size each of them has: that is
-the inclusion proof of every entry and the consistency proof between all checkpoints at once.
+entries.jsonl holds entries, proofs.txt the roots of full subtrees in place of all others. In order of number they make
+up one tree (RFC 6962), whose root is compared with every checkpoint and with yours at the size each of them has. That
+is the inclusion proof of every entry and the consistency proof between all checkpoints at once.
 """
+
+from __future__ import annotations
 
 import argparse
 import base64
@@ -24,6 +26,7 @@ import re
 import stat
 import sys
 from collections import namedtuple
+from collections.abc import Mapping
 
 FORMAT = "crmctl-audit-bundle/1"
 MAX_ENTRY, MAX_SMALL, MAX_SHOWN, BLOCK = 8192, 1 << 26, 100, 1024
@@ -484,7 +487,10 @@ class Bundle:
                 digits = item["leaf"] + "".join(item["proof"]) + (item["salt"] or "")
                 if list(map(type, place)) != [int, str, int] or last is not None and place <= last:
                     raise ValueError
-                if bytes.fromhex(digits).hex() != digits or json.dumps(item, sort_keys=True, separators=(",", ":")) != line:
+                if (
+                    bytes.fromhex(digits).hex() != digits
+                    or json.dumps(item, sort_keys=True, separators=(",", ":")) != line
+                ):
                     raise ValueError
                 last = place
                 code = _leaf_fault(item, self.bodies.get(item["entry"], {}), number)
@@ -536,7 +542,7 @@ def _sides(index, size):
 
 
 def _leaf_fault(item, body, customer):
-    """Return what is wrong with a leaf of an entry, "" for nothing. KeyError and the like when it is not of its form."""
+    """Return what is wrong with a leaf of an entry, "" for nothing. KeyError and the like for no leaf."""
     kind, index, size = item["kind"], item["index"], item["size"]
     names = {"change": ("changes", "changes_root"), "look": ("looks", "looks_root")}[kind]
     leaf, proof = bytes.fromhex(item["leaf"]), [bytes.fromhex(node) for node in item["proof"]]
@@ -594,7 +600,7 @@ TITLES = {
 }
 
 
-def summary(language, manifest, bodies, leaves):
+def summary(language: str, manifest: Mapping, bodies: Mapping, leaves: Mapping) -> str:
     """Return the summary of one customer's entries (seq → body) and leaves (seq → items), in "en" or "zh"."""
     head, line, details, touches = TITLES[language]
     place, minutes = language == "zh", manifest["offset"]
