@@ -32,7 +32,9 @@ class GroupEntry:
 
 
 GROUPS: tuple[GroupEntry, ...] = (
-    GroupEntry("customer", N_("Customers: import, list, show, find, export, history."), "crmctl customer list --tier core"),
+    GroupEntry(
+        "customer", N_("Customers: import, list, show, find, export, history."), "crmctl customer list --tier core"
+    ),
     GroupEntry("batch", N_("Imports and their rejected rows."), "crmctl batch list"),
     GroupEntry("order", N_("Orders: import, list."), "crmctl order import orders.xlsx --dry-run"),
     GroupEntry("staff", N_("Staff: who works with customers, and who may own them."), "crmctl staff list --problems"),
@@ -44,6 +46,7 @@ GROUPS: tuple[GroupEntry, ...] = (
     GroupEntry("use", N_("Use of customer information: ask, record, copies."), "crmctl use copies --due"),
     GroupEntry("audit", N_("The audit log: read it, verify it."), "crmctl audit verify"),
     GroupEntry("policy", N_("The policy files: check and show them."), "crmctl policy validate"),
+    GroupEntry("access", N_("Who may do what, and who saw what."), "crmctl access show"),
     GroupEntry("keys", N_("The key store that the sealed data depends on."), "crmctl keys status"),
     GroupEntry("db", N_("The database and its revision."), "crmctl db current"),
     GroupEntry("config", N_("The workspace's configuration."), "crmctl config show"),
@@ -128,7 +131,9 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("approval list", "crmctl.approvals.commands:list_command", N_("List what was asked to be approved.")),
     Entry("approval show", "crmctl.approvals.commands:show_command", N_("Show one approval and who decided how.")),
     Entry("approval statement", "crmctl.approvals.commands:statement_command", N_("Print the exact text to sign.")),
-    Entry("approval approve", "crmctl.approvals.commands:approve_command", N_("Agree to what somebody else asked for.")),
+    Entry(
+        "approval approve", "crmctl.approvals.commands:approve_command", N_("Agree to what somebody else asked for.")
+    ),
     Entry("approval reject", "crmctl.approvals.commands:reject_command", N_("Refuse what somebody else asked for.")),
     Entry("approval revoke", "crmctl.approvals.commands:revoke_command", N_("Take back an approval not used yet.")),
     Entry(
@@ -142,7 +147,14 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("use copies", "crmctl.use.commands:copies_command", N_("List the files with customer data that left.")),
     Entry("use destroyed", "crmctl.use.commands:destroyed_command", N_("Record that a copy was destroyed.")),
     Entry("audit list", "crmctl.audit.commands:list_command", N_("List entries of the audit log.")),
-    Entry("audit checkpoint", "crmctl.audit.checkpoint_commands:checkpoint_command", N_("Sign the audit log as it is.")),
+    Entry(
+        "audit checkpoint", "crmctl.audit.checkpoint_commands:checkpoint_command", N_("Sign the audit log as it is.")
+    ),
+    Entry(
+        "audit export",
+        "crmctl.audit.export_commands:export_command",
+        N_("Export the log, or a part, with all it takes to verify it."),
+    ),
     Entry("audit verify", "crmctl.audit.commands:verify_command", N_("Recompute the audit log from its bytes.")),
     Entry(
         "policy validate",
@@ -167,6 +179,18 @@ COMMANDS: tuple[Entry, ...] = (
         "crmctl.policy.commands:questions_command",
         N_("List what the company has not decided; take the answers in."),
     ),
+    Entry("access show", "crmctl.security.access_commands:show_command", N_("Show who has which rights.")),
+    Entry(
+        "access check",
+        "crmctl.security.access_commands:check_command",
+        N_("Say whether somebody may do an act, and why."),
+    ),
+    Entry(
+        "access review",
+        "crmctl.security.access_commands:review_command",
+        N_("Say who saw customers they do not own."),
+    ),
+    Entry("access sql", "crmctl.security.access_commands:sql_command", N_("Print PostgreSQL roles and row policies.")),
     Entry("keys status", "crmctl.security.commands:status_command", N_("Show the key store's state; no secret.")),
     Entry("keys copy", "crmctl.security.commands:copy_command", N_("Copy the key store for safe keeping.")),
     Entry(

@@ -64,7 +64,7 @@ def refused(run: Run, number: int) -> Refused:
     with engine.read(run.engine) as conn:
         query = select(counter.c.next_value).where(counter.c.name == "customer")
         given = number < (conn.execute(query).scalar_one_or_none() or 1)
-    runs.record_reading(run, n=0, codes=[UNKNOWN], **({"obj": f"customer:{number}"} if given else {}))
+    runs.record_reading(run, n=0, codes=[UNKNOWN], obj=f"customer:{number}" if given else "")
     return Refused(
         _("no customer {number}").format(number=f"C-{number:06d}"),
         hint=_("see: crmctl customer list, crmctl customer find"),

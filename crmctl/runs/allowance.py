@@ -7,13 +7,13 @@ entries of one run once (security.md A22). Attempts that were denied do not coun
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from crmctl.audit import entries
 from crmctl.audit.reading import as_bytes
@@ -62,8 +62,9 @@ def day_began(run: Run) -> datetime:
 
 def used(conn: Connection, person: str, act: str, since: datetime, but: int | None = None) -> int:
     """Return how often `person` did `act` since a moment; entries of run `but` do not count."""
-    first, found, alone = stamp(since), set(), 0
-    for body in _since(conn, person, act, first):
+    columns, found, alone = audit_entry.c, set(), 0
+    likely = [columns.body.contains(text, autoescape=True) for text in (f'"act":"{act}"', json.dumps(person))]
+    for body in since_then(conn, since, likely):
         who = body.get("actor", {})
         if (who.get("person"), body.get("act")) != (person, act) or body.get("result") not in _COUNTED:
             continue
@@ -74,13 +75,12 @@ def used(conn: Connection, person: str, act: str, since: datetime, but: int | No
     return alone + len(found)
 
 
-def _since(conn: Connection, person: str, act: str, first: str) -> Iterator[dict[str, Any]]:
-    """Yield entries that may be the person's, from the newest back to where the day began, a page at a time.
+def since_then(conn: Connection, since: datetime, likely: Sequence[ColumnElement[bool]]) -> Iterator[dict[str, Any]]:
+    """Yield entries of a moment and later that fulfil the conditions, from the end of the log back, a page at a time.
 
     Order is by number, never by time: a page that a clock set back reaches into is followed by the one before it.
     """
-    columns = audit_entry.c
-    likely = [columns.body.contains(text, autoescape=True) for text in (f'"act":"{act}"', json.dumps(person))]
+    columns, first = audit_entry.c, stamp(since)
     newest = select(columns.seq).order_by(columns.seq.desc()).limit(1)
     below = int(conn.execute(newest).scalar_one_or_none() or -1) + 1
     while below > 0:

@@ -54,7 +54,7 @@ def flush(conn: Connection, run: Run) -> None:
     for row in done:
         if row["repeated"]:
             who = Actor(row["person"], row["uid"], row["via"], ())
-            told = replace(run, actor=who, run_id=None).entry(
+            told = replace(run, actor=who, run_id=None, as_of=run.at).entry(
                 "denied", act=row["act"], codes=[row["code"]], counts={REPEATED: row["repeated"]}
             )
             entries.append(conn, told)

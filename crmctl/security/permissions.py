@@ -78,9 +78,9 @@ def decide(
     """
     if actor.via == "job":
         return _decide_job(actor, access, act)
-    papers = _papers(actor, access, on, standing)
-    if papers:
-        return Decision(False, papers)
+    missing = papers(actor, access, on, standing)
+    if missing:
+        return Decision(False, missing)
     roles = list(_roles(actor, access))
     if not actor.alone:
         for name, role in roles:
@@ -198,7 +198,7 @@ def _decide_job(actor: Actor, access: AccessSettings, act: str) -> Decision:
     return _granted(act, actor.person, role_scope)
 
 
-def _papers(actor: Actor, access: AccessSettings, on: date | None, standing: Standing | None) -> str:
+def papers(actor: Actor, access: AccessSettings, on: date | None, standing: Standing | None) -> str:
     """Return the code of what keeps a person out whatever the roles say; empty when nothing does."""
     person = access.people.get(actor.person)
     if person is None:

@@ -1,0 +1,246 @@
+"""The PostgreSQL side of access.yaml, for mode server: group roles, members, grants, row policies. A script to read.
+
+A role becomes the group `crm_ROLE` (NOLOGIN); people are members by their login roles. What the program does not need,
+nobody gets: entries of the log and leaves of changes can be added, never changed or removed, by anybody but the owner.
+Rows of customers are cut to the role's scope by row policies, which no ordinary login passes over; of several roles of
+a person the widest counts. Numbers come from crmctl: a group's grants are what its role's acts write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from psycopg.sql import SQL, Composable, Identifier, Literal
+from sqlalchemy import Table
+
+from crmctl.security import permissions
+from crmctl.security.access import AccessSettings, Role
+from crmctl.security.actor import Actor
+from crmctl.store.schema import load_all
+
+SCHEMA, OWN = "public", "crm_access"
+PREFIX, EVERYBODY = "crm_", "crm_user"
+ALL, ADD, KEEP = "INSERT, UPDATE, DELETE", "INSERT", "INSERT, UPDATE"
+_SHEETS = {"batch": ALL, "rejected_row": ALL, "reservation": ALL}
+# What every run writes, whoever runs it: the log, its head, itself, its looks.
+_EVERY_RUN = {
+    "audit_entry": ADD, "audit_head": KEEP, "run": KEEP, "counter": KEEP, "policy_version": ADD, "look": ADD,
+    "denial": ALL, "approval": KEEP,
+}  # fmt: skip
+_CUSTOMER = {"customer": ALL, "contact": ALL, "identity": ALL, "change": ADD}
+# Acts, and what they write besides; a table that is not there (yet) is passed over.
+WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
+    (("customer.import", "batch.resume"), {**_CUSTOMER, **_SHEETS}),
+    (("customer.update", "customer.review", "customer.tag", "customer.merge", "customer.cancel"), _CUSTOMER),
+    (("order.import", "batch.resume"), {"purchase_order": ALL, "order_number": ALL, "change": ADD, **_SHEETS}),
+    (
+        ("tier.regrade", "tier.override"),
+        {"customer": "UPDATE", "tier_change": ADD, "tier_override": KEEP, "tier_grace": ALL, "change": ADD,
+         "plan": KEEP, "plan_item": ALL},
+    ),
+    (
+        ("staff.add", "staff.update", "staff.deactivate", "staff.import", "staff.absence"),
+        {"staff": ALL, "absence": ALL, "change": ADD, **_SHEETS},
+    ),
+    (("batch.rejects", "customer.export", "audit.export"), {"copy_register": KEEP}),
+    (("batch.rejects",), {"rejected_row": "UPDATE"}),
+    (("approval.approve", "approval.reject", "approval.revoke"), {"approval_decision": ADD}),
+    (("use.request", "use.record", "customer.export", "customer.reveal"), {"use_request": KEEP, "use_record": KEEP}),
+    (("audit.checkpoint",), {"checkpoint": ADD}),
+    (("purge.plan", "purge.run"), {"plan": KEEP, "plan_item": ALL}),
+)  # fmt: skip
+# Nouns whose acts look at customers; a role without any of them reads none of their tables.
+_LOOKS = ("customer", "order", "tier", "policy", "purge", "owner", "audit", "batch", "access", "use")
+_IMPORTS = ("customer.import", "order.import", "staff.import", "batch.list", "batch.show", "batch.rejects")
+
+
+def script(access: AccessSettings, policy_hash: str, day: date) -> str:
+    """Return the script for the people of `access` who may work on `day`; running it again changes nothing."""
+    head = (
+        f"-- access.yaml of the policies {policy_hash[:16]}, as of {day}: for the owner of the database, in one go.\n"
+    )
+    parts: list[Composable] = [
+        SQL("BEGIN;"),
+        *_groups(access),
+        *_members(access, day),
+        *_people(access, day),
+        *_grants(access),
+        *_policies(access),
+        SQL("COMMIT;"),
+    ]
+    return head + "\n".join(part.as_string(None) for part in parts) + "\n"
+
+
+def group(role: str) -> str:
+    """Return the group of a role."""
+    return PREFIX + role.replace("-", "_")
+
+
+def _groups(access: AccessSettings) -> Iterator[Composable]:
+    yield SQL("\n-- Groups: one for each role, and one for what every run needs.")
+    make = SQL(
+        "DO $crm$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) THEN\n"
+        "  CREATE ROLE {name} NOLOGIN; END IF; END $crm$;"
+    )
+    for name in (EVERYBODY, *map(group, access.roles)):
+        yield make.format(text=Literal(name), name=Identifier(name))
+    for role in access.roles:
+        yield SQL("GRANT {} TO {};").format(Identifier(EVERYBODY), Identifier(group(role)))
+
+
+def _logins(access: AccessSettings, day: date) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield login roles with the roles they hold; people whose papers are missing hold none."""
+    for name, person in access.people.items():
+        actor = Actor(name, 0, "direct", person.roles)
+        held = () if permissions.papers(actor, access, day, None) else person.roles
+        yield from ((login, held) for login in person.pg)
+    for job in access.jobs.values():
+        yield from ((login, (job.as_role,) if job.as_role else ()) for login in job.pg)
+
+
+def _members(access: AccessSettings, day: date) -> Iterator[Composable]:
+    yield SQL("\n-- Members: logins of access.yaml that exist; everybody else is taken out.")
+    wanted = [(login, group(role)) for login, roles in _logins(access, day) for role in roles if role in access.roles]
+    pairs = SQL(", ").join(SQL("({}, {})").format(Literal(login), Literal(name)) for login, name in wanted)
+    yield SQL(
+        "CREATE TEMPORARY TABLE crm_wanted (login text, grp text) ON COMMIT DROP;\n{insert}"
+        "DO $crm$ DECLARE it record; BEGIN\n"
+        "  FOR it IN SELECT m.rolname AS login, g.rolname AS grp FROM pg_auth_members a\n"
+        "      JOIN pg_roles m ON m.oid = a.member JOIN pg_roles g ON g.oid = a.roleid\n"
+        "      WHERE g.rolname = ANY ({groups}) AND NOT m.rolname = ANY ({groups})\n"
+        "      AND m.rolname <> current_user\n"
+        "      AND NOT EXISTS (SELECT FROM crm_wanted w WHERE w.login = m.rolname AND w.grp = g.rolname) LOOP\n"
+        "    EXECUTE format('REVOKE %I FROM %I', it.grp, it.login); END LOOP;\n"
+        "  FOR it IN SELECT * FROM crm_wanted LOOP\n"
+        "    IF EXISTS (SELECT FROM pg_roles WHERE rolname = it.login) THEN\n"
+        "      EXECUTE format('GRANT %I TO %I', it.grp, it.login);\n"
+        "    ELSE RAISE NOTICE 'no login role %', it.login; END IF; END LOOP;\n"
+        "END $crm$;"
+    ).format(
+        insert=SQL("INSERT INTO crm_wanted VALUES {};\n").format(pairs) if wanted else SQL(""),
+        groups=Literal([EVERYBODY, *map(group, access.roles)]),
+    )
+
+
+def _people(access: AccessSettings, day: date) -> Iterator[Composable]:
+    """Yield the table that says who a login is, and the functions that row policies ask."""
+    yield SQL(
+        "\n-- Who a login is on the staff register, for row policies.\n"
+        "CREATE SCHEMA IF NOT EXISTS {own};\n"
+        "CREATE TABLE IF NOT EXISTS {own}.login (login text PRIMARY KEY, person text NOT NULL, number text,"
+        " uids text[] NOT NULL, org_unit text);\n"
+        "DELETE FROM {own}.login;"
+    ).format(own=Identifier(OWN))
+    for name, person in access.people.items():
+        for login in person.pg:
+            values = (login, name, person.staff, [str(uid) for uid in person.uids], person.org_unit)
+            yield SQL("INSERT INTO {}.login VALUES ({}, {}, {}, {}::text[], {});").format(
+                Identifier(OWN), *map(Literal, values)
+            )
+    yield SQL(
+        "CREATE OR REPLACE FUNCTION {own}.own_staff() RETURNS SETOF bigint LANGUAGE sql STABLE SECURITY DEFINER\n"
+        "  SET search_path = pg_catalog, pg_temp AS $crm$\n"
+        "  SELECT s.staff_id FROM {schema}.staff s JOIN {own}.login l ON l.login = session_user\n"
+        "  WHERE s.number = l.number OR string_to_array(s.uids, ' ') && l.uids $crm$;\n"
+        "CREATE OR REPLACE FUNCTION {own}.own_units() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER\n"
+        "  SET search_path = pg_catalog, pg_temp AS $crm$\n"
+        "  SELECT coalesce(l.org_unit, (SELECT min(s.org_unit) FROM {schema}.staff s\n"
+        "    WHERE s.number = l.number OR string_to_array(s.uids, ' ') && l.uids\n"
+        "    HAVING count(DISTINCT coalesce(s.org_unit, '')) = 1))\n"
+        "  FROM {own}.login l WHERE l.login = session_user $crm$;\n"
+        "REVOKE ALL ON SCHEMA {own} FROM PUBLIC;\n"
+        "REVOKE ALL ON ALL TABLES IN SCHEMA {own} FROM PUBLIC;\n"
+        "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {own} FROM PUBLIC;\n"
+        "GRANT USAGE ON SCHEMA {own} TO {user};\n"
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {own} TO {user};"
+    ).format(own=Identifier(OWN), schema=Identifier(SCHEMA), user=Identifier(EVERYBODY))
+
+
+def _grants(access: AccessSettings) -> Iterator[Composable]:
+    tables = load_all().tables
+    groups = [EVERYBODY, *map(group, access.roles)]
+    yield SQL("\n-- Grants: what is not granted here, nobody has.")
+    for name in ("PUBLIC", *groups):
+        who = SQL("PUBLIC") if name == "PUBLIC" else Identifier(name)
+        yield SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {};").format(Identifier(SCHEMA), who)
+    yield SQL("REVOKE CREATE ON SCHEMA {} FROM PUBLIC;").format(Identifier(SCHEMA))
+    yield SQL("GRANT USAGE ON SCHEMA {} TO {};").format(Identifier(SCHEMA), Identifier(EVERYBODY))
+    common = [name for name, table in tables.items() if name not in _SHEETS and not _of_customer(table)]
+    yield _grant("SELECT", [*common, "alembic_version"], EVERYBODY)
+    for name, rights in _EVERY_RUN.items():
+        yield _grant(rights, [name], EVERYBODY)
+    for code, role in access.roles.items():
+        reads = [name for name, table in tables.items() if _of_customer(table)] if _looks(role) else []
+        reads += list(_SHEETS) if any(_may(role, act) for act in _IMPORTS) else []
+        if reads:
+            yield _grant("SELECT", reads, group(code))
+        for name, rights in _written(role).items():
+            if name in tables:
+                yield _grant(rights, [name], group(code))
+
+
+def _grant(rights: str, tables: Iterable[str], to: str) -> Composable:
+    names = SQL(", ").join(Identifier(SCHEMA, name) for name in tables)
+    return SQL("GRANT {} ON {} TO {};").format(SQL(rights), names, Identifier(to))
+
+
+def _written(role: Role) -> dict[str, str]:
+    """Return the rights that a role's acts need, by table."""
+    found: dict[str, set[str]] = {}
+    for acts, tables in WRITES:
+        if any(_may(role, act) for act in acts):
+            for name, rights in tables.items():
+                found.setdefault(name, set()).update(rights.split(", "))
+    return {name: ", ".join(right for right in ALL.split(", ") if right in rights) for name, rights in found.items()}
+
+
+def _may(role: Role, act: str) -> bool:
+    return permissions.grants(role.can, act) and not permissions.matches(role.deny, act)
+
+
+def _looks(role: Role) -> bool:
+    return any(act.partition(".")[0] in _LOOKS for act in role.can)
+
+
+def _of_customer(table: Table) -> bool:
+    return "customer_id" in table.c
+
+
+def _policies(access: AccessSettings) -> Iterator[Composable]:
+    yield SQL("\n-- Rows: a role sees the customers of its scope, with everything that hangs on them.")
+    tables = [table for table in load_all().tables.values() if _of_customer(table)]
+    names = Literal([table.name for table in tables])
+    yield SQL(
+        "DO $crm$ DECLARE it record; BEGIN\n"
+        "  FOR it IN SELECT policyname, tablename FROM pg_policies\n"
+        "      WHERE schemaname = {schema} AND tablename = ANY ({names}) AND policyname LIKE 'crm\\_%' LOOP\n"
+        "    EXECUTE format('DROP POLICY %I ON %I.%I', it.policyname, {schema}, it.tablename); END LOOP;\n"
+        "  FOR it IN SELECT tablename, tableowner FROM pg_tables\n"
+        "      WHERE schemaname = {schema} AND tablename = ANY ({names}) LOOP\n"
+        "    EXECUTE format('ALTER TABLE %I.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',"
+        " {schema}, it.tablename);\n"
+        "    EXECUTE format('CREATE POLICY crm_owner_ ON %I.%I TO %I USING (true) WITH CHECK (true)',"
+        " {schema}, it.tablename, it.tableowner); END LOOP;\n"
+        "END $crm$;"
+    ).format(schema=Literal(SCHEMA), names=names)
+    for code, role in access.roles.items():
+        for table in tables:
+            if _looks(role) or table.name in (*_written(role), *_EVERY_RUN):
+                what = _condition(role.scope, table.name)
+                yield SQL("CREATE POLICY {name} ON {table} TO {name} USING ({what}) WITH CHECK ({what});").format(
+                    name=Identifier(group(code)), table=Identifier(SCHEMA, table.name), what=what
+                )
+
+
+def _condition(scope: str, table: str) -> Composable:
+    """Return the condition of a scope; what hangs on a customer follows the customer, by the same policies."""
+    if scope == "all":
+        return SQL("true")
+    if table == "customer":
+        column, function = ("owner_id", "own_staff") if scope == "own" else ("org_unit", "own_units")
+        return SQL("{} = ANY (ARRAY(SELECT {}()))").format(Identifier(column), Identifier(OWN, function))
+    held = SQL("EXISTS (SELECT FROM {customer} c WHERE c.customer_id = {table}.customer_id)").format(
+        customer=Identifier(SCHEMA, "customer"), table=Identifier(table)
+    )
+    return SQL("customer_id = 0 OR {}").format(held) if table == "change" else held

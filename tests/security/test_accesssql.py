@@ -1,0 +1,187 @@
+"""Mode server: the script of `access sql`, applied to a real PostgreSQL with real logins, and what they can do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import postgres
+import psycopg
+import pytest
+from psycopg import errors, sql
+from realm import ADMIN, AGENT, AUDITOR, OTHER, PEOPLE, STEWARD, Realm, login
+
+
+@pytest.fixture
+def kind() -> str:
+    return "postgresql"
+
+
+@pytest.fixture
+def server(realm: Realm, postgres_server: postgres.Server) -> Iterator[postgres.Server]:
+    """The realm in mode server: logins for everybody, the script applied twice."""
+    realm.owned()
+    with postgres_server.connect() as conn:
+        for name in PEOPLE:
+            conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(login(name))))
+    apply(realm, postgres_server)
+    apply(realm, postgres_server)
+    yield postgres_server
+    with postgres_server.connect(database(realm)) as conn:
+        conn.execute("DROP OWNED BY crm_user, crm_admin, crm_steward, crm_auditor, crm_supervisor, crm_agent")
+        for name in [*(login(name) for name in PEOPLE), "crm_admin", "crm_steward", "crm_auditor", "crm_supervisor",
+                     "crm_agent", "crm_user"]:  # fmt: skip
+            conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def database(realm: Realm) -> str:
+    return re.findall(r"@/(\w+)\?", realm.url)[0]
+
+
+def apply(realm: Realm, server: postgres.Server) -> None:
+    done = realm.say(ADMIN, "access", "sql")
+    assert done.exit_code == 0, done.stderr
+    with server.connect(database(realm)) as conn:
+        conn.execute(done.stdout)  # type: ignore[call-overload]
+
+
+def as_login(realm: Realm, server: postgres.Server, name: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(host=str(server.socket_folder), user=login(name), dbname=database(realm), autocommit=True)
+
+
+def serve(realm: Realm, name: str) -> None:
+    """Put the workspace into mode server with somebody's login."""
+    path = realm.folder / "crmctl.yaml"
+    text = re.sub(r"postgresql://\w+@", f"postgresql://{login(name)}@", path.read_text("utf-8"))
+    path.write_text(re.sub(r"^mode: .*\n", "", text, flags=re.M) + "\nmode: server\n", "utf-8")
+
+
+HANGING = ("contact", "identity", "change", "tier_change", "purchase_order")
+
+
+def test_agents_see_their_own_rows_through_any_client(realm: Realm, server: postgres.Server) -> None:
+    owners = {"chen.x": [1, 2], "he.l": [3], "li.na": [1, 2, 3, 4], "an.q": [1, 2, 3, 4]}
+    for name, own in owners.items():
+        with as_login(realm, server, name) as conn:
+            seen = conn.execute("SELECT customer_id FROM customer ORDER BY 1").fetchall()
+            assert [row[0] for row in seen] == own
+            for table in HANGING:
+                query = sql.SQL("SELECT DISTINCT customer_id FROM {} WHERE customer_id > 0").format(
+                    sql.Identifier(table)
+                )
+                assert {row[0] for row in conn.execute(query)} <= set(own), table
+    with as_login(realm, server, "chen.x") as conn:
+        assert {row[0] for row in conn.execute("SELECT customer_id FROM identity")} == {1, 2}
+        conn.execute("SET ROLE crm_agent")  # a group of one's own changes nothing
+        assert conn.execute("SELECT count(*) FROM customer").fetchone() == (2,)
+        with pytest.raises(errors.InsufficientPrivilege):
+            conn.execute("SET ROLE crm_steward")
+
+
+@pytest.mark.parametrize("statement", [
+    "UPDATE audit_entry SET body = '{}'", "DELETE FROM audit_entry", "TRUNCATE audit_entry", "DELETE FROM audit_head",
+    "DELETE FROM change", "UPDATE change SET leaf = ''", "DELETE FROM policy_version", "DROP TABLE denial",
+    "ALTER TABLE customer DISABLE ROW LEVEL SECURITY", "CREATE TABLE mine (x int)", "DELETE FROM run",
+    "SELECT * FROM crm_access.login", "DELETE FROM look", "UPDATE checkpoint SET size = 0",
+])  # fmt: skip
+def test_nobody_changes_what_is_written(realm: Realm, server: postgres.Server, statement: str) -> None:
+    for name in PEOPLE:
+        with as_login(realm, server, name) as conn, pytest.raises(errors.InsufficientPrivilege):
+            conn.execute(statement)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(("name", "statement"), [
+    ("an.q", "UPDATE customer SET tier = 'core'"), ("an.q", "DELETE FROM contact"),
+    ("an.q", "INSERT INTO change SELECT * FROM change"), ("chen.x", "UPDATE customer SET owner_id = 1"),
+    ("chen.x", "UPDATE staff SET uids = '0'"), ("li.na", "UPDATE staff SET uids = '0'"),
+    ("wang.j", "DELETE FROM customer"), ("chen.x", "SELECT * FROM rejected_row"),
+    ("zhou.m", "INSERT INTO customer SELECT * FROM customer"),
+])  # fmt: skip
+def test_who_may_not_by_access_yaml_may_not_by_sql(
+    realm: Realm, server: postgres.Server, name: str, statement: str
+) -> None:
+    with as_login(realm, server, name) as conn, pytest.raises(errors.InsufficientPrivilege):
+        conn.execute(statement)  # type: ignore[call-overload]
+
+
+def test_the_program_works_for_a_steward(realm: Realm, server: postgres.Server, tmp_path: Path) -> None:
+    serve(realm, "li.na")
+    sheet = tmp_path / "new.csv"
+    head = "customer_type,company,name,mobile,email,uscc,external_code"
+    sheet.write_text(f"{head}\nenterprise,丁四样例有限公司,周大福,13800000009,z@example.com,,K9\n"
+                     f"enterprise,甲一样例有限公司,王小明,13800000001,new@example.com,91330106MA2CCCCC52,K1\n"
+                     f"enterprise,,,1,,,\n", "utf-8")  # fmt: skip
+    told = realm.json(STEWARD, "customer", "import", sheet, "--mode", "upsert", status=3)
+    assert (told["created"], told["updated"], told["rejected"]) == (1, 1, 1)
+    assert [row["customer"] for row in realm.json(STEWARD, "customer", "list")["customers"]] == [1, 2, 3, 4, 5]
+    assert realm.json(STEWARD, "customer", "find", "--mobile", "13800000009")["customers"][0]["customer"] == 5
+    assert realm.say(STEWARD, "customer", "history", "1").exit_code == 0
+    assert realm.json(STEWARD, "batch", "rejects", told["batch"])["run_id"]
+    assert realm.say(STEWARD, "staff", "list").exit_code == 0
+    assert realm.json(STEWARD, "audit", "verify", status=14)["ok"]
+    assert realm.json(STEWARD, "keys", "status", status=6)["code"] == "ACT_NOT_GRANTED"
+
+
+def test_the_program_works_for_an_agent_and_an_auditor(realm: Realm, server: postgres.Server) -> None:
+    serve(realm, "chen.x")
+    assert [row["customer"] for row in realm.json(AGENT, "customer", "list")["customers"]] == [1, 2]
+    assert realm.say(AGENT, "customer", "show", "1").exit_code == 0
+    assert realm.json(AGENT, "customer", "show", "3", status=1)["code"] == "CUSTOMER_UNKNOWN"
+    serve(realm, "an.q")
+    assert realm.json(AUDITOR, "audit", "verify", "--changes", status=14)["ok"]
+    assert realm.json(AUDITOR, "access", "review")["people"]
+
+
+def test_a_regrade_by_the_administrator(realm: Realm, server: postgres.Server) -> None:
+    serve(realm, "zhou.m")
+    assert realm.say(ADMIN, "tier", "regrade").exit_code == 0
+    assert realm.say(ADMIN, "staff", "update", "E6", "--level", "senior").exit_code == 0
+
+
+def test_the_session_must_be_the_same_persons(realm: Realm, server: postgres.Server) -> None:
+    serve(realm, "li.na")
+    assert realm.json(OTHER, "customer", "list", status=6)["code"] == "DATABASE_ROLE_OF_ANOTHER"
+    denied = realm.entries("customer.list")[-1]
+    assert (denied["result"], denied["actor"]["person"]) == ("denied", "he.l")
+    path = realm.folder / "crmctl.yaml"
+    path.write_text(path.read_text("utf-8").replace(login("li.na"), "postgres"), "utf-8")
+    assert realm.json(STEWARD, "customer", "list", status=6)["code"] == "DATABASE_ROLE_TOO_STRONG"
+
+
+def test_who_loses_a_role_or_has_not_signed_loses_the_group(realm: Realm, server: postgres.Server) -> None:
+    realm.edit("access.yaml", "pg: [test_chen_x], roles: [agent]", "pg: [test_chen_x], roles: []")
+    path = realm.folder / "policies" / "access.yaml"
+    text = path.read_text("utf-8")
+    he = next(line for line in text.splitlines() if "he.l" in line)
+    path.write_text(text.replace(he, he.replace("confidentiality_signed: 2026-01-01, ", "")), "utf-8")
+    apply(realm, server)
+    for name in ("chen.x", "he.l"):
+        with as_login(realm, server, name) as conn, pytest.raises(errors.InsufficientPrivilege):
+            conn.execute("SELECT customer_id FROM customer")
+    with as_login(realm, server, "li.na") as conn:
+        assert conn.execute("SELECT count(*) FROM customer").fetchone() == (4,)
+
+
+def test_the_org_unit_of_a_login(realm: Realm, server: postgres.Server) -> None:
+    realm.edit("access.yaml", "scope: own", "scope: org_unit")
+    realm.edit("access.yaml", "pg: [test_chen_x]", "pg: [test_chen_x], org_unit: head")
+    with realm.engine.begin() as conn:
+        conn.exec_driver_sql("UPDATE customer SET org_unit = 'head' WHERE customer_id IN (2, 4)")
+    apply(realm, server)
+    with as_login(realm, server, "chen.x") as own:
+        assert own.execute("SELECT customer_id FROM customer ORDER BY 1").fetchall() == [(2,), (4,)]
+    with as_login(realm, server, "he.l") as own:
+        assert own.execute("SELECT customer_id FROM customer").fetchall() == []
+
+
+def test_mode_server_needs_a_server(tmp_path: Path) -> None:
+    import workspaces
+    from golden import call
+
+    folder = workspaces.make(tmp_path / "w")
+    config = folder / "crmctl.yaml"
+    config.write_text(re.sub(r"^mode: .*$", "mode: server", config.read_text("utf-8"), flags=re.M), "utf-8")
+    told = call(["-w", str(folder), "customer", "list", "-o", "json"])
+    assert told.exit_code == 4 and "MODE_NEEDS_POSTGRESQL" in told.stderr
