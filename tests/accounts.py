@@ -50,6 +50,9 @@ _PEOPLE = """  people:
       training_passed: 2020-01-03
 """
 
+Words = Sequence[str | Path]
+Env = Mapping[str, str] | None
+
 
 class Unavailable(Exception):
     """Several accounts cannot be had here; the text says why."""
@@ -90,9 +93,7 @@ class Machine:
         os.chown(path, uid, uid)
         return path
 
-    def run(
-        self, uid: int, words: Sequence[str | Path], *, stdin: bytes = b"", env: Mapping[str, str] | None = None
-    ) -> Done:
+    def run(self, uid: int, words: Words, *, stdin: bytes = b"", env: Env = None) -> Done:
         """Run a program as an account, in its home."""
         done = subprocess.run(
             [str(word) for word in words],
@@ -107,7 +108,7 @@ class Machine:
         )
         return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
-    def crmctl(self, uid: int, *words: str | Path, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Done:
+    def crmctl(self, uid: int, *words: str | Path, stdin: bytes = b"", env: Env = None) -> Done:
         """Run crmctl as an account on the workspace, as a person would type it."""
         return self.run(uid, [*self.program, "-w", self.workspace, *words], stdin=stdin, env=env)
 
