@@ -201,6 +201,42 @@ def test_no_planted_value_is_anywhere(
     clear = tmp_path / "asked for.csv"
     assert crmctl(folder, "batch", "rejects", 1, "--export", clear).status == 0
     assert hits(clear.read_bytes()), "the scanner must find what was asked for in clear"
+    disclosed(folder, tmp_path, loud)
+    for place in places:
+        assert sighted(place) == {}
+
+
+def disclosed(folder: Path, tmp_path: Path, loud: tuple[str, ...]) -> None:
+    """Reveal and export: values are where they were asked for, and neither in the log nor on standard error."""
+    words = ("customer", "show", 1, "--reveal", "name,mobile,email,address,notes", "--purpose", "contact")
+    shown = crmctl(folder, *words, *loud)
+    assert shown.status == 0, shown.err
+    assert hits(shown.out), "the scanner must find what was revealed"
+    said = [shown.err, crmctl(folder, *words[:-1], "advertising", *loud).err]
+    fields = ("--fields", "name,mobile,email,address,notes,phone,position", "--recipient", "self")
+    few = ("--status", "draft", "--company", "示例企业0000")
+    for form in ("csv", "xlsx", "ndjson", "json"):
+        out = tmp_path / f"exported.{form}"
+        words = ("customer", "export", *fields, "--purpose", "contact", *few, "-o", form, "--out", out)
+        done = crmctl(folder, *words, *loud)
+        assert done.status == 0, done.err
+        assert form == "xlsx" or hits(out.read_bytes()), "the scanner must find what was exported"
+        said += [done.out, done.err]
+    masked = tmp_path / "masked.csv"
+    done = crmctl(folder, "customer", "export", *fields, "--purpose", "analysis", *few, "--out", masked, *loud)
+    assert (done.status, hits(masked.read_bytes())) == (0, []), done.err
+    why = ("--manner", "phone", "--responsible", "1001", "--why", row(2)[6])
+    for words in (
+        ("use", "request", *fields, "--purpose", "contact", *why, *few),
+        ("use", "list", "--records"),
+        ("use", "record", "R-1", "--result", "done", "--note", row(2)[2]),
+        ("use", "copies", "--check"),
+        ("audit", "list", "--limit", 100, "-o", "json"),
+    ):
+        done = crmctl(folder, *words, *loud)
+        assert done.status == 0, done.err
+        said += [done.out, done.err]
+    assert [hits(text) for text in said if hits(text)] == []
 
 
 BUGS = {"sqlite": "crmctl.customers.build:pad", "postgresql": "crmctl.customers.packing:Packer.pack"}
