@@ -199,4 +199,4 @@ def _refused(parameter: click.Parameter) -> str:
 
 
 def _whose() -> str:
-    return _("the account's administrator runs this, as a job or at its own prompt; see docs/broker.md")
+    return _("the account's administrator runs this as a job; see docs/broker.md")
