@@ -18,7 +18,7 @@ from crmctl.security import masking, permissions
 from crmctl.use.policy import Purpose
 
 How = Literal["full", "masked"]
-_SEVERAL = re.compile(r"[,，、;；\s]+")
+_SEVERAL = re.compile(r"\s*[,，、;；\n]\s*")
 # What every customer has besides the fields of the policy, as files name it. The prefix keeps the import from taking
 # our own number for that of another system.
 OWN = {

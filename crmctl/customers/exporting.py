@@ -173,14 +173,14 @@ def _same(request: requests.Request, wish: Wish, purpose: Purpose, recipient: Re
 
 def _announce(run: Run, permitted: Permitted) -> int:
     """Commit who is about to get what, with a leaf for every customer, before any plaintext is written."""
+    assert run.run_id is not None
     with engine.write(run.engine) as conn:
+        shown, root = looks.commit(conn, run.run_id, permitted.numbers)  # the longest, before others would wait for us
+        fields = {"looks": shown, "looks_root": root.hex()} if shown else {}
         record = uses.record(
             conn, run, act=ACT, purpose=permitted.purpose.code, rows=len(permitted.numbers),
             recipient=permitted.recipient.code, use_id=permitted.request.use_id if permitted.request else None,
         )  # fmt: skip
-        assert run.run_id is not None
-        shown, root = looks.commit(conn, run.run_id, permitted.numbers)
-        fields = {"looks": shown, "looks_root": root.hex()} if shown else {}
         allowance.within(conn, run, ACT)
         entries.append(conn, run.entry("begun", at=clock.now(), **permitted.told(), **fields))
     return record

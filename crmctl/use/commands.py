@@ -29,11 +29,11 @@ def list_command(
     from crmctl.errors import UsageProblem
     from crmctl.runs import run as runs
     from crmctl.store import engine
-    from crmctl.use import listing, requests
+    from crmctl.use import listing, purposes, requests
     from crmctl.use import records as uses
 
     if open_ and not records:
-        raise UsageProblem(_("--open belongs to --records"), hint=_("crmctl use list --records --open"))
+        raise UsageProblem(_("--open belongs to --records"), hint=_("as in crmctl use list --records --open"))
     with runs.open_run(call, "use list", "use.list") as run:
         person = run.actor.person if mine else ""
         with engine.read(run.engine) as conn:
@@ -44,7 +44,10 @@ def list_command(
                 asked = requests.newest(conn, limit, before, person)
                 columns, rows = listing.request_columns(run), [listing.request_row(run, each) for each in asked]
         run = runs.record_reading(run, n=len(rows))
-        call.emit({"run_id": run.run_id}, Table(columns, rows, "records" if records else "requests"))
+        months = purposes.evaluated_every(run.policies)
+        said = [_("use is evaluated every {months} months").format(months=months)] if records and months else []
+        document = {"run_id": run.run_id, "evaluated_every_months": months}
+        call.emit(document, Table(columns, rows, "records" if records else "requests"), *said)
     return None
 
 

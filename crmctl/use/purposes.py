@@ -84,6 +84,13 @@ def result(policies: PolicySet, code: str) -> CodeItem:
     return _find(settings_of(policies).results, "results", code)
 
 
+def evaluated_every(policies: PolicySet) -> int | None:
+    """Return the months after which use is evaluated (USE-03); None while the company has not decided."""
+    figure = settings_of(policies).evaluated_every
+    months = None if figure is None else policies.figure(figure)
+    return None if months is None else int(months)
+
+
 def named(item: CodeItem) -> str:
     """Return what people call a code, in the reader's language."""
     labels: Mapping[Any, str] = item.labels

@@ -68,7 +68,7 @@ def _found(run: Run, which: str) -> list[Record]:
     if not found:
         raise Refused(
             _("use request {number}: nothing was used under it yet").format(number=number),
-            hint=_("crmctl customer export --use {number} --out FILE").format(number=number),
+            hint=_("export first: crmctl customer export --use {number} --out FILE").format(number=number),
             code="USE_OPEN",
         )
     return found

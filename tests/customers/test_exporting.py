@@ -113,6 +113,11 @@ def test_everybody_it_holds_is_in_the_log_before_a_value_is_written(
     assert seen == [3]
 
 
+def test_fields_by_their_labels_in_either_language(desk: Desk) -> None:
+    out = exported(desk, "out.csv", "--fields", "Company name，手机号、 E-mail", *TO, "--headers", "code")
+    assert lines(out)[0] == ["company_name", "mobile", "email"]
+
+
 def test_what_the_purpose_does_not_need_is_masked(desk: Desk) -> None:
     out = exported(desk, "out.csv", "--fields", "company_name,name,mobile,uscc", "--recipient", "sales", "--purpose",
                    "analysis", "--headers", "code")  # fmt: skip
@@ -324,11 +329,7 @@ def test_for_programs_codes_minor_units_and_offsets(desk: Desk) -> None:
         "annual_amount_currency": "CNY", "first_added_at": "2026-03-05T14:30:00+08:00", "mobile": "+8613812345678",
     }  # fmt: skip
     assert json.loads(line) == wanted
-    assert (whole["schema"], whole["customers"][0], len(whole["customers"])) == (exporting_schema(), wanted, 4)
-
-
-def exporting_schema() -> str:
-    return "crmctl/customer-export/1"
+    assert (whole["schema"], whole["customers"][0], len(whole["customers"])) == ("crmctl/customer-export/1", wanted, 4)
 
 
 def test_a_workbook_holds_texts_that_nothing_runs(desk: Desk) -> None:

@@ -100,7 +100,8 @@ def test_every_use_has_a_record_and_later_its_result(desk: Desk) -> None:
     words = ("use", "record", f"R-{revealed['use_record']}", "--result", "已按目的使用", "--note", "已联系王小明")
     assert desk.json(STEWARD, *words)["records"][0]["result"] == "done"
 
-    assert [each["record"] for each in desk.json(AUDITOR, "use", "list", "--records", "--open")["records"]] == [2]
+    left = desk.json(AUDITOR, "use", "list", "--records", "--open")
+    assert ([each["record"] for each in left["records"]], left["evaluated_every_months"]) == ([2], 3)
     assert desk.refusal(STEWARD, *words, status=1) == "USE_SETTLED"
     (entry,) = [entry for entry in desk.entries("use.record") if entry["result"] == "done"]
     assert (entry["obj"], entry["purpose"]) == ("use_record:1", "contact")
