@@ -97,15 +97,6 @@ def filters(
     return records.Filters(company=company, numbers=chosen), kinds
 
 
-def unknown(number: str) -> Refused:
-    """Return the one answer for a customer that does not exist, was destroyed, or is out of the person's scope."""
-    return Refused(
-        _("no customer {number}").format(number=number[:20]),
-        hint=_("see: crmctl customer list, crmctl customer find"),
-        code="CUSTOMER_UNKNOWN",
-    )
-
-
 def write_template(call: Invocation, type_text: str, out: Path | None) -> None:
     """Write the empty sheet. Raises UsageProblem when a workbook would go to a terminal."""
     from crmctl import policy, workspace

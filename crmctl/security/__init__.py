@@ -6,7 +6,9 @@
     identity     blind indexes: find a number without keeping it
     access       settings of policies/access.yaml: people, roles, jobs, approvals
     actor        who is acting, by the kernel's word
-    permissions  whether they may
+    permissions  whether they may; `standing` is what the staff register has against it
+    granting     what a change of access.yaml gives and takes; `showing` and `reviewing` tell who may and who saw what
+    accesssql    the same for PostgreSQL: groups, grants, row policies
     masking      what is shown of a personal value
     locks        one run at a time; a killed holder frees the lock
     spool        standard input kept sealed until its batch ends
