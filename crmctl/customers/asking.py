@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmctl.customers import records, showing
 from crmctl.customers.identities import asked_value
-from crmctl.errors import InvalidInput, Refused, UsageProblem
+from crmctl.errors import InvalidInput, UsageProblem
 from crmctl.i18n import N_, _, lang
 
 if TYPE_CHECKING:
