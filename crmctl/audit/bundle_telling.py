@@ -37,7 +37,7 @@ def verify_export(call: Invocation, bundle: Path | None, key: Sequence[str], pin
     if not bundle.is_dir():
         raise InvalidInput(_("{path}: is no folder").format(path=bundle), code="BUNDLE_MISSING")
     with call.progress(_("verifying")) as shown:
-        verdict = verify_bundle(bundle, keys, _read(pin), whole=whole, progress=shown.advance)
+        verdict = verify_bundle(bundle, keys, _newest(_read(pin)), whole=whole, progress=shown.advance)
     loud = call if verdict.exit_code == DONE else replace(call, silent=False)
     loud.emit(_document(verdict), *_told(verdict))
     return verdict.exit_code
@@ -54,6 +54,14 @@ def _key(text: str) -> VerifierKey:
             hint=_("name+id+base64, as the signer of the log published it"),
             code="KEY_FORM",
         ) from None
+
+
+def _newest(text: str) -> str:
+    """Return the last note of a file that may hold several, as anchors do."""
+    from crmctl.audit.bundle_parts import notes
+
+    found = [note for note in notes(text) if note]
+    return found[-1] if found else ""
 
 
 def _read(path: Path) -> str:

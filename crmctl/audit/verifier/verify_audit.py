@@ -690,14 +690,15 @@ def main(arguments=None):
     parser.add_argument(
         "--key", required=True, action="append", help="a verifier key you trust, or its file (again for more)"
     )
-    parser.add_argument("--pin", required=True, help="the file of the newest checkpoint you know")
+    parser.add_argument("--pin", required=True, help="the file of the newest checkpoint you know (the last in it)")
     parser.add_argument("--whole", action="store_true", help="fail unless every entry of the log is there")
     given = parser.parse_args(arguments)
     try:
         keys = [parse_key(_from_file(value, "key")) for value in given.key]
     except ValueError:
         parser.error("--key: not a verifier key")
-    result = verify(given.folder, keys, _from_file(given.pin, "pin"), given.whole)
+    pin = [text for text in _from_file(given.pin, "pin").split("%%\n") if text] or [""]
+    result = verify(given.folder, keys, pin[-1], given.whole)
     status = exit_status(result)
     for code, subject, message in result.problems[:MAX_SHOWN]:
         print("%s  %s  %s" % (code, subject, message))
