@@ -93,16 +93,19 @@ def signers_of(place: Workspace, settings: AuditSettings) -> tuple[str, ...]:
 
 
 def trust_of(place: Workspace, settings: AuditSettings) -> Trust:
-    """Return what says whether a checkpoint's note can be believed: of this log, of that size and root, well signed."""
-    origin = origin_of(place, settings)
+    """Return what says whether a checkpoint's note can be believed: of this log, of that size and root, well signed.
+
+    A log that went on under another name (after a restore) was called what its former signers are called.
+    """
     keys = [note.parse_vkey(text) for text in signers_of(place, settings)]
+    origins = {origin_of(place, settings), *(key.name for key in keys)}
 
     def trusted(text: str, size: int, root: bytes) -> bool:
         try:
             said = note.parse_checkpoint(note.parse(text).text)
         except ValueError:
             return False
-        return said == (origin, size, root) and any(note.verify(text, key) for key in keys)
+        return said.origin in origins and said[1:] == (size, root) and any(note.verify(text, key) for key in keys)
 
     return trusted
 

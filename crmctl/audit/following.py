@@ -79,6 +79,8 @@ def follow(lines: Iterable[bytes], start: Position, marks: Mapping[int, bytes] |
         if place >= start.size and place in known and known[place] != tree.root():
             raise not_extended(_("the first {size} entries do not give the root that was signed").format(size=place))
     wanted = max(start.size, *known, 0)
+    if place is None and start.size:
+        raise not_extended(_("entry {number}, which was signed, is not there").format(number=start.size - 1))
     if place is None:
         raise not_extended(_("the log has no entries at all"))
     if place < wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,10 +11,11 @@ import orjson
 from sqlalchemy import Connection, func, select
 
 from crmctl.audit import anchors, note, raw, signing
-from crmctl.audit.checkpoints import newest, trust_of
+from crmctl.audit.checkpoints import newest, origin_of, trust_of
 from crmctl.audit.tables import checkpoint
 from crmctl.audit.verify_entries import Pin
 from crmctl.clock import parse_stamp
+from crmctl.errors import KeyMissing
 
 if TYPE_CHECKING:
     from crmctl.audit.policy import AuditSettings
@@ -59,20 +61,21 @@ def _time_of(line: bytes | None) -> datetime | None:
 
 def pins(place: Workspace, settings: AuditSettings) -> list[Pin]:
     """Return the newest believable checkpoint of each place outside the database that can be read from here."""
-    trust = trust_of(place, settings)
+    trust, origin = trust_of(place, settings), origin_of(place, settings)
     held = {f"anchor:{anchor.name}": anchors.notes_in(anchor.path) for anchor in settings.anchors if anchor.path}
-    if signing.readable(place.signer):
-        held["signer"] = iter([signing.load(place.signer).note])
+    with contextlib.suppress(KeyMissing):  # it may be another account's
+        if signing.readable(place.signer):
+            held["signer"] = iter([signing.load(place.signer).note])
     found = []
     for subject, texts in held.items():
-        said = [pin for text in texts if (pin := _pin(text, subject)) and trust(text, pin.size, pin.root)]
+        said = [pin for text in texts if (pin := _pin(text, subject, origin)) and trust(text, pin.size, pin.root)]
         found += sorted(said)[-1:]
     return sorted(found)
 
 
-def _pin(text: str, subject: str) -> Pin | None:
+def _pin(text: str, subject: str, origin: str) -> Pin | None:
     try:
         said = note.parse_checkpoint(note.parse(text).text)
     except ValueError:
         return None
-    return Pin(said.size, said.root, text, subject)
+    return Pin(said.size, said.root, text, subject) if said.origin == origin else None

@@ -248,6 +248,24 @@ def test_a_lost_key_is_not_made_again_behind_your_back(place: Place) -> None:
     assert crmctl(place, "audit", "verify").exit_code == 0
 
 
+def test_a_log_restored_on_purpose_goes_on_under_another_name(place: Place) -> None:
+    old = sign(place)["vkey"]
+    look(place, 2)
+    sign(place)
+    with write(place[1]) as conn:
+        rewrite(conn, 2, 0)
+        conn.execute(delete(checkpoint).where(checkpoint.c.size > 2))
+    assert sign(place, 13)["code"] == "LOG_NOT_EXTENDED"
+    signer(place).rename(signer(place).with_name("before"))
+    (place[0] / "signer.vkey").unlink()
+    policy = place[0] / "policies" / "audit.yaml"
+    policy.write_text(policy.read_text().replace("\nsettings:\n", "\nsettings:\n  origin: crm.example.cn/audit-2\n"))
+    new = sign(place)
+    policy.write_text(policy.read_text().replace("signers: []", f'signers: ["{old}", "{new["vkey"]}"]'))
+    assert new["origin"] == "crm.example.cn/audit-2"
+    assert crmctl(place, "audit", "verify").exit_code == 0
+
+
 def test_a_signer_whose_key_does_not_count_signs_nothing(place: Place) -> None:
     sign(place)
     policy = place[0] / "policies" / "audit.yaml"

@@ -89,7 +89,7 @@ def test_an_older_copy_is_refused_though_it_grew_again() -> None:
 
 
 def test_what_is_not_there_is_refused() -> None:
-    assert "no entries at all" in refused([])
+    assert "entry 8, which was signed, is not there" in refused([])
     assert "no entries at all" in refused([], Position())
     assert "entries 9 to 9 are missing" in refused(LOG[10:])
     assert "entries 0 to 0 are missing" in refused(LOG[1:], Position())
