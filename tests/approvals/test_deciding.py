@@ -155,9 +155,9 @@ def test_a_clock_set_back_revives_nothing(office: Office, monkeypatch: pytest.Mo
 def test_another_hash_or_more_records_is_another_subject(office: Office) -> None:
     office.ask()
     office.approve(WANG, 1)
-    for given in ({"subject_hash": OTHER}, {"rows": 4}):
+    for subject_hash, rows in ((OTHER, 3), (HASH, 4)):
         with pytest.raises(PlanStale) as refused:
-            office.use(LI, **given)  # type: ignore[arg-type]
+            office.use(LI, subject_hash=subject_hash, rows=rows)
         assert refused.value.code == "APPROVAL_STALE"
     with pytest.raises(PermissionMissing) as never:
         office.use(LI, "plan:99")

@@ -62,7 +62,7 @@ def said(office: Office, uid: int, number: int, *words: str) -> str:
     """Return the statement as a file would have it."""
     done = office.say(uid, "approval", "statement", number, *words)
     assert done.exit_code == 0, done.stderr
-    return done.stdout
+    return str(done.stdout)
 
 
 def test_a_signature_approves(office: Office, ring: Ring) -> None:

@@ -100,7 +100,8 @@ def test_what_was_begun_under_an_approval_is_finished_under_it(
     """Interrupted after the first chunk: the approval is spent, and the rest of the same plan is still its own."""
     limited.regrade("--plan", "--ask")
     as_wang(limited, "approval", "approve", 1)
-    real, done = applying.apply, []
+    real = applying.apply
+    done: list[int] = []
 
     def once(*given: Any, **more: Any) -> None:
         if done:
