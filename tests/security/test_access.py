@@ -49,6 +49,7 @@ def test_a_whole_file_is_read():
             "conflicts": [["auditor", "steward"]],
             "jobs": {"weekly-purge": {"can": ["purge.run"], "as_role": "steward", "needs_plan": True}},
             "approvals": {"purge.run": {"by": ["auditor"], "people": 1, "assurance": "signed", "expires": "72 hours"}},
+            "allowed_signers": "policies/allowed_signers",
             "deputies": [{"for": "li.na", "deputy": "王静", "from": "2026-01-01", "acts": ["purge.*"]}],
         }
     )
@@ -186,3 +187,28 @@ def test_the_shipped_roles_allow_what_their_posts_do():
     assert not may("auditor") & {"customer.import", "keys.copy", "db.upgrade", "batch.resume"}
     assert not may("agent") & {"customer.import", "keys.status", "audit.list"}
     assert {"auditor", "steward"} in [set(pair) for pair in access.conflicts]
+
+
+def test_approvals_that_could_not_be_given():
+    """Posts decide on paper only, and signatures need a file of signers."""
+
+    class Posts(Nothing):
+        def known(self, what):
+            return ("manager",) if what == "post" else None
+
+    rule = {"by": [], "posts": ["manager", "chief"]}
+    access = AccessSettings.model_validate(
+        {"roles": ROLES, "approvals": {"purge.run": {**rule, "assurance": "signed"}, "owner.assign": rule}}
+    )
+    found = [finding.at for finding in access.lint(Posts())]
+    assert found == [
+        ("approvals", "purge.run", "posts", 1),
+        ("approvals", "purge.run", "posts"),
+        ("approvals", "purge.run", "assurance"),
+        ("approvals", "owner.assign", "posts", 1),
+        ("approvals", "owner.assign", "posts"),
+    ]
+    paper = AccessSettings.model_validate(
+        {"roles": ROLES, "approvals": {"purge.run": {**rule, "posts": ["manager"], "assurance": "recorded"}}}
+    )
+    assert list(paper.lint(Posts())) == []
