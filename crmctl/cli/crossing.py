@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +16,7 @@ import click
 from crmctl.cli.personal import ASK, PersonalValue
 from crmctl.errors import PermissionMissing, UsageProblem
 from crmctl.front.caller import Crossing, Front
+from crmctl.front.noting import note
 from crmctl.front.wire import FOLDER, READ, STREAM, WRITE
 from crmctl.i18n import _
 
@@ -55,7 +55,6 @@ OWN = frozenset({"init", "demo", "help"})  # commands that no service account ha
 NEVER: Mapping[str, frozenset[str]] = {  # for the account's own administrator, or its cron
     "keys copy": frozenset({"dest"}),
 }
-NOTE = "crmctl.runs.refusals:note"  # resolved on use: it opens a run
 
 
 @contextlib.contextmanager
@@ -111,8 +110,7 @@ def take_in(
     try:
         return _with_lent(service, lent, leaf, call, values)
     except PermissionMissing as refusal:
-        module, _colon, function = NOTE.partition(":")
-        getattr(import_module(module), function)(call, refusal)
+        note(service.workspace, call.command.replace(" ", "."), refusal)
         raise
 
 

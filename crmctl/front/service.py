@@ -24,10 +24,11 @@ from typing import Any, ClassVar
 from crmctl import files
 from crmctl.errors import InvalidInput, PermissionMissing
 from crmctl.files import Lent
-from crmctl.front import BEHIND_FRONT, folder, registry, wire
+from crmctl.front import BEHIND_FRONT, folder, noting, registry, wire
 from crmctl.front.registry import Entry
 from crmctl.i18n import _
 
+ENTER = "front.enter"  # the act of calling, in the log when it is refused
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 Carried = tuple[dict[str, Any], int, Callable[[], object]]  # a folder's item, where it goes, whom to tell
 _FROM_SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER")
@@ -78,21 +79,27 @@ def enter(mine: Sequence[Entry], arguments: Sequence[str], named: str) -> Servic
     """
     if not mine:
         raise _not_ours(mine)
-    if list(arguments) == [BEHIND_FRONT]:
-        return _from_front(mine)
+    if "SUDO_UID" in os.environ:
+        _cleaned({})
+    try:
+        return _from_front(mine) if list(arguments) == [BEHIND_FRONT] else _without_front(mine, arguments, named)
+    except PermissionMissing as refusal:
+        noting.note(mine[0].workspace, ENTER, refusal)
+        raise
+
+
+def _without_front(mine: Sequence[Entry], arguments: Sequence[str], named: str) -> Service:
     entry = registry.find(mine, named)
     if entry is None and not named and len(mine) == 1:
         entry = mine[0]
     if entry is None:
         raise _not_ours(mine)
-    person = "SUDO_UID" in os.environ
-    if person:
-        _cleaned({})
-    return Service(entry.workspace, tuple(arguments), person)
+    return Service(entry.workspace, tuple(arguments), "SUDO_UID" in os.environ)
 
 
 def _from_front(mine: Sequence[Entry]) -> Service:
     line = _line()
+    wire.tell(line, wire.HELLO)
     message, descriptors = _received(line)
     entry = next((entry for entry in mine if entry.workspace == message.get("workspace")), None)
     if entry is None:
@@ -102,7 +109,6 @@ def _from_front(mine: Sequence[Entry]) -> Service:
             _("SUDO_UID is not the uid of the calling program"), hint=_("run it through sudo"), code="SUDO_UID_FORGED"
         )
     arguments, environment, named = _checked(message, len(descriptors))
-    wire.tell(line, wire.HELLO)
     _cleaned(environment)
     lent: dict[tuple[str, int], Lent] = {}
     folders: list[Carried] = []

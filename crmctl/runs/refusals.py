@@ -12,21 +12,22 @@ from crmctl.security import actor
 from crmctl.store import engine
 
 if TYPE_CHECKING:
-    from crmctl.cli.options import Invocation
+    from pathlib import Path
+
     from crmctl.errors import PermissionMissing
 
 
-def note(call: Invocation, refusal: PermissionMissing) -> None:
-    """Log that `call` was refused, where the log can be reached; it is refused either way.
+def note(folder: Path, act: str, refusal: PermissionMissing) -> None:
+    """Log in the workspace at `folder` that `act` was refused, where the log can be reached; refused it is either way.
 
     Somebody whom access.yaml does not know is noted as such, for that alone.
     """
     with contextlib.suppress(CrmctlError), contextlib.ExitStack() as stack:
-        place = workspace.called(call)
+        place = workspace.find(folder)
         policies = policy.load(place.policies)
         base = engine.open_engine(runs.database_url(place), timeout=place.timeout, workspace=place.root)
         stack.callback(base.dispose)
         now = clock.now()
         nobody = actor.stranger(str(place.get("mode")))
-        act = call.command.replace(" ", ".")
-        runs.note_denied(runs.identified(runs.Run(call.command, act, nobody, place, policies, base, now, now)), refusal)
+        run = runs.identified(runs.Run(act.replace(".", " "), act, nobody, place, policies, base, now, now))
+        runs.note_denied(run, refusal)

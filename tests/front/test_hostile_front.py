@@ -47,6 +47,13 @@ def sent(machine: Machine, arguments: Any, opened: Any = (), raw: str = "", **ot
     return machine.run(STEWARD, [machine.python, "-I", "-c", FRONT, call])
 
 
+def noted(machine: Machine) -> tuple[int, list[str]]:
+    """Return whose call the newest entry says was refused, and why."""
+    entry = machine.log()[-1]
+    assert (entry["act"], entry["result"]) == ("front.enter", "denied")
+    return entry["actor"]["uid"], entry["codes"]
+
+
 def test_an_honest_message_is_answered(machine: Machine) -> None:
     done = sent(machine, ["customer", "list", "-o", "json"])
 
@@ -91,6 +98,7 @@ def test_a_workspace_of_its_own_is_refused(machine: Machine) -> None:
     done = sent(machine, ["keys", "status"], workspace=str(machine.home(STEWARD)))
 
     assert (done.status, done.out) == (6, ""), done
+    assert noted(machine) == (STEWARD, ["WORKSPACE_NOT_REGISTERED"])
 
 
 def test_a_workspace_in_the_arguments_changes_nothing(machine: Machine) -> None:
@@ -154,6 +162,7 @@ def test_the_maker_of_the_socket_must_be_whom_sudo_names(machine: Machine) -> No
 
     assert (done.returncode, done.stdout) == (6, b""), done
     assert b"SUDO_UID" in done.stderr
+    assert noted(machine) == (STEWARD, ["SUDO_UID_FORGED"])
 
 
 def test_without_sudo_there_is_nobody_to_act_for(machine: Machine) -> None:

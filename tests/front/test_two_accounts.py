@@ -131,6 +131,8 @@ def test_an_output_never_lands_on_what_is_there(machine: Machine) -> None:
 
 def test_inputs_are_the_callers_to_open(machine: Machine) -> None:
     home = machine.home(STEWARD)
+    machine.keep(STEWARD, "map.yaml", "mapping: {全名: name, 手机: mobile}\n".encode())
+    machine.keep(STEWARD, "other.csv", sheet("王五", "13912345679").replace("客户名称".encode(), "全名".encode()))
     machine.keep(STEWARD, "real.csv", sheet("王五", "13912345679"))
     (home / "good").symlink_to("real.csv")
     (home / "bad").symlink_to(machine.workspace / "crmctl.yaml")
@@ -139,6 +141,8 @@ def test_inputs_are_the_callers_to_open(machine: Machine) -> None:
 
     good = machine.crmctl(STEWARD, "customer", "import", "good", "--dry-run", "-o", "json")
     assert (good.status, json.loads(good.out)["created"]) == (3, 1), good
+    mapped = machine.crmctl(STEWARD, "customer", "import", "other.csv", "--mapping", "map.yaml", "-n", "-o", "json")
+    assert (mapped.status, json.loads(mapped.out)["created"]) == (3, 1), mapped
     machine.started.clear()
     for name in ("bad", str(machine.home(APPROVER) / "theirs.csv"), "missing"):
         assert refused(machine.crmctl(STEWARD, "customer", "import", name, "-o", "json"), 4) == "FILE_UNREADABLE"
@@ -286,6 +290,7 @@ def test_a_workspace_of_the_callers_is_not_opened_by_the_service_account(machine
         for words, env in (([], {}), (["-w", str(machine.home(STEWARD))], {"SUDO_UID": str(STEWARD)})):
             line = [*machine.program, *(words or ["-w", str(machine.home(STEWARD))]), "keys", "status", "-o", "json"]
             assert refused(machine.run(SERVICE, line, env=env), 6) == "WORKSPACE_NOT_REGISTERED"
+            assert last(machine, "front.enter")["result"] == "denied"
     finally:
         (machine.home(STEWARD) / "crmctl.yaml").unlink()
         machine.home(STEWARD).chmod(0o700)

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from crmctl.errors import InvalidInput, PermissionMissing
+from crmctl.process import Behalf, work_for
 from crmctl.security.access import AccessSettings
 from crmctl.security.actor import Actor, Process, confirm_session, current, stranger
 
@@ -127,6 +128,34 @@ def test_behind_the_service_account_cron_runs_named_jobs():
     assert "nightly" in failure.value.hint
     with pytest.raises(PermissionMissing):
         current(ACCESS, "direct", job="nightly", process=process(1001))
+
+
+@pytest.fixture
+def on_behalf():
+    """Say what the command line says of for whom this process works."""
+    yield work_for
+    work_for(Behalf())
+
+
+def test_the_job_of_the_command_line_is_believed_behind_the_service_account_only(on_behalf):
+    on_behalf(Behalf("nightly", service=True))
+    assert current(ACCESS, "broker", service_uid=SERVICE, process=process(SERVICE)).person == "job:nightly"
+    with pytest.raises(PermissionMissing) as failure:
+        current(ACCESS, "broker", service_uid=SERVICE, process=process(SERVICE, sudo="1001"))
+    assert failure.value.code == "JOB_BY_PERSON"
+    on_behalf(Behalf("nightly"))
+    with pytest.raises(PermissionMissing) as failure:
+        current(ACCESS, process=process(1001))
+    assert failure.value.code == "JOB_NEEDS_SERVICE"
+
+
+def test_a_service_account_works_in_broker_mode_only(on_behalf):
+    """Else everybody behind sudo would be the person to whom access.yaml gives the account's uid."""
+    on_behalf(Behalf(service=True))
+    for mode in ("direct", "server"):
+        with pytest.raises(PermissionMissing) as failure:
+            current(ACCESS, mode, process=process(1001, sudo="1002"))
+        assert failure.value.code == "MODE_NOT_BROKER"
 
 
 def test_the_server_must_know_the_same_person():
