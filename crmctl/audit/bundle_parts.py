@@ -16,7 +16,7 @@ from crmctl.audit import note
 from crmctl.audit.bundle import FORMAT, SEPARATOR, SHIPPED
 from crmctl.audit.tree import inclusion_ranges, verify_inclusion
 
-MAX_SMALL = 1 << 26
+MAX_SMALL = 1 << 28
 MAX_NUMBER = 1 << 53
 KINDS = ("all", "period", "customer")
 KEYS = {

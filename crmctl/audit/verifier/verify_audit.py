@@ -29,7 +29,7 @@ from collections import namedtuple
 from collections.abc import Mapping
 
 FORMAT = "crmctl-audit-bundle/1"
-MAX_ENTRY, MAX_SMALL, MAX_SHOWN, BLOCK = 8192, 1 << 26, 100, 1024
+MAX_ENTRY, MAX_SMALL, MAX_SHOWN, BLOCK = 8192, 1 << 28, 100, 1024
 COMMON = {
     "entries.jsonl", "proofs.txt", "inclusion.txt", "checkpoints.txt", "signer.vkey", "signer.pem",
     "VERIFY.md", "VERIFY.zh.md", "verify_audit.py",
