@@ -37,6 +37,11 @@ COPY_REGISTER = {
     "disposed_by": None,
     "bytes": None,
 }
+NEW_COMMENTS = {
+    "kind": "rejects, export, key store copy, log",
+    "person": "who made it and holds it",
+    "sealed": "where it was written, under the key of its batch or run",
+}
 COLUMN_TYPES = {"use_id": sa.BigInteger(), "bytes": sa.BigInteger()}
 
 
@@ -48,6 +53,8 @@ def upgrade() -> None:
             "copy_register", sa.Column(name, COLUMN_TYPES.get(name, sa.Text()), nullable=True, comment=comment)
         )
     if op.get_context().dialect.name == "postgresql":
+        for name, comment in NEW_COMMENTS.items():  # SQLite keeps none
+            op.alter_column("copy_register", name, comment=comment)
         statement = "ALTER TABLE %(table)s ALTER COLUMN %(name)s SET STATISTICS 0"
         for table, columns in WITHOUT_STATISTICS.items():
             for column in columns:
