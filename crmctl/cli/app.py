@@ -17,7 +17,8 @@ from crmctl.cli import prescan
 from crmctl.cli.lazy import LazyGroup
 from crmctl.cli.screen import use_utf8
 from crmctl.cli.shared import DOOR, OWNED, WORKSPACE_VARIABLE
-from crmctl.i18n import N_
+from crmctl.errors import UsageProblem
+from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
     from crmctl.front.caller import Front
@@ -38,9 +39,20 @@ def root() -> LazyGroup:
         callback=_show_version,
         help=N_("Show the version and exit."),
     )
-    program = LazyGroup("", ABOUT, EXAMPLES, [version])
+    behind = click.Option((front.BEHIND_FRONT,), is_flag=True, is_eager=True, hidden=True, callback=_alone)
+    behind.expose_value = False
+    program = LazyGroup("", ABOUT, EXAMPLES, [version, behind])
     next(option for option in program.params if option.name == "job").hidden = False  # type: ignore[attr-defined]
     return program
+
+
+def _alone(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Refuse the word of broker mode's other side where it is not the whole command line (see front)."""
+    if value and not context.resilient_parsing:
+        raise UsageProblem(
+            _("{flag} is for the front alone").format(flag=parameter.opts[0]),
+            hint=_("leave it out; see docs/broker.md"),
+        )
 
 
 def _show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:

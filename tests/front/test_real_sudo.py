@@ -30,7 +30,7 @@ def office(machine: Machine) -> Iterator[Machine]:
     """The machine with the real sudo, sudoers as documented; people are of the group it names, a stranger is not."""
     if not shutil.which("sudo") or not shutil.which("unshare") or not shutil.which("setpriv"):
         pytest.skip("sudo, unshare and setpriv are not all installed; the stand-in for sudo is tested")
-    names = {SERVICE: "crmctl", STEWARD: "li.na", APPROVER: "wang.j", STRANGER: "stranger"}
+    names = {SERVICE: "crmdata", STEWARD: "li.na", APPROVER: "wang.j", STRANGER: "stranger"}
     passwd = Path("/etc/passwd").read_text("utf-8")
     group = Path("/etc/group").read_text("utf-8")
     for uid, name in names.items():
@@ -43,7 +43,7 @@ def office(machine: Machine) -> Iterator[Machine]:
     (machine.folder / "sudoers").write_text(written.replace("/opt/crmctl/bin/python", str(machine.python)))
     (machine.folder / "sudoers").chmod(0o440)
     entry = machine.folder / "etc" / "crm.yaml"
-    text = entry.read_text("utf-8").replace(f'"{SERVICE}"', "crmctl")
+    text = entry.read_text("utf-8").replace(f'"{SERVICE}"', "crmdata")
     entry.write_text("".join(line for line in text.splitlines(True) if not line.startswith("sudo:")))
     inside = Accounted(**vars(machine))
     if inside.run(STEWARD, ["true"]).status:
@@ -106,7 +106,7 @@ def test_whom_sudoers_does_not_name_stays_outside(office: Machine) -> None:
     ids=["a command", "a job", "any Python", "a prompt"],
 )
 def test_sudoers_allows_the_one_command_line_only(office: Machine, words: list[str]) -> None:
-    done = office.run(STEWARD, ["sudo", "-n", "-u", "crmctl", office.python, *words])
+    done = office.run(STEWARD, ["sudo", "-n", "-u", "crmdata", office.python, *words])
 
     assert (done.status, done.out) == (1, ""), done
 
@@ -114,6 +114,6 @@ def test_sudoers_allows_the_one_command_line_only(office: Machine, words: list[s
 def test_nobody_hands_variables_through(office: Machine) -> None:
     line = [office.python, "-I", "-m", "crmctl", "--behind-front"]
 
-    done = office.run(STEWARD, ["sudo", "-n", "-u", "crmctl", f"SUDO_UID={APPROVER}", *line])
+    done = office.run(STEWARD, ["sudo", "-n", "-u", "crmdata", f"SUDO_UID={APPROVER}", *line])
 
     assert done.status == 1 and "not allowed" in done.err, done
