@@ -39,7 +39,10 @@ SETTINGS = (
     Setting("database", "data/crmctl.db", "CRMCTL_DATABASE", N_("SQLite file or PostgreSQL URL")),
     Setting("database_password_file", "", "CRMCTL_DATABASE_PASSWORD_FILE", N_("owner-only file with its password")),
     Setting("keys", "", "CRMCTL_KEYS", N_("folder or database URL of the key store, never inside the workspace")),
+    Setting("keys_mirror", "", "", N_("folder or database URL of a second key store, kept in step with the first")),
     Setting("master_key", None, "", N_("who gives the master key: file, command or systemd")),
+    Setting("key_rotation_days", 7, "", N_("days after which a new master key is due (crmctl keys rotate)")),
+    Setting("key_horizon_days", 28, "", N_("days after which a master key must be destroyed, and copies with it")),
     Setting("signer", "", "", N_("folder of the key that signs checkpoints; else signer in the key store's folder")),
     Setting("mode", "direct", "", N_("direct: the person's own files; broker: a service account")),
     Setting("service_uid", None, "", N_("uid of the service account in broker mode")),
@@ -94,6 +97,12 @@ class Workspace:
         """The key store: a URL, or a folder resolved against the workspace."""
         text = str(self.get("keys"))
         return text if "://" in text else str((self.root / text).resolve())
+
+    @property
+    def keys_mirror(self) -> str:
+        """The mirror of the key store, as `keys`; empty without one."""
+        text = str(self.get("keys_mirror") or "")
+        return text if "://" in text or not text else str((self.root / text).resolve())
 
     @property
     def signer(self) -> Path:

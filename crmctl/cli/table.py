@@ -193,6 +193,9 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("access sql", "crmctl.security.access_commands:sql_command", N_("Print PostgreSQL roles and row policies.")),
     Entry("keys status", "crmctl.security.commands:status_command", N_("Show the key store's state; no secret.")),
     Entry("keys copy", "crmctl.security.commands:copy_command", N_("Copy the key store for safe keeping.")),
+    Entry("keys rotate", "crmctl.security.commands:rotate_command", N_("Change the master key or the index key.")),
+    Entry("keys destroy", "crmctl.security.commands:destroy_command", N_("Destroy a master key after its horizon.")),
+    Entry("keys mirror", "crmctl.security.commands:mirror_command", N_("Make or mend the second key store.")),
     Entry(
         "db upgrade", "crmctl.setup.commands:db_upgrade_command", N_("Bring the database to this program's revision.")
     ),

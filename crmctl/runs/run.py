@@ -71,8 +71,9 @@ class Run:
         """The key store, opened on first use."""
         from crmctl.security.keystore import KeyStore
 
+        place = self.workspace
         store = KeyStore.open(
-            self.workspace.keys, self.workspace.instance, master=self.workspace.get("master_key"), at=self.at
+            place.keys, place.instance, master=place.get("master_key"), at=self.at, mirror=place.keys_mirror or None
         )
         self.cleanup.callback(store.close)
         return store
@@ -135,7 +136,7 @@ def open_run(call: Invocation, command: str, act: str, *, lock: str = "") -> Ite
         _same_installation(run)
         run = permitted(identified(run))
         if lock and not run.dry_run:
-            run = replace(run, held=stack.enter_context(_hold(run, lock)))
+            run = replace(run, held=stack.enter_context(hold(run, lock)))
         yield run
 
 
@@ -215,7 +216,8 @@ def denial_noted(run: Run) -> Iterator[None]:
         raise
 
 
-def _hold(run: Run, name: str) -> contextlib.AbstractContextManager[Held]:
+def hold(run: Run, name: str) -> contextlib.AbstractContextManager[Held]:
+    """Return the lock `name` of the run's workspace, to be held by a with-block. Raises Locked beyond the timeout."""
     from crmctl.security import locks
 
     return locks.hold(

@@ -35,9 +35,17 @@ class ServerKeys:
         self._engine = open_engine(url)
         self.location = self._engine.url.render_as_string(hide_password=True)
 
+    def writing(self) -> contextlib.AbstractContextManager[Connection]:
+        """Return a connection inside one durable transaction."""
+        return write(self._engine)
+
+    def reading(self) -> contextlib.AbstractContextManager[Connection]:
+        """Return a connection that sees one moment of the store."""
+        return read(self._engine)
+
     def info(self) -> StoreInfo:
         try:
-            with read(self._engine) as conn:
+            with self.reading() as conn:
                 if not inspect(conn).has_table(tables.store_info.name):
                     raise not_a_store(self.location)
                 return _info(conn)
@@ -47,7 +55,7 @@ class ServerKeys:
     def insert(self, rows: Sequence[KeyRow], epoch: int) -> None:
         master = tables.master_epoch
         try:
-            with write(self._engine) as conn:
+            with self.writing() as conn:
                 insert_rows(conn, tables.data_key, _NAMES, rows)
                 wraps = master.c.wraps + len(rows)
                 within = update(master).where(master.c.epoch == epoch, wraps <= WRAPS_PER_EPOCH)
@@ -57,13 +65,13 @@ class ServerKeys:
             raise key_exists(self.location) from None
 
     def select(self, kind: int, ids: Sequence[int]) -> list[KeyRow]:
-        with read(self._engine) as conn:
+        with self.reading() as conn:
             found = fetch_by_keys(conn, tables.data_key, "owner_id", ids, _NAMES, extra={"owner_kind": (kind,)})
         return sorted(_row(row) for row in found)
 
     def delete(self, kind: int, ids: Sequence[int], receipt: ReceiptRow | None) -> int:
         doomed = delete(tables.data_key).where(_KEY.owner_kind == kind, _KEY.owner_id == func.any(list(ids)))
-        with write(self._engine) as conn:
+        with self.writing() as conn:
             gone = conn.execute(doomed).rowcount
             if receipt is not None:
                 _write_receipt(conn, receipt._replace(keys=gone))
@@ -73,7 +81,7 @@ class ServerKeys:
         after = -1
         while True:
             query = select(_KEY.owner_id).distinct().where(_KEY.owner_kind == kind, _KEY.owner_id > after)
-            with read(self._engine) as conn:
+            with self.reading() as conn:
                 found = conn.scalars(query.order_by(_KEY.owner_id).limit(_ROWS_AT_ONCE)).all()
             if not found:
                 return
@@ -81,11 +89,11 @@ class ServerKeys:
             after = found[-1]
 
     def counts(self) -> dict[int, int]:
-        with read(self._engine) as conn:
+        with self.reading() as conn:
             return _counts(conn)
 
     def sample(self, most: int) -> list[KeyRow]:
-        with read(self._engine) as conn:
+        with self.reading() as conn:
             total = sum(_counts(conn).values())
             numbered = select(*_KEY_COLUMNS, (func.row_number().over() - 1).label("n")).subquery()
             step = max(1, -(-total // most))
@@ -94,14 +102,14 @@ class ServerKeys:
 
     @contextlib.contextmanager
     def dump(self) -> Iterator[Iterator[Sequence[KeyRow]]]:
-        with read(self._engine) as conn:
+        with self.reading() as conn:
             query = select(*_KEY_COLUMNS).order_by(_KEY.owner_kind, _KEY.owner_id, _KEY.generation)
             found = conn.execution_options(stream_results=True, yield_per=_ROWS_AT_ONCE).execute(query)
             yield ([_row(row) for row in batch] for batch in found.partitions())
 
     def receipts(self) -> list[ReceiptRow]:
         table = tables.shred_receipt
-        with read(self._engine) as conn:
+        with self.reading() as conn:
             found = conn.execute(select(table).order_by(table.c.reference, table.c.owner_kind)).all()
         return [ReceiptRow(row[0], row[1], row[2], stamp(row[3]), row[4]) for row in found]
 

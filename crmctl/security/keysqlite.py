@@ -52,7 +52,7 @@ class SqliteKeys:
         self._local = threading.local()
 
     def info(self) -> StoreInfo:
-        with self._read() as raw:
+        with self.reading() as raw:
             known = raw.execute("SELECT count(*) FROM sqlite_master WHERE name = 'store_info'").fetchone()[0]
             head = raw.execute("SELECT format, instance, created_at FROM store_info").fetchone() if known else None
             if head is None:
@@ -68,7 +68,7 @@ class SqliteKeys:
 
     def insert(self, rows: Sequence[KeyRow], epoch: int) -> None:
         try:
-            with self._write() as raw:
+            with self.writing() as raw:
                 quick = [(*row[:3], bytearray(row[3]), row[4]) for row in rows]  # the driver binds these much faster
                 raw.executemany(f"INSERT INTO data_key ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", quick)  # noqa: S608
                 counted = raw.execute(
@@ -82,7 +82,7 @@ class SqliteKeys:
 
     def select(self, kind: int, ids: Sequence[int]) -> list[KeyRow]:
         found: list[KeyRow] = []
-        with self._read() as raw:
+        with self.reading() as raw:
             for at in range(0, len(ids), _IDS_AT_ONCE):
                 some = ids[at : at + _IDS_AT_ONCE]
                 statement = f"SELECT {_COLUMNS} FROM data_key WHERE owner_kind = ? AND owner_id IN ({_marks(some)})"  # noqa: S608
@@ -91,7 +91,7 @@ class SqliteKeys:
 
     def delete(self, kind: int, ids: Sequence[int], receipt: ReceiptRow | None) -> int:
         gone = 0
-        with self._write() as raw:
+        with self.writing() as raw:
             for at in range(0, len(ids), _IDS_AT_ONCE):
                 some = ids[at : at + _IDS_AT_ONCE]
                 statement = f"DELETE FROM data_key WHERE owner_kind = ? AND owner_id IN ({_marks(some)})"  # noqa: S608
@@ -109,7 +109,7 @@ class SqliteKeys:
     def owners(self, kind: int) -> Iterator[int]:
         after = -1
         while True:
-            with self._read() as raw:
+            with self.reading() as raw:
                 found = raw.execute(
                     "SELECT DISTINCT owner_id FROM data_key WHERE owner_kind = ? AND owner_id > ?"
                     " ORDER BY owner_id LIMIT ?",
@@ -121,11 +121,11 @@ class SqliteKeys:
             after = found[-1][0]
 
     def counts(self) -> dict[int, int]:
-        with self._read() as raw:
+        with self.reading() as raw:
             return dict(raw.execute("SELECT owner_kind, count(*) FROM data_key GROUP BY owner_kind").fetchall())
 
     def sample(self, most: int) -> list[KeyRow]:
-        with self._read() as raw:
+        with self.reading() as raw:
             (total,) = raw.execute("SELECT count(*) FROM data_key").fetchone()
             numbered = "SELECT *, row_number() OVER () - 1 AS n FROM data_key"
             statement = f"SELECT {_COLUMNS} FROM ({numbered}) WHERE n % ? = 0"  # noqa: S608
@@ -134,12 +134,12 @@ class SqliteKeys:
 
     @contextlib.contextmanager
     def dump(self) -> Iterator[Iterator[Sequence[KeyRow]]]:
-        with self._read() as raw:
+        with self.reading() as raw:
             cursor = raw.execute(f"SELECT {_COLUMNS} FROM data_key ORDER BY 1, 2, 3")  # noqa: S608
             yield iter(lambda: cursor.fetchmany(_ROWS_AT_ONCE), [])
 
     def receipts(self) -> list[ReceiptRow]:
-        with self._read() as raw:
+        with self.reading() as raw:
             found = raw.execute(
                 "SELECT reference, owner_kind, keys, shredded_at, newest_master_epoch FROM shred_receipt ORDER BY 1, 2"
             ).fetchall()
@@ -153,7 +153,7 @@ class SqliteKeys:
         """Copy the database page by page as of one moment into a new file; return its counts at that moment."""
         target = driver().connect(str(path))
         try:
-            with self._read() as raw:
+            with self.reading() as raw:
                 counts = dict(raw.execute("SELECT owner_kind, count(*) FROM data_key GROUP BY owner_kind").fetchall())
                 raw.backup(target)
         finally:
@@ -162,7 +162,7 @@ class SqliteKeys:
 
     def damage(self) -> list[str]:
         """Return what SQLite finds wrong with the file; empty when sound."""
-        with self._read() as raw:
+        with self.reading() as raw:
             found = [row[0] for row in raw.execute("PRAGMA integrity_check").fetchall()]
         return [] if found == ["ok"] else found
 
@@ -187,7 +187,8 @@ class SqliteKeys:
             raise gone(error) from None
 
     @contextlib.contextmanager
-    def _write(self) -> Iterator[Any]:
+    def writing(self) -> Iterator[Any]:
+        """Yield a driver connection inside one durable transaction."""
         with self._translated():
             raw = self._raw()
             patiently(lambda: raw.execute("BEGIN IMMEDIATE"), patience(BUSY_SECONDS))
@@ -200,7 +201,8 @@ class SqliteKeys:
                 raise
 
     @contextlib.contextmanager
-    def _read(self) -> Iterator[Any]:
+    def reading(self) -> Iterator[Any]:
+        """Yield a driver connection that sees one moment of the store."""
         with self._translated():
             raw = self._raw()
             raw.execute("BEGIN")
@@ -236,7 +238,7 @@ def create(path: Path, info: StoreInfo) -> None:
     create_file(path)
     keys = SqliteKeys(path)
     try:
-        with keys._write() as raw:
+        with keys.writing() as raw:
             for table in TABLES.values():
                 raw.execute(str(CreateTable(table).compile(dialect=sqlite.dialect())))
             write_info(raw, info)

@@ -8,36 +8,51 @@ URL the master key comes from the provider that crmctl.yaml names (`masters`).
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from crmctl.clock import stamp
-from crmctl.errors import InvalidInput, KeyMissing
+from crmctl.errors import CrmctlError, KeyMissing
 from crmctl.i18n import _
 from crmctl.security import keysqlite, masters
-from crmctl.security.keyfiles import DATABASE, check_folder, new_file, new_folder, read_private
+from crmctl.security.keyfiles import DATABASE, new_file, new_folder, read_private
+from crmctl.security.keyplaces import (
+    Location,
+    Master,
+    check_info,
+    checked_master,
+    file_of,
+    is_server,
+    is_url,
+    open_rows,
+    shown,
+    source_of,
+)
 from crmctl.security.keyrows import FORMAT, IndexRow, KeyRows, MasterRow, ReceiptRow, StoreInfo
-from crmctl.security.keywrap import OWNER_KINDS, OWNER_NAMES, KeyRow, KeyWrapper, master_proof
+from crmctl.security.keywrap import OWNER_KINDS, OWNER_NAMES, KeyRow, KeyWrapper
 from crmctl.security.masters import MasterSource
 from crmctl.security.sealing import KEY_BYTES, DataKey, owner_label
 
-Location = Path | str
-Master = MasterSource | Mapping[str, Any] | None
+if TYPE_CHECKING:
+    from crmctl.security.keymirror import Mirror
+
 _SECRET_BYTES = 64 * 1024
 
 
 class KeyStore:
     """An opened key store. Writing calls are committed when they return; nothing is ever replaced."""
 
-    def __init__(self, rows: KeyRows, info: StoreInfo, wrapper: KeyWrapper, at: datetime | None = None) -> None:
+    def __init__(self, rows: KeyRows, source: MasterSource, instance: bytes, at: datetime | None = None) -> None:
         self._rows = rows
-        self._info = info
         self._at = at
-        self.wrapper = wrapper
+        self.source = source
+        self.mirror: Mirror | None = None
+        self._info, self.wrapper = _proven(rows, source, instance)
 
     @classmethod
     def create(cls, location: Location, instance: bytes, at: datetime, *, master: Master = None) -> KeyStore:
@@ -46,13 +61,13 @@ class KeyStore:
         A folder appears whole or not at all. Raises Refused when there is one, InvalidInput for a URL without a
         provider of its master key, StorageFailed when the disk refuses.
         """
-        source = _source(location, master)
-        if _is_server(location):
+        source = source_of(location, master)
+        if is_server(location):
             from crmctl.security import keyserver
 
             keyserver.create(str(location), _new_info(instance, at, masters.make(source, 1)))
-        elif _is_url(location):
-            with new_file(_file_of(str(location))) as building:
+        elif is_url(location):
+            with new_file(file_of(str(location))) as building:
                 keysqlite.create(building, _new_info(instance, at, masters.make(source, 1)))
         else:
             with new_folder(Path(location)) as building:
@@ -62,22 +77,31 @@ class KeyStore:
 
     @classmethod
     def open(
-        cls, location: Location, instance: bytes, *, master: Master = None, at: datetime | None = None
+        cls,
+        location: Location,
+        instance: bytes,
+        *,
+        master: Master = None,
+        at: datetime | None = None,
+        mirror: Location | None = None,
     ) -> KeyStore:
         """Open the store of the workspace `instance`; `at` is the moment that shred receipts record.
 
-        Raises KeyMissing when it is missing, insecure, of another workspace, or its master key is missing or wrong.
+        What is written here is written to the `mirror` too, or nowhere; reading does without it. Raises KeyMissing when
+        the store is missing, insecure, of another workspace, or its master key is missing or wrong.
         """
-        rows = _open_rows(location)
+        rows = open_rows(location)
         try:
-            info = rows.info()
-            _check_info(rows.location, info, instance)
-            source = _source(location, master)
-            keys = {row.epoch: _checked_master(source, row, instance) for row in info.masters}
+            store = cls(rows, source_of(location, master), instance, at)
         except BaseException:
             rows.close()
             raise
-        return cls(rows, info, KeyWrapper(instance, keys), at)
+        if mirror:
+            from crmctl.security.keymirror import Mirror
+
+            own = master is None and not is_url(mirror)  # a folder beside nothing else keeps its master keys itself
+            store.mirror = Mirror(mirror, masters.in_folder(Path(mirror)) if own else store.source, instance, at)
+        return store
 
     def __enter__(self) -> KeyStore:
         return self
@@ -86,8 +110,24 @@ class KeyStore:
         self.close()
 
     def close(self) -> None:
-        """Close the store's connection."""
+        """Close the store's connections."""
+        if self.mirror is not None:
+            self.mirror.close()
         self._rows.close()
+
+    def reload(self) -> None:
+        """Learn of epochs that came or went since the store was opened; raises as `open` does."""
+        self._info, self.wrapper = _proven(self._rows, self.source, self.instance)
+
+    @property
+    def rows(self) -> KeyRows:
+        """The database of keys."""
+        return self._rows
+
+    @property
+    def info(self) -> StoreInfo:
+        """The head of the store as it was when last read."""
+        return self._info
 
     @property
     def instance(self) -> bytes:
@@ -104,22 +144,45 @@ class KeyStore:
         """Store wrapped keys (`wrapper.wrap`) in one durable transaction.
 
         Raises IntegrityFailed (KEY_EXISTS) when an owner has a key already: numbers are never used twice, and replacing
-        a key would orphan living data. Raises LimitExceeded when the master key has wrapped all it may.
+        a key would orphan living data. Raises LimitExceeded when the master key has wrapped all it may, StorageFailed
+        when the mirror cannot be reached: then the keys are in neither store.
         """
-        if rows:
-            self._rows.insert(rows, self.wrapper.epoch)
+        if not rows:
+            return
+        if self.mirror is None:
+            self._rows.insert(rows, rows[0][4])
+            return
+        self.mirror.ready(rows[0][4])  # before anything is written anywhere
+        self._rows.insert(rows, rows[0][4])
+        try:
+            self.mirror.add(rows)
+        except BaseException:
+            from crmctl.security.keyepochs import epochs_of
+
+            with contextlib.suppress(CrmctlError):
+                epochs_of(self._rows).put([], [row[:3] for row in rows])
+            raise
 
     def fetch(self, owner_kind: str, ids: Iterable[int]) -> dict[int, DataKey]:
         """Return owner → newest key; owners without a key are left out."""
-        return self.wrapper.unwrap_all(self._rows.select(OWNER_KINDS[owner_kind], sorted(ids)))
+        rows = self._rows.select(OWNER_KINDS[owner_kind], sorted(ids))
+        if not {row[4] for row in rows} <= self.wrapper.masters().keys():
+            self.reload()  # the master key was changed since this store was opened
+        return self.wrapper.unwrap_all(rows)
 
     def key(self, owner_kind: str, owner_id: int) -> DataKey:
         """Return one owner's newest key. Raises KeyMissing when there is none."""
         found = self.fetch(owner_kind, (owner_id,)).get(owner_id)
         if found is None:
             raise KeyMissing(
-                _("{location}: holds no key of {kind} {number}").format(
-                    location=self.location, kind=owner_label(owner_kind), number=owner_id
+                _(
+                    "{location}: holds no key of {kind} {number} (workspace {instance}, newest master key {epoch})"
+                ).format(
+                    location=self.location,
+                    kind=owner_label(owner_kind),
+                    number=owner_id,
+                    instance=shown(self.instance),
+                    epoch=self.wrapper.epoch,
                 ),
                 hint=_("it was destroyed, or this key store is older than the database: see `crmctl keys status`"),
                 code="KEY_MISSING",
@@ -136,11 +199,19 @@ class KeyStore:
             if self._at is None:
                 raise ValueError("a receipt needs the moment the store was opened with")
             receipt = ReceiptRow(reference, kind, 0, stamp(self._at), self.wrapper.epoch)
-        return self._rows.delete(kind, sorted(ids), receipt)
+        doomed = sorted(ids)
+        if self.mirror is None:
+            return self._rows.delete(kind, doomed, receipt)
+        self.mirror.ready(0)
+        gone = self._rows.delete(kind, doomed, receipt)
+        self.mirror.remove(kind, doomed, receipt)
+        return gone
 
     def compact(self) -> None:
         """Rewrite the store's file after a large removal, so that freed pages go too."""
         self._rows.compact()
+        if self.mirror is not None:
+            self.mirror.compact()
 
     def count(self, owner_kind: str) -> int:
         """Return how many keys owners of this kind have."""
@@ -189,77 +260,19 @@ def read_secret(path: Path) -> bytes:
     return read_private(path, _SECRET_BYTES)
 
 
-def _is_url(location: Location) -> bool:
-    return isinstance(location, str) and "://" in location
-
-
-def _is_server(location: Location) -> bool:
-    return _is_url(location) and not str(location).startswith("sqlite")
-
-
-def _file_of(url: str) -> Path:
-    return Path(url.partition("://")[2].removeprefix("/"))
-
-
-def _open_rows(location: Location) -> KeyRows:
-    if _is_server(location):
-        from crmctl.security.keyserver import ServerKeys
-
-        return ServerKeys(str(location))
-    if _is_url(location):
-        return keysqlite.SqliteKeys(_file_of(str(location)))
-    check_folder(Path(location))
-    return keysqlite.SqliteKeys(Path(location) / DATABASE)
-
-
-def _source(location: Location, master: Master) -> MasterSource:
-    if isinstance(master, MasterSource):
-        return master
-    if master is not None:
-        return masters.source_from(master)
-    if not _is_url(location):
-        return masters.in_folder(Path(location))
-    raise InvalidInput(
-        _("a key store with a URL needs to know who gives its master key"),
-        hint=_("set `master_key` in crmctl.yaml: {example}").format(
-            example="{provider: file, path: /…/master-{epoch}.key}"
-        ),
-        code="MASTER_CONFIG_MISSING",
-    )
-
-
-def _checked_master(source: MasterSource, row: MasterRow, instance: bytes) -> bytes:
-    key = masters.read(source, row.epoch)
-    if master_proof(key, instance, row.epoch) != row.proof:
-        raise KeyMissing(
-            _("master key {epoch}: is not the one these keys are wrapped under").format(epoch=row.epoch),
-            hint=_("restore it from the copy made by `crmctl keys copy`"),
-            code="KEY_WRONG",
-        )
-    return key
-
-
-def _check_info(location: str, info: StoreInfo, instance: bytes) -> None:
-    if info.format != FORMAT:
-        raise KeyMissing(
-            _("{location}: is a key store of format {format}, this program reads {known}").format(
-                location=location, format=info.format, known=FORMAT
-            ),
-            hint=_("use the program version that wrote it"),
-            code="KEYSTORE_FORMAT",
-        )
-    if info.instance != instance:
-        raise KeyMissing(
-            _("{location}: belongs to workspace {theirs}, this one is {ours}").format(
-                location=location, theirs=_shown(info.instance), ours=_shown(instance)
-            ),
-            hint=_("correct `keys` in crmctl.yaml"),
-            code="INSTANCE_WRONG",
-        )
-
-
-def _shown(instance: bytes) -> str:
-    return str(UUID(bytes=instance)) if len(instance) == 16 else "?"
+def _proven(rows: KeyRows, source: MasterSource, instance: bytes) -> tuple[StoreInfo, KeyWrapper]:
+    """Return the head of a store and what unwraps its keys; every master key is the one it claims to be."""
+    info = rows.info()
+    while True:
+        check_info(rows.location, info, instance)
+        try:
+            keys = {row.epoch: checked_master(source, row, instance) for row in info.masters}
+        except KeyMissing:
+            read, info = info, rows.info()
+            if read.masters == info.masters:  # else an epoch was destroyed this moment
+                raise
+        else:
+            return info, KeyWrapper(instance, keys)
 
 
 def _new_info(instance: bytes, at: datetime, master: bytes) -> StoreInfo:
@@ -269,4 +282,4 @@ def _new_info(instance: bytes, at: datetime, master: bytes) -> StoreInfo:
     return StoreInfo(FORMAT, instance, moment, (MasterRow(1, moment, wrapper.proof(1), 1),), (index,))
 
 
-__all__ = ["KeyStore", "KeyWrapper", "read_secret"]
+__all__ = ["KeyStore", "KeyWrapper", "Location", "Master", "read_secret"]

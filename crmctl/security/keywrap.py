@@ -83,6 +83,29 @@ class KeyWrapper:
         """Return owner → key; of several generations the last row wins, so give them in ascending order."""
         return {row[1]: self.unwrap(row) for row in rows}
 
+    def rewrap(self, rows: Sequence[KeyRow]) -> list[KeyRow]:
+        """Return stored rows wrapped under the newest master key instead; raises as `unwrap` does."""
+        entropy = os.urandom(NONCE_BYTES * len(rows))
+        epoch, fresh, at = self.epoch, [], 0
+        encrypt = self._cipher(epoch).encrypt
+        doors: dict[tuple[int, int], tuple[Any, bytes, bytes]] = {}
+        for kind, owner_id, generation, wrapped, old in rows:
+            door = doors.get((kind, old))
+            if door is None:
+                name = OWNER_NAMES.get(kind, "")
+                door = self._cipher(old).decrypt, self._prefix(old, name), self._prefix(epoch, name)
+                doors[kind, old] = door
+            decrypt, before, after = door
+            tail = _owner_generation(owner_id, generation)
+            try:
+                secret = decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], before + tail)
+            except (InvalidTag, ValueError):
+                raise _altered(OWNER_NAMES.get(kind, ""), owner_id) from None
+            nonce = entropy[at : at + NONCE_BYTES]
+            at += NONCE_BYTES
+            fresh.append((kind, owner_id, generation, nonce + encrypt(nonce, secret, after + tail), epoch))
+        return fresh
+
     def wrap_index(self, secret: bytes, index_epoch: int) -> bytes:
         """Return an index key wrapped under the newest master key."""
         nonce = os.urandom(NONCE_BYTES)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from crmctl.errors import InvalidInput, KeyMissing
-from crmctl.files import atomic_output
+from crmctl.files import atomic_output, storage_failure, sync_folder
 from crmctl.i18n import _
 from crmctl.security.keyfiles import read_private
 from crmctl.security.sealing import KEY_BYTES
@@ -96,6 +96,67 @@ def make(source: MasterSource, epoch: int) -> bytes:
     key = os.urandom(KEY_BYTES)
     write(source.file(epoch), key)
     return key
+
+
+def next_key(source: MasterSource, epoch: int) -> bytes:
+    """Return the key of a new epoch, as it is read back: `file` makes one, the other providers must have it already.
+
+    Raises InvalidInput for a provider that gives all epochs the same key, KeyMissing when it has none for this one.
+    """
+    require_numbered(source)
+    try:
+        key = make(source, epoch)
+    except KeyMissing as error:
+        if source.provider == "file":
+            raise
+        raise KeyMissing(
+            _("the provider gives no master key of epoch {epoch}: {reason}").format(epoch=epoch, reason=error.message),
+            hint=_("make it there first (32 random bytes in base64), then rotate again; nothing was changed"),
+            code="MASTER_MISSING",
+        ) from None
+    if read(source, epoch) != key:
+        raise KeyMissing(
+            _("the provider gives another master key of epoch {epoch} each time").format(epoch=epoch),
+            hint=_("it must keep the key; nothing was changed"),
+            code="MASTER_INVALID",
+        )
+    return key
+
+
+def require_numbered(source: MasterSource) -> None:
+    """Raise InvalidInput for a provider that gives all epochs the same key."""
+    if not any("{epoch}" in text for text in (source.path, source.name, *source.argv)):
+        raise InvalidInput(
+            _("master_key: does not say where the key of each epoch is: {what} is the same for all").format(
+                what=source.path or source.name or source.argv[0]
+            ),
+            hint=_("write {epoch} where the number of the epoch belongs, as in {example}").format(
+                epoch="{epoch}", example="master-{epoch}.key"
+            ),
+            code="MASTER_NOT_NUMBERED",
+        )
+
+
+def destroy(source: MasterSource, epoch: int) -> Path | None:
+    """Overwrite and remove the file of an epoch's key; return its path, None where the provider keeps no file here.
+
+    Repeating it is no error. Raises StorageFailed when the disk refuses.
+    """
+    if source.provider != "file":
+        return None
+    path = source.file(epoch)
+    try:
+        if path.exists():
+            path.chmod(0o600)
+            with path.open("r+b") as stream:  # what the disk keeps besides is out of reach; this much is not
+                stream.write(b"\0" * path.stat().st_size)
+                stream.flush()
+                os.fsync(stream.fileno())
+            path.unlink()
+            sync_folder(path.parent)
+    except OSError as error:
+        raise storage_failure(path, error) from error
+    return path
 
 
 def write(path: Path, key: bytes) -> None:

@@ -133,11 +133,13 @@ def _database(patient: _Patient) -> None:
 
 
 def _keys(patient: _Patient) -> None:
+    from crmctl.security import keystanding
     from crmctl.security.keystore import KeyStore
     from crmctl.security.sealing import owner_label
 
     place = patient.place
-    store = KeyStore.open(place.keys, place.instance, master=place.get("master_key"), at=patient.at)
+    mirror, master = place.keys_mirror or None, place.get("master_key")
+    store = KeyStore.open(place.keys, place.instance, master=master, at=patient.at, mirror=mirror)
     patient.stack.callback(store.close)
     patient.keys = store
     status = store.status()
@@ -150,6 +152,10 @@ def _keys(patient: _Patient) -> None:
         _("keep a copy elsewhere: crmctl keys copy DEST"),
     )
     _same_count(patient, store)
+    for message, command in keystanding.warnings(store, keystanding.terms_of(place), patient.at):
+        patient.note(WARNS, "keys", message, command)
+    if keystanding.mirror_differs(store):
+        patient.note(WRONG, "keys", _("the mirror differs from the key store"), "crmctl keys mirror")
 
 
 def _same_count(patient: _Patient, store: KeyStore) -> None:

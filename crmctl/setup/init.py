@@ -201,7 +201,7 @@ def first_administrator(text: str, person: str, uid: int, at: datetime) -> str:
 
 
 def _master(folder: Path) -> dict[str, Any]:
-    return {"provider": "file", "path": str(folder / "master-0001.key")}
+    return {"provider": "file", "path": str(folder / "master-{epoch}.key")}
 
 
 def _config(building: Path, request: Request, instance: str, keys: str, folder: Path) -> None:
@@ -217,7 +217,7 @@ def _config(building: Path, request: Request, instance: str, keys: str, folder: 
     if request.password_file:
         lines.append(f'database_password_file: "{Path(request.password_file).absolute()}"')
     if "://" in keys:
-        lines += ["master_key:", "  provider: file", f'  path: "{folder}.keys/master-0001.key"']
+        lines += ["master_key:", "  provider: file", f'  path: "{folder}.keys/master-{{epoch}}.key"']
     files.write_text(building / FILE, "\n".join(lines) + "\n")
 
 

@@ -20,7 +20,7 @@ from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.sealing import DataKey, Sealer
-from crmctl.sheets import batches, kinds, quarantine
+from crmctl.sheets import batches, keysteps, kinds, quarantine
 from crmctl.sheets.model import COUNTS, Totals
 from crmctl.sheets.origin import Request, place_of, request_of, second_spool, unit_text
 from crmctl.sheets.outcome import Outcome
@@ -64,6 +64,7 @@ class Importer:
 def start(run: Run, importer: Importer, request: Request, tell: Tell) -> Outcome:
     """Import a file, or say what importing it would do (`run.dry_run`)."""
     began = time.monotonic()
+    keysteps.require(run)
     if run.dry_run:
         return _rehearse(run, importer, request, tell, began)
     batches.forget_leftovers(run)
@@ -88,6 +89,7 @@ def resume(
 ) -> Outcome:
     """Finish an interrupted batch from its cursor. Raises Refused when it is finished or the bytes differ."""
     began = time.monotonic()
+    keysteps.require(run)
     batches.forget_leftovers(run)
     with engine.read(run.engine) as conn:
         batch = batches.find(conn, batch_id)
