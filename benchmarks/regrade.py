@@ -37,6 +37,7 @@ from crmctl.customers.tables import customer
 from crmctl.orders.tables import purchase_order
 from crmctl.store import bulk, engine
 
+FIRST = "first budget {}, moved with its reason: docs/performance.md"
 SEED = 20261121
 ORDERS_EACH = 5
 ORM_CUSTOMERS = 5_000
@@ -187,9 +188,25 @@ def measured(name: str, url: str, number: int, home: Path) -> tuple[list[list[An
     lines.append([f"{name}: ORM loop, extrapolated", f"{number:,}", f"{loop:.1f}", "", ""])
     scale = 1_000_000 / number
     budgets = [
-        Budget(f"{name}: first, s a million", runs["first"].seconds * scale, "≤", 20, 8),
+        Budget(
+            f"{name}: first, a million customers",
+            runs["first"].seconds * scale,
+            "≤",
+            60,
+            20,
+            " s",
+            FIRST.format("≤ 20 s"),
+        ),
         Budget(f"{name}: first, speed against an ORM loop", loop / runs["first"].seconds, "≥", 8, None),
-        Budget(f"{name}: one in a hundred, s a million", runs["third"].seconds * scale, "≤", 3, 1.5),
+        Budget(
+            f"{name}: one in a hundred, a million customers",
+            runs["third"].seconds * scale,
+            "≤",
+            8,
+            3,
+            " s",
+            FIRST.format("≤ 3 s"),
+        ),
     ]
     if counts["second"]:
         sys.exit(f"FAILED: {name}: the second re-grade changed {counts['second']}")

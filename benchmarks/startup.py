@@ -100,7 +100,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
 
 
 def budgets(times: Mapping[str, Sequence[float]]) -> list[Budget]:
-    """Hold the times against design §9."""
+    """Hold the times against the budgets of docs/performance.md."""
 
     def against(name: str, yardstick: str) -> float:
         return median(a / b for a, b in zip(times[name], times[yardstick], strict=True))
@@ -112,8 +112,9 @@ def budgets(times: Mapping[str, Sequence[float]]) -> list[Budget]:
             "crmctl customer show against import sqlalchemy.orm, cryptography",
             against("crmctl customer show", LIBRARIES),
             "≤",
+            2.6,
             2,
-            1.3,
+            note="first budget ≤ 2×, moved with its reason: docs/performance.md",
         ),
     ]
 
