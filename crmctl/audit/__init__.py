@@ -7,6 +7,11 @@ changes     build the changes of a chunk, with leaves and root
 objects     which tables the change log protects
 verify      the three levels: entries, changes, rows (verify_entries, verify_changes, verify_rows)
 listing     look into the log
+note        signed notes and checkpoints of C2SP; signing, following, checkpoints, anchors: who makes them, where they go
+looks       whom one command showed, and its verification (verify_looks)
+export      which entries leave the log, their bytes; ocsf: the same as events
+bundle      an export that outsiders verify (proofs, bundle_leaves), and its verification (bundle_verify, bundle_parts)
+verifier/   the stand-alone verifier and the pages that go with it; no part of the program but what it writes
 
 A foundation: knows no subject. A room that writes protected rows uses `entries` and `changes`, and names its tables in
 `objects.PROTECTED`. Import its files directly; this package imports nothing itself.
