@@ -41,6 +41,7 @@ ALLOWED = {
     "use": {"approvals", "audit", "policy", "runs", "security", "store"},
     "sheets": {"audit", "policy", "runs", "security", "store", "use"},
     "tiers": {"approvals", "audit", "customers", "orders", "policy", "runs", "security", "store"},
+    "owners": {"approvals", "audit", "customers", "orders", "policy", "runs", "security", "staff", "store", "tiers"},
     "customers": {"approvals", "audit", "policy", "runs", "security", "sheets", "staff", "store", "use"},
     "orders": {"audit", "customers", "policy", "runs", "security", "sheets", "store"},
     "staff": {"audit", "policy", "runs", "security", "sheets", "store"},

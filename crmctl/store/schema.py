@@ -20,6 +20,7 @@ TABLE_MODULES = (
     "crmctl.orders.tables",
     "crmctl.staff.tables",
     "crmctl.tiers.tables",
+    "crmctl.owners.tables",
 )
 
 

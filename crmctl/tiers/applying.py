@@ -1,16 +1,9 @@
-"""Moves → tiers: one chunk, one transaction, with its changes, its history and its audit entry (TIER-04).
-
-A machine's decision is no edit by a person: `derived_version` goes up, `version` and `updated_at` stay.
-"""
+"""Moves → tiers: one chunk, one transaction, with its changes, its history and its audit entry (TIER-04)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from hashlib import sha256
-from itertools import compress
-from operator import is_not
 from typing import Any
 
 from orjson import OPT_SORT_KEYS, dumps
@@ -18,10 +11,9 @@ from sqlalchemy import Connection
 
 from crmctl import clock
 from crmctl.audit import entries
-from crmctl.audit.changes import CHANGE_COLUMNS, Changes, fields_json
-from crmctl.audit.tables import change
+from crmctl.audit.changes import Changes, fields_json
+from crmctl.customers import deriving
 from crmctl.customers.columns import CUSTOMER_CLEAR
-from crmctl.customers.tables import customer
 from crmctl.runs.run import Run, today
 from crmctl.store import bulk, counters, engine
 from crmctl.tiers.grading import Grading
@@ -30,14 +22,9 @@ from crmctl.tiers.survey import Move
 from crmctl.tiers.tables import tier_change, tier_grace
 
 CHUNK = 10_000
-_CLOSE = 3  # one in so many customers of a range is asked for: walking along is as quick as asking for each
 FIELDS = fields_json(frozenset({"tier"}))
-_READ = (*CUSTOMER_CLEAR, "sealed_hash")
 _SORTED = OPT_SORT_KEYS
-_present = partial(is_not, None)
 _TIER = CUSTOMER_CLEAR.index("tier")
-_VERSION = CUSTOMER_CLEAR.index("version")
-_DERIVED = CUSTOMER_CLEAR.index("derived_version")
 _HISTORY = (
     "customer_id", "change_id", "run_id", "from_tier", "to_tier", "cause", "rule", "policy", "policy_version",
     "inputs", "decided_at", "effective_at",
@@ -106,48 +93,26 @@ def run_day(run: Run) -> str:
 def _change(
     conn: Connection, run: Run, grading: Grading, found: Sequence[Move], changes: Changes, here: Applied
 ) -> None:
-    stored = _stored(conn, [move.customer_id for move in found])
-    updates: list[tuple[int, str, int, int, str, bytes, bytes, bytes]] = []
-    rows: list[tuple[Any, ...]] = []
     history: list[tuple[Any, ...]] = []
     now, effective, basis = clock.stamp(clock.now()), clock.stamp(run.as_of), _Basis(grading)
-    first, run_id, policy = changes.upcoming, run.run_id, grading.policy
-    for move in found:
-        number = move.customer_id
-        row = stored.get(number)
-        if row is None or row[_TIER] != move.before:
-            here.missed += 1
-            continue
+    run_id, name, version = run.run_id, grading.policy.name, grading.policy.version
+
+    def decide(position: int, row: tuple[Any, ...], change_id: int) -> tuple[str | None, str] | None:
+        move = found[position]
+        if row[_TIER] != move.before:
+            return None
         cause, rule, inputs, text = basis.of(move)
-        before = dict(compress(zip(_READ, row, strict=True), map(_present, row)))
-        sealed = before.pop("sealed_hash")
-        told = dumps(before, option=_SORTED)
-        derived = row[_DERIVED] + 1
-        before["tier"], before["tier_basis"], before["derived_version"] = move.after, text, derived
-        clear_after = sha256(dumps(before, option=_SORTED)).digest()
-        updates.append(
-            (number, "customer", number, row[_VERSION] + derived, told.decode(), sha256(told).digest(), clear_after,
-             sealed)
-        )  # fmt: skip
         history.append(
-            (number, first + len(rows), run_id, move.before, move.after, cause, rule, policy.name, policy.version,
-             inputs, now, effective)
+            (move.customer_id, change_id, run_id, move.before, move.after, cause, rule, name, version, inputs, now,
+             effective)
         )  # fmt: skip
-        rows.append((number, move.after, text, derived))
-    here.changed += len(rows)
-    changes.update_all(updates, FIELDS)
-    bulk.update_rows(conn, customer, ("customer_id",), ("tier", "tier_basis", "derived_version"), rows)
-    bulk.insert_rows(conn, change, CHANGE_COLUMNS, changes.take())
+        return move.after, text
+
+    numbers = [move.customer_id for move in found]
+    changed = deriving.derive(conn, changes, numbers, ("tier", "tier_basis"), FIELDS, decide)
+    here.changed += changed
+    here.missed += len(found) - changed
     bulk.insert_rows(conn, tier_change, _HISTORY, history)
-
-
-def _stored(conn: Connection, numbers: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-    """Return the rows of customers, whose numbers ascend; where they lie close together, by one walk along them."""
-    if numbers and numbers[-1] - numbers[0] < _CLOSE * len(numbers):
-        rows = bulk.fetch_range(conn, customer, "customer_id", numbers[0], numbers[-1], _READ)
-    else:
-        rows = bulk.fetch_by_keys(conn, customer, "customer_id", numbers, _READ)
-    return {row[0]: row for row in rows}
 
 
 class _Basis:
