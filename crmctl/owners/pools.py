@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -67,15 +66,3 @@ class Pool(CodeItem):
     )
     reclaim: Many[Window] = Field((), description=N_("customers that go back to this pool"))
     source: Sources = Field((), description=N_("clauses it comes from"))
-
-    def holds(self, customer: Mapping[str, Any]) -> bool:
-        """Say whether a customer (clear columns) belongs here, were it without an owner."""
-        sides = (("type", self.types), ("org_unit", self.org_units), ("tier", self.tiers))
-        return all(not codes or customer.get(name) in codes for name, codes in sides)
-
-
-def windows(pools: Many[Pool]) -> Iterator[tuple[str, Pool, Window]]:
-    """Yield every window with where it stands in its policy and its pool."""
-    for place, pool in enumerate(pools):
-        for number, window in enumerate(pool.reclaim):
-            yield f"pools[{place}].reclaim[{number}]", pool, window
