@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    FromClause,
     Integer,
     Select,
     Text,
@@ -31,11 +30,13 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from crmctl.customers import ruled
+from crmctl.customers.ruled import Ground
 from crmctl.customers.tables import customer
-from crmctl.policy.conditions import Bound, Condition, bound
+from crmctl.policy.conditions import Bound
 from crmctl.policy.conditionsql import compiled
 from crmctl.policy.exemptions import Exempt
-from crmctl.policy.metrics import Left, by_source, source_at
+from crmctl.policy.metrics import Left
 from crmctl.policy.policyset import PolicySet
 from crmctl.policy.scopes import Ruling
 from crmctl.policy.windows import months_before
@@ -75,44 +76,13 @@ def scope_conditions(
     policies: PolicySet, scoped: Sequence[Scoped], at: datetime
 ) -> list[tuple[ColumnElement[bool], ColumnElement[bool]]]:
     """Return for each grading who is graded by it and who is excepted from it: each customer once at most."""
-    earlier: list[ColumnElement[bool]] = []
-    found = []
-    for each in scoped:
-        fits = _condition(policies, each, each.ruling.condition, at)
-        here = and_(fits, *(not_(before) for before in earlier))
-        out = or_(false(), *(excepted(policies, each, exempt, at) for exempt in each.ruling.exempt))
-        found.append((and_(here, not_(out)), and_(here, out)))
-        earlier.append(fits)
-    return found
+    decimals = scoped[0].grading.decimals if scoped else 0
+    return ruled.scope_conditions(Ground(policies, decimals, at), [each.ruling for each in scoped])
 
 
 def excepted(policies: PolicySet, each: Scoped, exempt: Exempt, at: datetime) -> ColumnElement[bool]:
     """Return the condition that an exception is for a customer."""
-    numbers = customer.c.customer_id.in_(exempt.numbers) if exempt.numbers else true()
-    return and_(numbers, _condition(policies, each, exempt.condition, at))
-
-
-def _condition(policies: PolicySet, each: Scoped, condition: Condition | None, at: datetime) -> ColumnElement[bool]:
-    """Return a condition on rows of `customer` alone: what another table says of one is looked up for that one."""
-    if condition is None:
-        return true()
-    ready = bound(condition, policies.figure, each.grading.decimals)
-    columns: dict[Left, Column] = {}
-    for target, lefts in by_source(ready.tree.lefts()).items():
-        answer = source_at(target).columns(lefts, at)
-        own = answer.source.c.customer_id == customer.c.customer_id
-        for left, column in answer.columns.items():
-            apart = answer.source is not customer
-            columns[left] = select(column).where(own).correlate(customer).scalar_subquery() if apart else column
-    return compiled(ready, _in_home_currency(each.grading, columns))
-
-
-def _in_home_currency(grading: Grading, columns: Mapping[Left, Column]) -> dict[Left, Column]:
-    """Return the columns with the declared amount unknown where it is in another currency: rates are for orders."""
-    if ANNUAL not in columns:
-        return dict(columns)
-    home = or_(customer.c.currency.is_(None), customer.c.currency == grading.home)
-    return {**columns, ANNUAL: case((home, columns[ANNUAL]), else_=null())}
+    return ruled.excepted(Ground(policies, each.grading.decimals, at), exempt)
 
 
 def moves(each: Scoped, fits: ColumnElement[bool], at: datetime, part: Part) -> Select[Any]:
@@ -151,7 +121,7 @@ def moves(each: Scoped, fits: ColumnElement[bool], at: datetime, part: Part) -> 
 def _graded(grading: Grading, fits: ColumnElement[bool], at: datetime, part: Part) -> Select[Any]:
     """Return each customer with its tier, the rank of the rule that holds, its override and its wait."""
     lefts = grading.asked()
-    columns, origin = _columns(lefts, at, part)
+    columns, origin = ruled.joined(lefts, at, None if part == Part() else part.holds)
     known = _with_annual_amount(grading, columns)
     held, waits = tier_override, tier_grace
     own = and_(held.c.customer_id == customer.c.customer_id, override_in_force(at))
@@ -173,21 +143,8 @@ def _graded(grading: Grading, fits: ColumnElement[bool], at: datetime, part: Par
     )
 
 
-def _columns(lefts: Sequence[Left], at: datetime, part: Part) -> tuple[dict[Left, Column], FromClause]:
-    """Return the columns of the left sides, and what they are selected from: `customer`, joined with the others."""
-    columns: dict[Left, Column] = {}
-    origin: FromClause = customer
-    within = None if part == Part() else part.holds
-    for target, asked in by_source(lefts).items():
-        answer = source_at(target).columns(asked, at, within)
-        columns.update(answer.columns)
-        if answer.source is not customer:
-            origin = origin.outerjoin(answer.source, answer.source.c.customer_id == customer.c.customer_id)
-    return columns, origin
-
-
 def _with_annual_amount(grading: Grading, columns: Mapping[Left, Column]) -> dict[Left, Column]:
-    known = _in_home_currency(grading, columns)
+    known = ruled.in_home_currency(grading.home, columns)
     if ANNUAL not in known or not grading.origins:
         return known
     declared = known[ANNUAL]
