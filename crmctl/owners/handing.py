@@ -1,0 +1,228 @@
+"""`owner handover`: one person's customers go to another, or to whom the policy chooses (OWN-03).
+
+Owners change; collaborators and first receivers stay as they are: a hand-over does not end their duty (OWN-02). Every
+chunk is a transaction of its own with its items; a killed run has handed over what it wrote, and the next goes on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from crmctl import clock, staff
+from crmctl.audit import entries
+from crmctl.customers.tables import customer
+from crmctl.errors import Refused
+from crmctl.i18n import _
+from crmctl.owners.applying import Applied, Move, apply, chunks
+from crmctl.owners.bench import CANCELLED, Bench, bench, books, said
+from crmctl.owners.tables import handover, handover_item, ownership
+from crmctl.runs import run as runs
+from crmctl.runs.run import Run
+from crmctl.staff import Staff
+from crmctl.store import bulk, counters, engine
+
+Tell = Callable[[int], None]
+REASONS = ("leave", "move", "absence", "load", "other")
+ITEM = ("customer_id", "handover_id", "from_id", "to_id", "state", "rule")
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be handed over: whose, to whom (empty: as the policy chooses), all, these customers, or per cent."""
+
+    from_: str
+    to: str = ""
+    customers: tuple[int, ...] = ()
+    share: int | None = None
+    reason: str = ""
+
+
+@dataclass
+class Outcome:
+    """What was handed over, or would be: to whom how many; `stays` those whom nobody could take, with the rule."""
+
+    run_id: int | None
+    handover_id: int | None
+    giver: Staff
+    bench: Bench
+    reason: str
+    customers: int = 0
+    missed: int = 0
+    by_receiver: Counter[int] = field(default_factory=Counter)
+    stays: Counter[str] = field(default_factory=Counter)
+    first: list[Move] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The moves of a handover, and by rule how many customers nobody could take."""
+
+    moves: Sequence[Move]
+    stays: Counter[str]
+
+
+def hand_over(run: Run, wish: Wish, tell: Tell) -> Outcome:
+    """Hand customers over, or say who would get whom (`run.dry_run`).
+
+    Raises Refused for a receiver who may not own customers or has no room, for customers who are somebody else's, and
+    when there is nothing to hand over.
+    """
+    with engine.read(run.engine) as conn:
+        people = bench(conn, run)
+        giver = staff.find(conn, wish.from_)
+        receiver = staff.find(conn, wish.to) if wish.to else None
+        book = _chosen(giver, _book(conn, giver), wish)
+        if receiver is not None:
+            _require_room(conn, people, giver, receiver, len(book))
+    if receiver is not None:
+        plan = Plan([Move(number, giver.staff_id, receiver.staff_id, "handover") for number in book], Counter())
+    else:
+        plan = _by_policy(run, giver, book)
+    outcome = Outcome(None, None, giver, people, wish.reason or ("other" if people.active(giver.staff_id) else "leave"))
+    outcome.stays, outcome.first = plan.stays, list(plan.moves[:_LISTED])
+    if run.dry_run:
+        outcome.customers = len(plan.moves)
+        outcome.by_receiver = Counter(move.after for move in plan.moves if move.after is not None)
+        return outcome
+    run = runs.begin(run)
+    with runs.recorded_failure(run):
+        return _carry_out(run, plan, receiver, outcome, tell)
+
+
+def _carry_out(run: Run, plan: Plan, receiver: Staff | None, outcome: Outcome, tell: Tell) -> Outcome:
+    number = counters.take(run.engine, "handover", 1)
+    with engine.write(run.engine) as conn:
+        _open(conn, run, number, receiver, outcome)
+    applied = Applied()
+    for chunk in chunks(iter(plan.moves)):
+        if run.held is not None:
+            run.held.check()
+
+        def note(conn: Connection, chunk: Sequence[Move] = chunk) -> None:
+            outcome.by_receiver.update(_items(conn, run, number, outcome.giver, chunk))
+
+        apply(run, chunk, applied, note)
+        tell(len(chunk))
+    outcome.run_id, outcome.handover_id = run.run_id, number
+    outcome.customers, outcome.missed = applied.changed, applied.missed
+    counts = {"handed_over": applied.changed, "missed": applied.missed, "stays": outcome.stays.total()}
+    with engine.write(run.engine) as conn:
+        runs.finish(conn, run, "done", 0, counts)
+        entries.append(conn, run.entry("done", at=clock.now(), obj=f"handover:{number}", counts=counts))
+    return outcome
+
+
+def _book(conn: Connection, giver: Staff) -> list[tuple[int, str]]:
+    """Return the customers of a person with their tiers, by number."""
+    columns = customer.c
+    query = select(columns.customer_id, columns.tier).where(
+        columns.owner_id == giver.staff_id, columns.status != CANCELLED
+    )
+    return [(int(row[0]), row[1] or "") for row in conn.execute(query.order_by(columns.customer_id))]
+
+
+def _chosen(giver: Staff, book: Sequence[tuple[int, str]], wish: Wish) -> list[int]:
+    """Return whom of the book the wish is about. Raises Refused for somebody else's customers, or for none at all."""
+    numbers = [number for number, _tier in book]
+    if wish.customers:
+        strangers = sorted(set(wish.customers) - set(numbers))
+        if strangers:
+            told = ", ".join(f"C-{number:06d}" for number in strangers[:5])
+            raise Refused(
+                _("not a customer of {number}: {customers}").format(number=giver.number, customers=told),
+                hint=_("see: crmctl owner list --owner {number}").format(number=giver.number),
+                code="OTHER_OWNER",
+            )
+        numbers = sorted(set(wish.customers))
+    elif wish.share is not None:
+        numbers = shared(giver.staff_id, book, wish.share)
+    if not numbers:
+        raise Refused(
+            _("{number}: has no customers to hand over").format(number=giver.number),
+            hint=_("see: crmctl owner workload"),
+            code="NO_CUSTOMERS",
+        )
+    return numbers
+
+
+def shared(giver: int, book: Sequence[tuple[int, str]], share: int) -> list[int]:
+    """Return `share` per cent of a book, spread over the tiers, the same on every machine and every repeat."""
+    ordered = sorted(book, key=lambda each: (each[1], sha256(f"{giver}:{each[0]}".encode()).digest()))
+    taken = [
+        number for place, (number, _tier) in enumerate(ordered, 1) if place * share // 100 > (place - 1) * share // 100
+    ]
+    return sorted(taken)
+
+
+def _require_room(conn: Connection, people: Bench, giver: Staff, receiver: Staff, number: int) -> None:
+    """Raise Refused for a receiver who is the giver, may not own customers (OWN-05), or has no room for so many."""
+    if receiver.staff_id == giver.staff_id:
+        raise Refused(_("{number}: gives and takes at once").format(number=giver.number), code="SAME_PERSON")
+    problems = people.problems(receiver.staff_id)
+    if problems:
+        raise Refused(
+            _("{number}: may not own customers: {reasons}").format(
+                number=receiver.number, reasons=", ".join(map(said, problems))
+            ),
+            hint=_("see: crmctl staff list --problems"),
+            code=problems[0],
+        )
+    held = books(conn, customer.c.owner_id == receiver.staff_id).get(receiver.staff_id, 0)
+    capacity = people.capacity(receiver)
+    if capacity is not None and held + number > capacity:
+        raise Refused(
+            _("{number}: has room for {free} customers, not for {wanted}").format(
+                number=receiver.number, free=max(0, capacity - held), wanted=number
+            ),
+            hint=_("hand over a part (--partial, --share), or --by-policy"),
+            code="CAPACITY_FULL",
+        )
+
+
+def _by_policy(run: Run, giver: Staff, numbers: Sequence[int]) -> Plan:
+    """Return to whom the owners policy gives each customer, the giver left out."""
+    raise NotImplementedError
+
+
+def _open(conn: Connection, run: Run, number: int, receiver: Staff | None, outcome: Outcome) -> None:
+    conn.execute(
+        insert(handover).values(
+            handover_id=number,
+            from_id=outcome.giver.staff_id,
+            to_id=receiver.staff_id if receiver else None,
+            state="open",
+            reason=outcome.reason,
+            ordered_by=run.actor.person,
+            run_id=run.run_id,
+            customers=0,
+            accepted=0,
+            returned=0,
+            created_at=run.at,
+        )
+    )
+    entries.append(conn, run.entry("begun", at=clock.now(), obj=f"handover:{number}"))
+
+
+def _items(conn: Connection, run: Run, number: int, giver: Staff, chunk: Sequence[Move]) -> Counter[int]:
+    """Write the items of those of a chunk who did change hands; return how many each receiver got."""
+    wanted = [move.customer_id for move in chunk]
+    read = ("customer_id", "staff_id", "rule")
+    done = sorted(bulk.fetch_by_keys(conn, ownership, "customer_id", wanted, read, extra={"run_id": (run.run_id,)}))
+    rows: list[tuple[Any, ...]] = [(each, number, giver.staff_id, to, "open", rule) for each, to, rule in done]
+    bulk.insert_rows(conn, handover_item, ITEM, rows)
+    values = {"customers": handover.c.customers + len(rows)}
+    conn.execute(update(handover).where(handover.c.handover_id == number).values(values))
+    return Counter(to for _customer, to, _rule in done)
+
+
+def receivers(outcome: Outcome) -> Iterator[tuple[Staff, int]]:
+    """Yield who got customers, with how many, most first."""
+    for staff_id, number in sorted(outcome.by_receiver.items(), key=lambda item: (-item[1], item[0])):
+        yield outcome.bench.directory.by_id[staff_id], number
