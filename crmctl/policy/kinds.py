@@ -46,6 +46,12 @@ KINDS: tuple[Kind, ...] = (
         explainer="crmctl.tiers.explaining:explained",
     ),
     Kind("staff", "crmctl.staff.policy:StaffSettings", N_("what is recorded about staff, and who may own customers")),
+    Kind(
+        "owners",
+        "crmctl.owners.policy:OwnersSettings",
+        N_("who looks after which customers, pools and hand-overs"),
+        decider="crmctl.owners.cases:decide_case",
+    ),
     Kind("orders", "crmctl.orders.policy:OrdersSettings", N_("what is recorded of orders, and exchange rates")),
     Kind("use", "crmctl.use.policy:UseSettings", N_("what information may be used for, and to whom it may go")),
     Kind("audit", "crmctl.audit.policy:AuditSettings", N_("who signs the audit log, and who else holds it")),
