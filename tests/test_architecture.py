@@ -41,7 +41,9 @@ ALLOWED = {
     "use": {"approvals", "audit", "policy", "runs", "security", "store"},
     "sheets": {"audit", "policy", "runs", "security", "store", "use"},
     "tiers": {"approvals", "audit", "customers", "orders", "policy", "runs", "security", "store"},
-    "owners": {"approvals", "audit", "customers", "orders", "policy", "runs", "security", "staff", "store", "tiers"},
+    "owners": {
+        "approvals", "audit", "customers", "orders", "policy", "runs", "security", "sheets", "staff", "store", "tiers", "use",
+    },  # fmt: skip
     "customers": {"approvals", "audit", "policy", "runs", "security", "sheets", "staff", "store", "use"},
     "orders": {"audit", "customers", "policy", "runs", "security", "sheets", "store"},
     "staff": {"audit", "policy", "runs", "security", "sheets", "store"},
@@ -49,7 +51,7 @@ ALLOWED = {
 }
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {
-    "commands", "batch_commands", "absence_commands", "checkpoint_commands", "export_commands",
+    "commands", "batch_commands", "absence_commands", "book_commands", "handover_commands", "checkpoint_commands", "export_commands",
     "bundle_telling", "access_commands", "reviewing", "keycare", "keyturning", "asking", "outcome", "showing", "telling",
     "listing", "demo",
 }  # fmt: skip

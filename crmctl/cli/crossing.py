@@ -41,6 +41,8 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "staff template": {"out": WRITE},
     "batch rejects": {"export": WRITE},
     "batch resume": {"file": STREAM, "rejects": WRITE},
+    "owner handover sheet": {"out": WRITE},
+    "owner handover wecom": {"out": WRITE},
     "policy validate": {"paths": HERE},
     "policy test": {"paths": HERE},
     "policy questions": {"filled_in": READ},

@@ -83,6 +83,8 @@ class LazyGroup(OwnHelp, click.Group):
 
     context_class = Context
 
+    default = ""  # the verb that is meant where none of the words is one
+
     def __init__(self, path: str, about: str, examples: Sequence[str], params: Sequence[click.Parameter] = ()) -> None:
         super().__init__(
             name=path or "crmctl",
@@ -114,11 +116,19 @@ class LazyGroup(OwnHelp, click.Group):
         path = f"{self.path} {cmd_name}".strip()
         for group in GROUPS:
             if group.path == path:
-                return LazyGroup(path, group.help, (group.example,))
+                found = LazyGroup(path, group.help, (group.example,))
+                found.default = group.default
+                return found
         for entry in COMMANDS:
             if entry.path == path:
                 return resolve(entry)
         return None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words after this group; with a default verb they may leave the verb out."""
+        if self.default and any(not word.startswith("-") for word in args) and not self.entries().keys() & set(args):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -21,14 +21,18 @@ class Entry:
 
 
 class GroupEntry:
-    """One noun: its line in the list and an example its help begins with."""
+    """One noun: its line in the list and an example its help begins with.
 
-    __slots__ = ("example", "help", "path")
+    `default` is the verb that is meant where none of the words is one: `owner handover 1001` gives.
+    """
 
-    def __init__(self, path: str, help: str, example: str) -> None:
+    __slots__ = ("default", "example", "help", "path")
+
+    def __init__(self, path: str, help: str, example: str, default: str = "") -> None:
         self.path = path
         self.help = help
         self.example = example
+        self.default = default
 
 
 GROUPS: tuple[GroupEntry, ...] = (
@@ -40,6 +44,13 @@ GROUPS: tuple[GroupEntry, ...] = (
     GroupEntry("staff", N_("Staff: who works with customers, and who may own them."), "crmctl staff list --problems"),
     GroupEntry("staff absence", N_("Absences and deputies."), "crmctl staff absence list"),
     GroupEntry("tier", N_("Tiers: grade customers, explain, override."), "crmctl tier regrade --dry-run"),
+    GroupEntry("owner", N_("Owners: who looks after which customer, and why."), "crmctl owner list --without --unfit"),
+    GroupEntry(
+        "owner handover",
+        N_("Books handed from one person to others, accepted, given back."),
+        "crmctl owner handover 1001 --to 1002 --dry-run",
+        "give",
+    ),
     GroupEntry(
         "approval", N_("Approvals: what somebody else has to agree to, and who did."), "crmctl approval list --open"
     ),
@@ -128,6 +139,42 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("tier history", "crmctl.tiers.commands:history_command", N_("Show every change of a customer's tier.")),
     Entry("tier list", "crmctl.tiers.commands:list_command", N_("List the tiers and what each is owed.")),
     Entry("tier summary", "crmctl.tiers.commands:summary_command", N_("Say how many customers each tier has.")),
+    Entry(
+        "owner list",
+        "crmctl.owners.book_commands:list_command",
+        N_("List customers with their owners, or those without a fit one."),
+    ),
+    Entry("owner workload", "crmctl.owners.book_commands:workload_command", N_("Say what everybody looks after.")),
+    Entry(
+        "owner history",
+        "crmctl.owners.book_commands:history_command",
+        N_("Show who looked after a customer, and why."),
+    ),
+    Entry("owner take", "crmctl.owners.book_commands:take_command", N_("Take a customer out of a pool.")),
+    Entry(
+        "owner reclaim",
+        "crmctl.owners.book_commands:reclaim_command",
+        N_("Let customers go back to a pool when nobody has looked after them."),
+    ),
+    Entry(
+        "owner handover give",
+        "crmctl.owners.handover_commands:give_command",
+        N_("Hand a person's customers to another, or as the policy says."),
+    ),
+    Entry("owner handover list", "crmctl.owners.handover_commands:list_command", N_("List handovers, newest first.")),
+    Entry("owner handover show", "crmctl.owners.handover_commands:show_command", N_("Show one handover.")),
+    Entry("owner handover accept", "crmctl.owners.handover_commands:accept_command", N_("Take over what is open.")),
+    Entry("owner handover return", "crmctl.owners.handover_commands:return_command", N_("Give back what is open.")),
+    Entry(
+        "owner handover sheet",
+        "crmctl.owners.handover_commands:sheet_command",
+        N_("Write the sheet that both sides sign."),
+    ),
+    Entry(
+        "owner handover wecom",
+        "crmctl.owners.handover_commands:wecom_command",
+        N_("Write the transfer file for WeCom."),
+    ),
     Entry("approval list", "crmctl.approvals.commands:list_command", N_("List what was asked to be approved.")),
     Entry("approval show", "crmctl.approvals.commands:show_command", N_("Show one approval and who decided how.")),
     Entry("approval statement", "crmctl.approvals.commands:statement_command", N_("Print the exact text to sign.")),

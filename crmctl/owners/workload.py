@@ -7,13 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, or_, select
 
-from crmctl.cli.render import Column
-from crmctl.customers import scope, showing
+from crmctl.customers import scope
 from crmctl.customers.tables import customer
-from crmctl.i18n import N_, _
-from crmctl.owners.bench import CANCELLED, Bench, bench, said
+from crmctl.owners.bench import CANCELLED, Bench, bench
 from crmctl.runs.run import Run
-from crmctl.sheets.formats.money import written
 from crmctl.staff import Absence, Staff
 from crmctl.store import engine
 
@@ -51,8 +48,8 @@ def books_by_tier(conn: Connection, run: Run) -> dict[int, Book]:
     return found
 
 
-def workload(run: Run) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
-    """Return the columns and rows of the list: everybody in post, and whoever else still has customers."""
+def workload(run: Run) -> tuple[Bench, list[tuple[Any, ...]]]:
+    """Return the rows of the list (`showing.workload_columns`): who is in post, or still has customers."""
     with engine.read(run.engine) as conn:
         people = bench(conn, run)
         held = books_by_tier(conn, run)
@@ -67,7 +64,7 @@ def workload(run: Run) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
         for owner, book in sorted(held.items())
         if owner not in people.directory.by_id
     ]  # fmt: skip
-    return _columns(run, people), [*rows, *gone]
+    return people, [*rows, *gone]
 
 
 def _row(people: Bench, person: Staff, book: Book) -> tuple[Any, ...]:
@@ -84,28 +81,3 @@ def _row(people: Bench, person: Staff, book: Book) -> tuple[Any, ...]:
 
 def _period(absence: Absence) -> str:
     return f"{absence.from_on.isoformat()}/{absence.until_on.isoformat()}"
-
-
-def _columns(run: Run, people: Bench) -> tuple[Column, ...]:
-    label = showing.labels(run.policies)
-    settings: Any = run.policies.settings("customers")
-    decimals = next((each.decimals for each in settings.currencies if each.code == settings.currency), 2)
-
-    def by_tier(counts: dict[str, int]) -> str:
-        return ", ".join(f"{label('tier', None if tier == 'none' else tier) or _('ungraded')} {number}"
-                         for tier, number in counts.items())  # fmt: skip
-
-    return (
-        Column("staff_id", detail=True),
-        Column("number", N_("Staff number")),
-        Column("name", N_("Name")),
-        Column("customers", N_("Customers"), right=True),
-        Column("tiers", N_("By tier"), show=by_tier),
-        Column("value", N_("Annual amount"), show=lambda value: written(value, decimals), right=True),
-        Column("capacity", N_("Capacity"), right=True),
-        Column("free", N_("Free"), right=True),
-        Column("problems", N_("Speaks against"), show=lambda codes: ", ".join(map(said, codes))),
-        Column("absences", N_("Absences")),
-        Column("deputy", N_("Stands in"), show=people.name),
-        Column("stands_in_for", N_("Stands in for")),
-    )

@@ -21,7 +21,7 @@ LENT = frozenset(f"approval.{verb}" for verb in ("list", "show", "statement", "a
 # Acts that work on customers nobody names: only for those whose scope is all.
 WHOLE = (
     "customer.import", "order.import", "tier.regrade", "tier.findings", "tier.overrides", "tier.summary",
-    "owner.assign", "purge.*", "batch.rejects", "batch.resume",
+    "owner.assign", "owner.handover", "owner.reclaim", "purge.*", "batch.rejects", "batch.resume",
 )  # fmt: skip
 # What a person answers for and cron cannot.
 NOT_FOR_JOBS = ("approval.approve", "approval.reject", "approval.revoke", "approval.statement", "customer.reveal")

@@ -29,7 +29,14 @@ from crmctl.use import sealed
 from crmctl.use.policy import UseSettings
 from crmctl.use.tables import copy_register
 
-KINDS = {"customer.export": "export", "batch.rejects": "rejects", "audit.export": "log", "keys.copy": "key store copy"}
+KINDS = {
+    "customer.export": "export",
+    "batch.rejects": "rejects",
+    "audit.export": "log",
+    "keys.copy": "key store copy",
+    "owner.handover.sheet": "handover sheet",
+    "owner.handover.wecom": "transfer file",
+}
 PAGE = 500
 
 

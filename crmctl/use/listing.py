@@ -27,6 +27,8 @@ KINDS = {
     "rejects": N_("rejected rows"),
     "log": N_("audit log"),
     "key store copy": N_("key store copy"),
+    "handover sheet": N_("handover sheet"),
+    "transfer file": N_("WeCom transfer file"),
 }
 
 

@@ -1,0 +1,72 @@
+"""How books and handovers look to people: the columns of their lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crmctl.cli.render import Column
+from crmctl.customers import showing
+from crmctl.i18n import N_, _
+from crmctl.owners.bench import Bench, said
+from crmctl.owners.handovers import CAUSES, STATES
+from crmctl.runs.run import Run
+from crmctl.sheets.formats.money import written
+
+
+def workload_columns(run: Run, people: Bench) -> tuple[Column, ...]:
+    """Return the columns of `owner workload`."""
+    label = showing.labels(run.policies)
+    settings: Any = run.policies.settings("customers")
+    decimals = next((each.decimals for each in settings.currencies if each.code == settings.currency), 2)
+
+    def by_tier(counts: dict[str, int]) -> str:
+        return ", ".join(f"{label('tier', None if tier == 'none' else tier) or _('ungraded')} {number}"
+                         for tier, number in counts.items())  # fmt: skip
+
+    return (
+        Column("staff_id", detail=True),
+        Column("number", N_("Staff number")),
+        Column("name", N_("Name")),
+        Column("customers", N_("Customers"), right=True),
+        Column("tiers", N_("By tier"), show=by_tier),
+        Column("value", N_("Annual amount"), show=lambda value: written(value, decimals), right=True),
+        Column("capacity", N_("Capacity"), right=True),
+        Column("free", N_("Free"), right=True),
+        Column("problems", N_("Speaks against"), show=lambda codes: ", ".join(map(said, codes))),
+        Column("absences", N_("Absences")),
+        Column("deputy", N_("Stands in"), show=people.name),
+        Column("stands_in_for", N_("Stands in for")),
+    )
+
+
+def handover_columns(people: Bench) -> tuple[Column, ...]:
+    """Return the columns of `owner handover list`."""
+    return (
+        Column("handover", N_("No."), right=True),
+        Column("at", N_("At")),
+        Column("from", N_("From whom"), show=people.name),
+        Column("to", N_("To whom"), show=people.name),
+        Column("reason", N_("Because"), show=lambda code: _(CAUSES.get(code, code))),
+        Column("customers", N_("Customers"), right=True),
+        Column("accepted", N_("Accepted"), right=True),
+        Column("returned", N_("Given back"), right=True),
+        Column("state", N_("State"), show=lambda code: _(STATES.get(code, code))),
+        Column("ordered_by", N_("Ordered by")),
+        Column("run", N_("Run")),
+        Column("closed_at", detail=True),
+    )
+
+
+def item_columns(run: Run, people: Bench) -> tuple[Column, ...]:
+    """Return the columns of a handover's customers."""
+    label = showing.labels(run.policies)
+    return (
+        Column("customer", N_("Customer"), show=showing.number_text),
+        Column("tier", N_("Tier"), show=lambda value: label("tier", value)),
+        Column("to", N_("To whom"), show=people.name),
+        Column("state", N_("State"), show=lambda code: _(STATES.get(code, code))),
+        Column("rule", N_("Rule")),
+        Column("decided_at", N_("Decided at")),
+        Column("decided_by", N_("Decided by")),
+        Column("wecom_at", N_("In a WeCom file")),
+    )
