@@ -25,6 +25,7 @@ orders      what customers bought, when and for how much
 staff       who works with customers, their posts, capacity, absences
 worktime    the working calendar (loaded here, used by the clocks later)
 tiers       who belongs to which tier and why: grading, overrides, history
+owners      who looks after which customer and why: assignment, pools, hand-overs
 """
 
 __version__ = "0.1.0"

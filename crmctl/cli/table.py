@@ -140,6 +140,12 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("tier list", "crmctl.tiers.commands:list_command", N_("List the tiers and what each is owed.")),
     Entry("tier summary", "crmctl.tiers.commands:summary_command", N_("Say how many customers each tier has.")),
     Entry(
+        "owner assign",
+        "crmctl.owners.commands:assign_command",
+        N_("Give customers without an active owner the right one."),
+    ),
+    Entry("owner explain", "crmctl.owners.commands:explain_command", N_("Say why a customer has its owner.")),
+    Entry(
         "owner list",
         "crmctl.owners.book_commands:list_command",
         N_("List customers with their owners, or those without a fit one."),
