@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -22,14 +22,17 @@ from crmctl.i18n import _
 from crmctl.owners.applying import Applied, Move, apply, chunks
 from crmctl.owners.bench import CANCELLED, Bench, bench, books, said
 from crmctl.owners.tables import handover, handover_item, ownership
+from crmctl.owners.weighing import basis, weigh
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
-from crmctl.staff import Staff
+from crmctl.staff import Directory, Staff
 from crmctl.store import bulk, counters, engine
 
 Tell = Callable[[int], None]
 REASONS = ("leave", "move", "absence", "load", "other")
 ITEM = ("customer_id", "handover_id", "from_id", "to_id", "state", "rule")
+MOST_BY_POLICY = 20_000  # customers named in one question
+NO_POLICY = "NO_POLICY"  # no policy that acts is for the customer, or an exception is
 _LISTED = 20
 
 
@@ -187,8 +190,26 @@ def _require_room(conn: Connection, people: Bench, giver: Staff, receiver: Staff
 
 
 def _by_policy(run: Run, giver: Staff, numbers: Sequence[int]) -> Plan:
-    """Return to whom the owners policy gives each customer, the giver left out."""
-    raise NotImplementedError
+    """Return to whom the owners policies give each customer, the giver counted as nobody who is there.
+
+    Raises ValueUndecided while a figure is unset, Refused for more customers than can be weighed at once.
+    """
+    if len(numbers) > MOST_BY_POLICY:
+        raise Refused(
+            _("{number} customers are too many for the policy to give out at once").format(number=f"{len(numbers):,}"),
+            hint=_("hand over a part first, as in --share 20"),
+            code="TOO_MANY",
+        )
+    with engine.read(run.engine) as conn:
+        base = basis(conn, run, tuple(numbers))
+        others = tuple(each for each in base.bench.directory.people if each.staff_id != giver.staff_id)
+        weighed = weigh(conn, replace(base, bench=replace(base.bench, directory=Directory(others))))
+    moves = [move._replace(reason="handover") for each in weighed.acting() for move in each.moves()]
+    stays = Counter(code for each in weighed.acting() for _number, _rule, code in each.nobody())
+    untouched = len(numbers) - len(moves) - stays.total()
+    if untouched:
+        stays[NO_POLICY] = untouched
+    return Plan(sorted(moves), stays)
 
 
 def _open(conn: Connection, run: Run, number: int, receiver: Staff | None, outcome: Outcome) -> None:
