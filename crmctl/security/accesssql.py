@@ -40,6 +40,12 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
          "plan": KEEP, "plan_item": ALL},
     ),
     (
+        ("owner.assign", "owner.take", "owner.reclaim", "owner.handover", "owner.handover.accept",
+         "owner.handover.return", "owner.handover.wecom"),
+        {"customer": "UPDATE", "ownership": KEEP, "handover": KEEP, "handover_item": KEEP, "change": ADD, "plan": KEEP,
+         "plan_item": ALL},
+    ),
+    (
         ("staff.add", "staff.update", "staff.deactivate", "staff.import", "staff.absence"),
         {"staff": ALL, "absence": ALL, "change": ADD, **_SHEETS},
     ),
