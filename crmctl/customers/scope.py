@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Connection, false, select
+from sqlalchemy import ColumnElement, Connection, false, or_, select
 
+from crmctl import staff
 from crmctl.customers.tables import customer
 from crmctl.errors import Refused
 from crmctl.i18n import _
@@ -24,8 +25,9 @@ UNKNOWN = "CUSTOMER_UNKNOWN"
 def in_scope(run: Run) -> list[ColumnElement[bool]]:
     """Return what narrows table customer to those the person may know of; nothing for scope all.
 
-    Own are the customers whose owner the staff register has as this person; of the org unit those of the unit that
-    access.yaml, else the register, gives the person. Somebody without either has none.
+    Own are the customers whose owner the staff register has as this person, and while somebody is away those whose
+    owner this person stands in for; of the org unit those of the unit that access.yaml, else the register, gives the
+    person. Somebody without either has none.
     """
     access = access_of(run.policies)
     scope = permissions.scope(run.actor, access, run.act)
@@ -35,7 +37,10 @@ def in_scope(run: Run) -> list[ColumnElement[bool]]:
     if scope == "org_unit":
         unit = (person and person.org_unit) or (standing and standing.org_unit)
         return [columns.org_unit == unit] if unit else [false()]
-    return [columns.owner_id.in_(standing.staff_ids)] if standing else [false()]
+    if not standing or not standing.staff_ids:
+        return [false()]
+    away = staff.represented(standing.staff_ids, runs.today(run.policies, run.at))
+    return [or_(columns.owner_id.in_(standing.staff_ids), columns.owner_id.in_(away))]
 
 
 def known(conn: Connection, run: Run, numbers: Collection[int]) -> set[int]:

@@ -1,7 +1,8 @@
 """Staff (员工): who works with customers, on which post, how many they look after, who is absent. OWN-04, OWN-05.
 
 What other rooms may use: `find` (whom a reference means), `active` (who is in post on a day), `directory` (everybody,
-for many look-ups), `may_own` with `owner_rules` (why somebody may not own customers), `default_capacity`.
+for many look-ups), `may_own` with `owner_rules` (why somebody may not own customers), `default_capacity`, `represented`
+(whom somebody stands in for).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from crmctl.staff.policy import owner_rules as owner_rules
     from crmctl.staff.register import active as active
     from crmctl.staff.register import find as find
+    from crmctl.staff.standing import represented as represented
 
 _HOMES = {
     "Absence": "model",
@@ -34,6 +36,7 @@ _HOMES = {
     "find": "register",
     "may_own": "decide",
     "owner_rules": "policy",
+    "represented": "standing",
 }
 
 
