@@ -21,12 +21,13 @@ class CustomerReading(Reading):
     """One inspected file of customers."""
 
     settings: CustomersSettings
+    namesakes: frozenset[str] = frozenset()  # names that several of the staff have
 
     def compile(self) -> Callable[[int, list[str]], Row | Rejected]:
         """Return the function from a record to its row."""
         from crmctl.customers.rows import compile_rows
 
-        return compile_rows(
+        rows = compile_rows(
             self.settings,
             self.info.mapping,
             zone=self.zone,
@@ -34,6 +35,11 @@ class CustomerReading(Reading):
             type_code=self.options.type,
             outside=self.outside,
         )
+        if not self.namesakes or not self.info.mapping.has("owner_name"):
+            return rows
+        from crmctl.customers.namesakes import guarded
+
+        return guarded(rows, self.namesakes)
 
     @property
     def names_types(self) -> bool:

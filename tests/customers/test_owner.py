@@ -61,3 +61,22 @@ def test_people_see_the_owners_name_programs_the_staff_id(folder: Path) -> None:
     told = call(["-w", str(folder), "customer", "show", "2"]).stdout.splitlines()
     (line,) = (line for line in told if "Owner" in line)
     assert line.split()[-1] == "77"
+
+
+def test_an_owner_by_a_name_that_two_have_is_left_empty_and_listed(folder: Path, tmp_path: Path) -> None:
+    """Nobody is guessed: whoever has the name alone, or is given by number, stays as the sheet says."""
+    sheet = tmp_path / "owners.csv"
+    sheet.write_text(
+        "客户类型,公司名称,手机,负责人\n企业客户,丙三样例有限公司,13800000003,同 名\n"
+        "企业客户,丁四样例有限公司,13800000004,周样例\n企业客户,戊五样例有限公司,13800000005,E2\n",
+        "utf-8",
+    )
+    done = json.loads(call(["-w", str(folder), "customer", "import", str(sheet), "-o", "json"]).stdout)
+    assert (done["created"], done["rejected"]) == (3, 0)
+    flagged = call(["-w", str(folder), "customer", "list", "--flag", "OWNER_AMBIGUOUS", "-o", "json"])
+    (row,) = json.loads(flagged.stdout)["customers"]
+    assert row["name"] == "丙三样例有限公司"
+    shown = [json.loads(call(["-w", str(folder), "customer", "show", str(n), "-o", "json"]).stdout) for n in (3, 4, 5)]
+    assert [each["customer"].get("owner_name") for each in shown] == [None, "周样例", "E2"]
+    batch = json.loads(call(["-w", str(folder), "batch", "show", str(done["batch"]), "-o", "json"]).stdout)
+    assert batch["flagged"] == 1
