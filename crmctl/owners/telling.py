@@ -13,6 +13,7 @@ from crmctl.owners.assign import Outcome
 from crmctl.owners.decide import SCALE, Books
 from crmctl.owners.terms import settings_of
 from crmctl.owners.weighing import Weighed
+from crmctl.policy.metrics import BY_NAME
 from crmctl.policy.policyset import PolicySet
 from crmctl.runs.run import Run
 
@@ -44,10 +45,14 @@ CODES = {
 def code_text(code: str) -> str:
     """Return why nobody can take a customer, in words."""
     if code.startswith("SKILL_"):
-        return _("nobody has the skill that the rule asks for ({code})").format(
-            code=code.removeprefix("SKILL_").lower()
-        )
+        told = _("nobody has the skill that the rule asks for ({code})")
+        return told.format(code=skill_text(code))
     return _(CODES.get(code, code))
+
+
+def skill_text(code: str) -> str:
+    """Return the fact of customers that a skill is about, as people call it."""
+    return _(BY_NAME[code.removeprefix("SKILL_").lower()].label)
 
 
 def counts_table(outcome: Outcome) -> Table:
@@ -115,8 +120,8 @@ def owners_table(run: Run, weighed: Weighed) -> Table:
     columns = (
         Column("number", N_("Staff number")),
         Column("name", N_("Name")),
-        Column("before", N_("Before"), right=True),
-        Column("after", N_("After"), right=True),
+        Column("before", N_("Customers before"), right=True),
+        Column("after", N_("Customers after"), right=True),
         Column("capacity", N_("Capacity"), right=True),
         Column("load_before", N_("Load before"), right=True),
         Column("load_after", N_("Load after"), right=True),

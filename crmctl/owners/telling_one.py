@@ -10,7 +10,7 @@ from crmctl.i18n import N_, _
 from crmctl.owners.bench import said
 from crmctl.owners.explaining import Explanation
 from crmctl.owners.listing import REASONS
-from crmctl.owners.telling import code_text, rule_label
+from crmctl.owners.telling import code_text, rule_label, skill_text
 from crmctl.policy.policyset import PolicySet
 
 Line = tuple[str, str]
@@ -86,7 +86,7 @@ def lines(policies: PolicySet, found: Explanation) -> Iterator[Line]:
 
 
 def _step(code: str) -> str:
-    return _(STEPS[code]) if code in STEPS else code.removeprefix("SKILL_").lower()
+    return _(STEPS[code]) if code in STEPS else skill_text(code)
 
 
 def _chosen(policies: PolicySet, found: Explanation, held: Mapping[str, Any]) -> Iterator[Line]:

@@ -13,11 +13,12 @@ import commands
 import oracle
 import pytest
 from commands import alone, ended, inside, started, strike
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from crmctl.audit.verify import verify
 from crmctl.customers.tables import customer
 from crmctl.owners.tables import ownership
+from crmctl.runs.tables import plan
 from crmctl.store import engine
 
 SEED = 20261122
@@ -42,14 +43,14 @@ POINTS = {
 def filled(folder: Path, given: commands.Given) -> int:
     """Import customers, give the company its people; return how many customers one may have."""
     (folder / "policies" / "owners.yaml").write_text(POLICY, "utf-8")
-    path = folder / "policies" / "company.yaml"
-    head, found, tail = path.read_text("utf-8").partition("    training_valid_months:\n      value: ")
-    path.write_text(head + found + tail.replace("unset", "24", 1), "utf-8")
+    path = folder / "policies" / "staff.yaml"
+    text = path.read_text("utf-8").replace("    training_valid_for: $training_valid_months\n", "")
+    path.write_text(text, "utf-8")
     assert inside(folder, "customer", "import", given.path).status == 3
     with oracle.opened(folder) as run, engine.read(run.engine) as conn:
         size = len(conn.execute(select(customer.c.customer_id)).all())
     capacity = size // SEATS + 2
-    lines = [f"S{number},N,{capacity},2026-01-05,2026-01-05" for number in range(SEATS)]
+    lines = [f"S{number},N,{capacity},2025-01-06,2025-01-06" for number in range(SEATS)]
     sheet = folder.parent / "staff.csv"
     sheet.write_text("\n".join(["number,name,capacity,trained_on,signed_on", *lines]) + "\n", "utf-8")
     done = inside(folder, "staff", "import", sheet)
@@ -62,7 +63,7 @@ def state(folder: Path, capacity: int) -> tuple[int, int]:
     with oracle.opened(folder) as run:
         assert [problem.message for problem in verify(run.engine, changes=True, rows=True).problems] == []
         with engine.read(run.engine) as conn:
-            owners = dict(conn.execute(select(customer.c.customer_id, customer.c.owner_id)).tuples().all())
+            owners = {row[0]: row[1] for row in conn.execute(select(customer.c.customer_id, customer.c.owner_id))}
             rows = conn.execute(select(ownership)).mappings().all()
     held = {number: owner for number, owner in owners.items() if owner is not None}
     assert {row["customer_id"]: row["staff_id"] for row in rows if row["until_at"] is None} == held
@@ -105,8 +106,8 @@ def test_a_plan_goes_on_where_it_was_killed(folder: Path, small: commands.Given,
     again = inside(folder, "owner", "assign", "--apply", planned["plan"], "-o", "json")
     assert again.status == 0, again.err
     with oracle.opened(folder) as run, engine.read(run.engine) as conn:
-        owners = dict(conn.execute(select(customer.c.customer_id, customer.c.owner_id)).tuples().all())
-        assert conn.execute(text("SELECT state FROM plan")).scalar_one() == "applied"
+        owners = {row[0]: row[1] for row in conn.execute(select(customer.c.customer_id, customer.c.owner_id))}
+        assert conn.execute(select(plan.c.state)).scalar_one() == "applied"
     assert {move["customer"]: move["to"] for move in planned["moves"]} == owners
     assert state(folder, capacity) == (everybody, everybody)
 

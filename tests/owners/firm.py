@@ -124,7 +124,7 @@ class Firm(Company):
                  "signed_on"]
             )  # fmt: skip
             for each in everybody:
-                days = ("2026-01-05", "2026-01-05") if each.fit else ("", "")
+                days = ("2025-01-06", "2025-01-06") if each.fit else ("", "")
                 table.writerow(
                     [each.number, f"N {each.number}", each.post, each.level, each.region, ";".join(each.languages),
                      ";".join(each.sectors), each.capacity, *days]

@@ -12,6 +12,8 @@ import pytest
 import workspaces
 from firm import POLICY, Firm, people
 
+from crmctl.locate import shipped
+
 CUSTOMERS, STAFF = 60, 10
 
 
@@ -42,7 +44,7 @@ def founded(
         if key not in _firms:
             name = server().create(request.getfixturevalue("_postgres_template")) if kind == "postgresql" else ""
             folder = tmp_path_factory.mktemp("firm") / "crm"
-            workspaces.make(folder, server().url(name) if name else "", demo=True)
+            workspaces.make(folder, server().url(name) if name else "")
             url = server().url(name) if name else f"sqlite:///{folder / 'data' / 'crmctl.db'}"
             _begun(Firm(folder, url), size, staff)
             _firms[key] = folder, name
@@ -69,10 +71,9 @@ def founded(
 
 
 def _begun(firm: Firm, size: int, staff: int) -> None:
-    """Let the demo company's people leave and those of the test come, with so many graded customers."""
-    for number in firm.numbers().values():
-        done = firm.say("staff", "deactivate", number)
-        assert done.exit_code == 0, done.stderr
+    """Let the company decide its numbers; give it people and so many graded customers."""
+    shutil.copy(shipped("policies") / "_demo_company.yaml", firm.folder / "policies" / "company.yaml")
+    firm.edit("staff.yaml", "    training_valid_for: $training_valid_months\n", "")
     firm.policy(POLICY)
     firm.staffed(people(staff, size * 2))
     firm.filled(size)

@@ -256,9 +256,9 @@ def test_very_many_are_the_same_on_both_databases_in_any_order(founded: Callable
 
 def test_another_period_is_another_order(firm: Firm) -> None:
     firm.policy(PLAIN)
-    first = firm.assign("-n", "--limit", "60", "--as-of", "2026-10-15")["moves"]
-    second = firm.assign("-n", "--limit", "60", "--as-of", "2026-11-15")["moves"]
-    same = firm.assign("-n", "--limit", "60", "--as-of", "2026-10-28")["moves"]
+    first = firm.assign("-n", "--limit", "60", "--as-of", "2025-10-15")["moves"]
+    second = firm.assign("-n", "--limit", "60", "--as-of", "2025-11-15")["moves"]
+    same = firm.assign("-n", "--limit", "60", "--as-of", "2025-10-28")["moves"]
     assert first == same != second
 
 
