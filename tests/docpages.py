@@ -198,6 +198,9 @@ def resolve(words: Iterable[str]) -> tuple[str, str]:
                 next(rest, None)
         elif isinstance(command, click.Group):
             found = command.get_command(context, word)
+            meant = getattr(command, "default", "")
+            if found is None and meant:
+                word, found = meant, command.get_command(context, meant)
             if found is None:
                 return " ".join(path), f"no command {word}"
             command, context = found, click.Context(found, parent=context, info_name=word)

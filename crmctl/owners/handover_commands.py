@@ -28,7 +28,7 @@ _CUSTOMERS = click.option(
 
 @command(
     example=(
-        "crmctl owner handover 1001 --to 1002 --dry-run",
+        "crmctl owner handover give 1001 --to 1002 --dry-run",
         "crmctl owner handover 1001 --by-policy --reason leave",
         "crmctl owner handover 1001 --to 1002 --share 30 --reason load",
     ),

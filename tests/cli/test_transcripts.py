@@ -13,6 +13,20 @@ import pytest
         ("help", ["crmctl --help"]),
         ("help-customer", ["crmctl customer --help"]),
         ("help-order", ["crmctl order --help", "crmctl order import --help", "crmctl order list --help"]),
+        (
+            "help-owner",
+            [
+                "crmctl owner --help",
+                "crmctl owner list --help",
+                "crmctl owner take --help",
+                "crmctl owner reclaim --help",
+                "crmctl owner handover --help",
+                "crmctl owner handover 1001 --help",
+                "crmctl owner handover",
+                "crmctl owner handover 1001",
+                "crmctl owner handover shw",
+            ],
+        ),  # fmt: skip
         ("help-topics", ["crmctl help exit-codes", "crmctl help cron", "crmctl help policies", "crmctl help --help"]),
         (
             "usage",
