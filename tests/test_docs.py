@@ -153,6 +153,9 @@ _VARYING = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", "MOMENT"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d\d:\d\d", "MOMENT"),
     (r"crmctl/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "LOG"),
+    (r"\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}", "+KEY"),
+    (r"^[A-Za-z0-9+/]{43}=$", "ROOT"),
+    (r"(?<=— LOG )[A-Za-z0-9+/=]+", "SIGNATURE"),
     (r"in [\d.]+ s \([\d,]+ rows/s\)", "in SOME s"),
     (r"[\d.]+ 秒（每秒 [\d,]+ 行）", "SOME 秒"),
     (r"\b[0-9a-f]{12,64}\b", "HASH"),
@@ -161,7 +164,7 @@ _VARYING = (
 
 def _settled(text: str) -> str:
     for pattern, word in _VARYING:
-        text = re.sub(pattern, word, text)
+        text = re.sub(pattern, word, text, flags=re.MULTILINE)
     return text
 
 
