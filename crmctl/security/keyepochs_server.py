@@ -133,7 +133,7 @@ def _page(conn: Connection, after: Place, most: int, until: Place | None) -> lis
     names = sql.SQL(", ").join(map(sql.Identifier, _PLACE))
     upto = sql.SQL("AND ({}) <= (%s, %s, %s)").format(names) if until is not None else sql.SQL("")
     statement = sql.SQL(
-        "SELECT {}, wrapped, master_epoch FROM data_key WHERE ({}) > (%s, %s, %s) {} ORDER BY {} LIMIT %s"
+        "SELECT {0}, wrapped, master_epoch FROM data_key WHERE ({0}) > (%s, %s, %s) {1} ORDER BY {0} LIMIT %s"
     )
     raw: Raw[Any] = conn.connection.driver_connection  # type: ignore[assignment]
     with raw.cursor(binary=True) as cursor:  # a million rows: SQLAlchemy's rows take four times as long
