@@ -50,7 +50,7 @@ ALLOWED = {
 FRONT = {
     "commands", "batch_commands", "absence_commands", "checkpoint_commands", "export_commands",
     "bundle_telling", "access_commands", "reviewing", "keycare", "keyturning", "asking", "outcome", "showing", "telling",
-    "listing", "demo",
+    "listing", "demo", "leaving",
 }  # fmt: skip
 FRONT_ALLOWED = {"cli", "runs", "audit"}
 FRONT_ALSO = {
