@@ -56,6 +56,7 @@ FRONT_ALLOWED = {"cli", "runs", "audit"}
 FRONT_ALSO = {
     "policy": {"security", "sheets", "store"},
     "audit": {"approvals", "use"},
+    "security": {"use"},  # a copy of the keys is in the register of copies
 }  # answers are read from a sheet, permitted and logged
 
 
