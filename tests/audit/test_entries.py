@@ -253,9 +253,9 @@ for _ in range(times):
 """
 
 
-def test_eight_processes_append_at_once(database_url: str, engine: Engine) -> None:
+def test_eight_processes_append_at_once(database_url: str, engine: Engine, full: bool) -> None:
     """From the empty log on: no fork, no gap, nothing lost, nobody is turned away."""
-    times = 25
+    times = 200 if full else 25
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, database_url, f"writer{number}", str(times)])
         for number in range(8)
