@@ -44,7 +44,7 @@ ALLOWED = {
     "customers": {"approvals", "audit", "policy", "runs", "security", "sheets", "staff", "store", "use"},
     "orders": {"audit", "customers", "policy", "runs", "security", "sheets", "store"},
     "staff": {"audit", "policy", "runs", "security", "sheets", "store"},
-    "setup": {"audit", "customers", "policy", "runs", "security", "sheets", "staff", "store"},
+    "setup": {"audit", "customers", "policy", "runs", "security", "sheets", "staff", "store", "use"},
 }
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {

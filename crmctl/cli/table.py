@@ -146,6 +146,8 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("use record", "crmctl.use.commands:record_command", N_("Record what came of a use.")),
     Entry("use copies", "crmctl.use.commands:copies_command", N_("List the files with customer data that left.")),
     Entry("use destroyed", "crmctl.use.commands:destroyed_command", N_("Record that a copy was destroyed.")),
+    Entry("use evaluate", "crmctl.use.commands:evaluate_command", N_("Count what an evaluation of use looks at.")),
+    Entry("use evaluated", "crmctl.use.commands:evaluated_command", N_("Record how the use was judged.")),
     Entry("audit list", "crmctl.audit.commands:list_command", N_("List entries of the audit log.")),
     Entry(
         "audit checkpoint", "crmctl.audit.checkpoint_commands:checkpoint_command", N_("Sign the audit log as it is.")

@@ -1,4 +1,4 @@
-"""`crmctl use …`: list, show, record, copies, destroyed. What is asked for is told by the rooms that have it."""
+"""`crmctl use …`: what was asked for and used, what came of it, copies, evaluation. Other rooms ask for their uses."""
 
 from __future__ import annotations
 
@@ -148,4 +148,58 @@ def destroyed_command(call: Invocation, copy: int) -> int | None:
             done = copies.dispose(run, copy)
         row = listing.copy_row(run, done, check=False)
         call.emit({"run_id": run.run_id}, Table(listing.copy_columns(run, check=False), [row], "copies"))
+    return None
+
+
+@command(example=("crmctl use evaluate", "crmctl use evaluate --check"), exits=READING_EXITS)
+@click.option("--from", "since", default="", metavar="TIME", help=N_("From this date on; else since the last one."))
+@click.option("--to", "until", default="", metavar="TIME", help=N_("Up to this date (included); else until now."))
+@click.option("--check", is_flag=True, help=N_("Exit with 1 when an evaluation is overdue."))
+def evaluate_command(call: Invocation, since: str, until: str, check: bool) -> int | None:
+    """Count what an evaluation of use looks at: who used what for which purpose, and what has no result.
+
+    Whether that matches the business need and keeps to privacy is for a person to judge: crmctl use evaluated
+    """
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.use import evaluating, listing
+
+    with runs.open_run(call, "use evaluate", "use.evaluate") as run:
+        with engine.read(run.engine) as conn:
+            stands = evaluating.standing(conn, run.policies, run.at)
+            period = evaluating.period_of(run, since, until, stands.last)
+            found = evaluating.figures(conn, period, runs.today(run.policies, run.at).isoformat())
+        run = runs.record_reading(run, n=len(found.uses))
+        table = Table(listing.evaluated_columns(run), found.uses, "uses")
+        call.emit(listing.evaluation(run, period, found, stands), table, *listing.evaluation_lines(found, stands))
+        return 1 if check and stands.overdue else 0
+
+
+@command(
+    example="crmctl use evaluated --need met --privacy kept --note 用途相符，未见过度使用",
+    exits=CHANGING_EXITS,
+    formats=("table", "json"),
+)
+@click.option("--need", type=click.Choice(("met", "exceeded")), required=True, help=N_("Does use match the need?"))
+@click.option("--privacy", type=click.Choice(("kept", "intruded")), required=True, help=N_("Was privacy kept?"))
+@click.option("--note", required=True, metavar="TEXT", help=N_("The judgement in words; kept sealed."))
+@click.option("--from", "since", default="", metavar="TIME", help=N_("From this date on; else since the last one."))
+@click.option("--to", "until", default="", metavar="TIME", help=N_("Up to this date (included); else until now."))
+def evaluated_command(call: Invocation, need: str, privacy: str, note: str, since: str, until: str) -> int | None:
+    """Record that the use of information was evaluated: how it was judged, with the figures of that moment."""
+    from crmctl.errors import UsageProblem
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.use import evaluating, listing
+
+    if not note.strip():
+        raise UsageProblem(_("--note: says nothing"), hint=_("say in a sentence what was found"))
+    with runs.open_run(call, "use evaluated", "use.evaluated") as run:
+        with engine.read(run.engine) as conn:
+            period = evaluating.period_of(run, since, until, evaluating.newest(conn))
+        run, number, found = evaluating.record(run, period, (need, privacy), note.strip())
+        with engine.read(run.engine) as conn:
+            stands = evaluating.standing(conn, run.policies, run.at)
+        document = {**listing.evaluation(run, period, found, stands), "evaluation": number}
+        call.emit(document, *listing.evaluation_lines(found, stands))
     return None
