@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
 from sqlalchemy import Connection
@@ -32,9 +32,6 @@ from crmctl.use import copies, purposes, requests, sealed
 from crmctl.use import records as uses
 from crmctl.use.policy import Purpose, Recipient
 from crmctl.use.requests import Request
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 ACT = "audit.export"
 
@@ -85,7 +82,7 @@ class Digesting(io.RawIOBase):
         """Say that it takes bytes."""
         return True
 
-    def write(self, data: Buffer, /) -> int:
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - any buffer, as its base class has it
         """Write bytes."""
         self._digest.update(data)
         size = self._stream.write(data)
