@@ -73,6 +73,8 @@ def show_command(call: Invocation, number: int, save_scan: Path | None) -> int |
         lines = [(column.heading(""), column.text(value)) for column, value in zip(listing.LISTED, row, strict=True)
                  if column.label and value is not None]  # fmt: skip
         lines.append((_("Hash"), asked.subject_hash))
+        if more := listing.more_about(asked.subject):
+            lines.append((_("What it is"), more))
         lines.append((_("May I decide?"), _("yes") if may else _("no ({code})").format(code=why)))
         head = Table((Column("what", N_("What")), Column("value", N_("Value"))), lines)
         parts = [head] if call.output == "table" else []

@@ -50,7 +50,7 @@ def request_columns(run: Run) -> tuple[Column, ...]:
         Column("customers", N_("Customers"), right=True),
         Column("state", N_("State"), show=lambda value: _(STATES.get(value, value))),
         Column("approval", N_("Approval"), right=True),
-        Column("hash", detail=True),
+        Column("hash", N_("Hash"), detail=True),
     )
 
 

@@ -48,6 +48,8 @@ def test_nobody_outside_without_agreement(desk: Desk, tmp_path: Path) -> None:
     use = ("audit", "export", "--use", asked["use"], "--out", out)
     assert desk.refusal(AUDITOR, *use) == "APPROVAL_MISSING"
     assert desk.refusal(AUDITOR, "approval", "approve", asked["approval"]) == "ACT_NOT_GRANTED"
+    about = desk.say(SUPERVISOR, "approval", "show", asked["approval"]).stdout
+    assert f"crmctl use show {asked['use']}" in about, "who agrees is told how to see to what"
     desk.json(SUPERVISOR, "approval", "approve", asked["approval"])
     assert desk.refusal(ADMIN, *use) == "ACT_NOT_GRANTED"
     assert desk.refusal(AUDITOR, *use, "--customer", "2", status=1) == "USE_OTHER"

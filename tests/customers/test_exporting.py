@@ -116,6 +116,8 @@ def test_everybody_it_holds_is_in_the_log_before_a_value_is_written(
 def test_fields_by_their_labels_in_either_language(desk: Desk) -> None:
     out = exported(desk, "out.csv", "--fields", "Company name，手机号、 E-mail", *TO, "--headers", "code")
     assert lines(out)[0] == ["company_name", "mobile", "email"]
+    out = exported(desk, "sheet.csv", "--fields", "单位名称,姓名,手机号码,邮箱地址", *TO, "--headers", "code")
+    assert lines(out)[0] == ["company_name", "name", "mobile", "email"], "as headers of sheets name them"
 
 
 def test_what_the_purpose_does_not_need_is_masked(desk: Desk) -> None:
