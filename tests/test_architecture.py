@@ -49,6 +49,7 @@ ALLOWED = {
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {
     "commands", "batch_commands", "absence_commands", "checkpoint_commands", "export_commands",
+    "prune_commands", "pruning",
     "bundle_telling", "access_commands", "reviewing", "keycare", "keyturning", "asking", "outcome", "showing", "telling",
     "listing", "demo", "leaving",
 }  # fmt: skip

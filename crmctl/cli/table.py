@@ -157,6 +157,7 @@ COMMANDS: tuple[Entry, ...] = (
         "crmctl.audit.export_commands:export_command",
         N_("Export the log, or a part, with all it takes to verify it."),
     ),
+    Entry("audit prune", "crmctl.audit.prune_commands:prune_command", N_("Let the texts of old entries go.")),
     Entry("audit verify", "crmctl.audit.commands:verify_command", N_("Recompute the audit log from its bytes.")),
     Entry(
         "policy validate",
