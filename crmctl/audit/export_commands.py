@@ -59,7 +59,7 @@ def export_command(
     from crmctl.runs import run as runs
 
     _refuse_misfits(call, form, out, bundle, given)
-    if given["ask"].strip():
+    if given["ask"]:
         _refuse_asking_misfits(given, use, out or bundle)
         with runs.open_run(call, "audit export", "audit.ask") as run:
             _ask(call, run, given)
@@ -83,11 +83,13 @@ def _refuse_misfits(call: Invocation, form: str, out: Path | None, bundle: Path 
             _("--bundle is of a period or of a customer, not of both"),
             hint=_("nobody could verify that nothing of such a period is missing"),
         )
-    if bundle is None and out is None and not given["ask"].strip() and "output" in call.given:
+    if bundle is None and out is None and not given["ask"] and "output" in call.given:
         raise UsageProblem(_("-o is for what is said of --out and --bundle; the form of the export is --format"))
 
 
 def _refuse_asking_misfits(given: dict[str, str], use: int | None, place: Path | None) -> None:
+    if not given["ask"].strip():
+        raise UsageProblem(_("--ask: says nothing"), hint=_("say in a sentence why it is needed"))
     if use is not None or place is not None:
         raise UsageProblem(_("--ask exports nothing: it takes no --use, --out and --bundle"))
     if not (given["recipient"] and given["purpose"]):

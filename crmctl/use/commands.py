@@ -77,8 +77,9 @@ def show_command(call: Invocation, number: int) -> int | None:
             "digest": request.digest,
             "notes": notes,
         }
+        everything = _("the whole log") if request.act == "audit.export" else _("everybody")
         lines = [(column.heading(""), column.text(value)) for column, value in zip(columns, row, strict=True)]
-        lines.append((_("Filters"), ", ".join(f"{name}={value}" for name, value in filters.items()) or _("everybody")))
+        lines.append((_("Filters"), ", ".join(f"{name}={value}" for name, value in filters.items()) or everything))
         lines.append((_("Why"), told["why"]))
         for record, note in zip(used, notes, strict=True):
             if note:

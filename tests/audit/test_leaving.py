@@ -64,6 +64,8 @@ def test_nobody_outside_without_agreement(desk: Desk, tmp_path: Path) -> None:
     assert told["copy"] and told["use_record"]
     assert desk.refusal(AUDITOR, *use[:-1], tmp_path / "again", status=8) == "USE_SPENT"
     assert desk.json(AUDITOR, "use", "list")["requests"][0]["state"] == "used"
+    (record,) = desk.json(AUDITOR, "use", "record", asked["use"], "--result", "done")["records"]
+    assert (record["record"], record["result"]) == (told["use_record"], "done")
 
 
 def test_agreement_may_be_wanted_inside_too(desk: Desk, tmp_path: Path) -> None:
@@ -74,6 +76,7 @@ def test_agreement_may_be_wanted_inside_too(desk: Desk, tmp_path: Path) -> None:
         assert desk.refusal(AUDITOR, "audit", "export", "--from", "2026-01-01", *words) == "APPROVAL_MISSING"
     asked = desk.json(AUDITOR, "audit", "export", "--to", "2099-01-01", "--recipient", "audit", "--purpose",
                       "compliance", "--ask", "季度检查")  # fmt: skip
+    assert "the whole log" not in desk.say(SUPERVISOR, "use", "show", asked["use"]).stdout
     desk.json(SUPERVISOR, "approval", "approve", asked["approval"])
     done = desk.say(AUDITOR, "audit", "export", "--use", asked["use"])
     assert (done.exit_code, done.stdout.splitlines()) == (0, [line.decode() for line in desk.log()[:-1]])
@@ -91,6 +94,7 @@ def test_without_the_rule_nobody_can_agree(desk: Desk, tmp_path: Path) -> None:
     "words",
     [
         ("--ask", "why"),
+        ("--ask", " ", "--recipient", "authority", "--purpose", "compliance"),
         ("--ask", "why", "--recipient", "authority"),
         (*ASK, "--use", "1"),
         (*ASK, "--out", "f"),
