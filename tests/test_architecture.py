@@ -49,9 +49,8 @@ ALLOWED = {
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {
     "commands", "batch_commands", "absence_commands", "checkpoint_commands", "export_commands",
-    "prune_commands", "pruning",
-    "bundle_telling", "access_commands", "reviewing", "keycare", "keyturning", "asking", "outcome", "showing", "telling",
-    "listing", "demo", "leaving",
+    "prune_commands", "pruning", "bundle_telling", "leaving", "access_commands", "reviewing", "keycare", "keyturning",
+    "asking", "outcome", "showing", "telling", "listing", "demo",
 }  # fmt: skip
 FRONT_ALLOWED = {"cli", "runs", "audit"}
 FRONT_ALSO = {
