@@ -183,7 +183,7 @@ def _decide(call: Invocation, number: int, decision: str, given: dict[str, Any])
             evidence.read_scan(scan) if scan else None,
         )
         outcome = deciding.carry_out(run, Wish(number, decision, by, signature), paper)
-        _emit(call, outcome)
+        emit_decided(call, outcome)
     return None
 
 
@@ -199,7 +199,8 @@ def _check(decision: str, by: str, paper: bool, given: dict[str, Any]) -> None:
         raise UsageProblem(_("--document and --scan are of somebody's decision on paper"), hint=_("say whose: --by"))
 
 
-def _emit(call: Invocation, outcome: Outcome) -> None:
+def emit_decided(call: Invocation, outcome: Outcome) -> None:
+    """Say what became of an approval."""
     from crmctl.approvals import listing
 
     asked = outcome.asked

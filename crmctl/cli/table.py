@@ -143,6 +143,7 @@ COMMANDS: tuple[Entry, ...] = (
     ),
     Entry("use list", "crmctl.use.commands:list_command", N_("List use requests, or what was used.")),
     Entry("use show", "crmctl.use.commands:show_command", N_("Show one use request, with its approval and uses.")),
+    Entry("use approve", "crmctl.use.commands:approve_command", N_("Agree to a use request that somebody else made.")),
     Entry("use record", "crmctl.use.commands:record_command", N_("Record what came of a use.")),
     Entry("use copies", "crmctl.use.commands:copies_command", N_("List the files with customer data that left.")),
     Entry("use destroyed", "crmctl.use.commands:destroyed_command", N_("Record that a copy was destroyed.")),

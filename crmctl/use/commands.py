@@ -10,6 +10,7 @@ from crmctl.i18n import N_, _
 
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74)
 CHANGING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74, 130, 143)
+DECIDING_EXITS = (0, 1, 2, 4, 6, 8, 10, 11, 12, 74, 130, 143)
 NUMBER = click.IntRange(min=1)
 
 
@@ -87,6 +88,35 @@ def show_command(call: Invocation, number: int) -> int | None:
         head = Table((Column("what", N_("What")), Column("value", N_("Value"))), lines)
         uses_table = Table(listing.record_columns(run), [listing.record_row(run, each) for each in used], "records")
         call.emit(document, head, *([uses_table] if used or call.output == "json" else []))
+    return None
+
+
+@command(example="crmctl use approve 3", exits=DECIDING_EXITS, changes=True)
+@click.argument("number", type=NUMBER)
+@click.option("--reason", default="", help=N_("Why; kept sealed."))
+def approve_command(call: Invocation, number: int, reason: str) -> int | None:
+    """Agree to a use request that somebody else made; look at it first with crmctl use show.
+
+    It is a decision on the request's approval: crmctl approval approve takes decisions on paper and signatures too,
+    crmctl approval reject refuses.
+    """
+    from crmctl.approvals import deciding
+    from crmctl.approvals.commands import emit_decided
+    from crmctl.approvals.evidence import Evidence
+    from crmctl.approvals.judging import Wish
+    from crmctl.errors import Refused
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.use import requests
+
+    with runs.open_run(call, "use approve", "approval.approve") as run:
+        with engine.read(run.engine) as conn:
+            approval = requests.find(conn, number).approval_id
+        if approval is None:
+            message = _("use request {number} needs nobody's approval").format(number=number)
+            raise Refused(message, hint=_("see: crmctl use show {number}").format(number=number), code="NOT_ASKED")
+        wish = Wish(approval, "approve", "", None)
+        emit_decided(call, deciding.carry_out(run, wish, Evidence(reason.strip(), None, None)))
     return None
 
 

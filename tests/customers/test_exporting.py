@@ -200,7 +200,7 @@ def test_many_customers_only_with_an_approved_request(small: Desk) -> None:
     assert (request["use"], request["customers"], request["fields_masked"]) == (1, 3, [])
     assert refused(small, "--use", 1) == "APPROVAL_MISSING"
 
-    small.json(SUPERVISOR, "approval", "approve", request["approval"])
+    assert small.json(SUPERVISOR, "use", "approve", 1)["state"] == "approved"
     out = exported(small, "out.csv", "--use", 1)
 
     assert len(lines(out)) == 5
@@ -244,6 +244,7 @@ def test_nobody_approves_their_own_request(small: Desk) -> None:
                'training_passed: 2026-01-01}\n    "wang.j"')  # fmt: skip
     done = small.say(STEWARD, "approval", "approve", request["approval"])
     assert done.exit_code == 6
+    assert small.say(STEWARD, "use", "approve", 1).exit_code == 6
     assert refused(small, "--use", 1) == "APPROVAL_MISSING"
 
 
