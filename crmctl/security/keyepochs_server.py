@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, union_all, upda
 from sqlalchemy.dialects import postgresql
 
 from crmctl.clock import parse_stamp
+from crmctl.process import held_back
 from crmctl.security import keytables as tables
 from crmctl.security.keyepochs import BEGINNING, Again, Place, still_used
 from crmctl.security.keyrows import IndexRow, MasterRow, ReceiptRow, StoreInfo
@@ -59,7 +61,8 @@ class ServerEpochs:
                 fresh = again([row for row in found if row[4] < epoch])
                 if written is not None:
                     yield written.result()
-                written = writer.submit(self._replace, epoch, fresh)
+                with held_back(*signal.Signals):  # the first one starts the thread: an exception would leave half of it
+                    written = writer.submit(self._replace, epoch, fresh)
                 if len(found) < most:
                     break
                 after = found[-1][:3]
