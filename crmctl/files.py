@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -166,6 +167,14 @@ def storage_failure(path: Path, error: OSError) -> StorageFailed:
     """Return the error that says `path` cannot be written and why."""
     return StorageFailed(
         _("{path}: cannot be written: {reason}").format(path=path, reason=reason(error)),
-        hint=_("free space or correct the permissions, then run the same command again"),
+        hint=_what_next(error),
         code="STORAGE_FAILED",
     )
+
+
+def _what_next(error: OSError) -> str:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return _("make its folder first, or give another place, then run the same command again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return _("correct the permissions, or give another place, then run the same command again")
+    return _("free space or correct the permissions, then run the same command again")

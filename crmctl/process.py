@@ -52,6 +52,16 @@ def patience(seconds: float) -> float:
 
 
 @contextlib.contextmanager
+def held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Hold signals back while the block runs; a thread or process started in it inherits that."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def guarded() -> Iterator[None]:
     """Run the block with SIGINT and SIGTERM raising Interrupted in the main thread; then as before."""
     main_thread = threading.current_thread() is threading.main_thread()

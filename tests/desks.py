@@ -19,6 +19,9 @@ import workspaces
 from golden import Result, call
 from sqlalchemy import Engine, select
 
+from crmctl import workspace
+from crmctl.audit.checkpoints import trust_of
+from crmctl.audit.policy import AuditSettings
 from crmctl.audit.tables import audit_entry
 from crmctl.audit.verify import verify
 from crmctl.store.engine import open_engine, read, write
@@ -118,7 +121,8 @@ class Desk:
 
     def problems(self) -> list[str]:
         """Return what is wrong with log, changes and rows."""
-        return [problem.code for problem in verify(self.engine, changes=True, rows=True).problems]
+        trust = trust_of(workspace.find(self.folder), AuditSettings())
+        return [problem.code for problem in verify(self.engine, changes=True, rows=True, trust=trust).problems]
 
 
 BREAK_SQLITE = "CREATE TRIGGER broken BEFORE INSERT ON audit_entry BEGIN SELECT RAISE(ABORT, 'refused'); END"

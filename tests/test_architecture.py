@@ -42,23 +42,25 @@ ALLOWED = {
     "sheets": {"audit", "policy", "runs", "security", "store", "use"},
     "tiers": {"approvals", "audit", "customers", "orders", "policy", "runs", "security", "store"},
     "owners": {
-        "approvals", "audit", "customers", "orders", "policy", "runs", "security", "sheets", "staff", "store", "tiers", "use",
+        "approvals", "audit", "customers", "orders", "policy", "runs", "security", "sheets", "staff", "store", "tiers",
+        "use",
     },  # fmt: skip
     "customers": {"approvals", "audit", "policy", "runs", "security", "sheets", "staff", "store", "use"},
     "orders": {"audit", "customers", "policy", "runs", "security", "sheets", "store"},
     "staff": {"audit", "policy", "runs", "security", "sheets", "store"},
-    "setup": {"audit", "customers", "policy", "runs", "security", "sheets", "staff", "store"},
+    "setup": {"audit", "customers", "policy", "runs", "security", "sheets", "staff", "store", "use"},
 }
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {
-    "commands", "batch_commands", "absence_commands", "book_commands", "handover_commands", "checkpoint_commands", "export_commands",
-    "bundle_telling", "access_commands", "reviewing", "keycare", "keyturning", "asking", "outcome", "showing", "telling",
-    "listing", "demo",
+    "commands", "batch_commands", "absence_commands", "book_commands", "handover_commands", "checkpoint_commands",
+    "export_commands", "prune_commands", "pruning", "bundle_telling", "leaving", "access_commands", "reviewing",
+    "keycare", "keyturning", "asking", "outcome", "showing", "telling", "listing", "demo",
 }  # fmt: skip
 FRONT_ALLOWED = {"cli", "runs", "audit"}
 FRONT_ALSO = {
     "policy": {"security", "sheets", "store"},
     "audit": {"approvals", "use"},
+    "security": {"use"},  # a copy of the keys is in the register of copies
 }  # answers are read from a sheet, permitted and logged
 
 

@@ -25,6 +25,7 @@ WITHOUT_STATISTICS = {
     "approval_decision": ("sealed", "sealed_hash"),
     "use_request": ("sealed", "sealed_hash"),
     "use_record": ("sealed", "sealed_hash"),
+    "use_evaluation": ("sealed", "sealed_hash"),
     "look": ("salt", "leaf"),
 }
 
@@ -46,7 +47,7 @@ COLUMN_TYPES = {"use_id": sa.BigInteger(), "bytes": sa.BigInteger()}
 
 
 def upgrade() -> None:
-    for create in (approval, approval_decision, use_request, use_record, look, denial):
+    for create in (approval, approval_decision, use_request, use_record, use_evaluation, look, denial):
         create()
     for name, comment in COPY_REGISTER.items():
         op.add_column(
@@ -158,6 +159,23 @@ def use_record() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=True, comment="the result in words"),
         sa.Column("sealed_hash", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("record_id", name=op.f("pk_use_record")),
+    )
+
+
+def use_evaluation() -> None:
+    op.create_table(
+        "use_evaluation",
+        sa.Column("evaluation_id", ROW_NUMBER, autoincrement=False, nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("since", TIME, nullable=True),
+        sa.Column("until", TIME, nullable=False),
+        sa.Column("need", sa.Text(), nullable=False, comment="met, exceeded: does it match the business need"),
+        sa.Column("privacy", sa.Text(), nullable=False, comment="kept, intruded: does it intrude on privacy"),
+        sa.Column("run_id", sa.BigInteger(), nullable=False),
+        sa.Column("evaluated_at", TIME, nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False, comment="the judgement in words"),
+        sa.Column("sealed_hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("evaluation_id", name=op.f("pk_use_evaluation")),
     )
 
 

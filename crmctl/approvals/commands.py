@@ -73,6 +73,8 @@ def show_command(call: Invocation, number: int, save_scan: Path | None) -> int |
         lines = [(column.heading(""), column.text(value)) for column, value in zip(listing.LISTED, row, strict=True)
                  if column.label and value is not None]  # fmt: skip
         lines.append((_("Hash"), asked.subject_hash))
+        if more := listing.more_about(asked.subject):
+            lines.append((_("What it is"), more))
         lines.append((_("May I decide?"), _("yes") if may else _("no ({code})").format(code=why)))
         head = Table((Column("what", N_("What")), Column("value", N_("Value"))), lines)
         parts = [head] if call.output == "table" else []
@@ -181,7 +183,7 @@ def _decide(call: Invocation, number: int, decision: str, given: dict[str, Any])
             evidence.read_scan(scan) if scan else None,
         )
         outcome = deciding.carry_out(run, Wish(number, decision, by, signature), paper)
-        _emit(call, outcome)
+        emit_decided(call, outcome)
     return None
 
 
@@ -197,7 +199,8 @@ def _check(decision: str, by: str, paper: bool, given: dict[str, Any]) -> None:
         raise UsageProblem(_("--document and --scan are of somebody's decision on paper"), hint=_("say whose: --by"))
 
 
-def _emit(call: Invocation, outcome: Outcome) -> None:
+def emit_decided(call: Invocation, outcome: Outcome) -> None:
+    """Say what became of an approval."""
     from crmctl.approvals import listing
 
     asked = outcome.asked

@@ -38,6 +38,16 @@ ASSURANCES = {
 }
 
 
+# What shows more of a subject than its number: who agrees should know to what.
+_MORE = {"use": "crmctl use show {number}"}
+
+
+def more_about(subject: str) -> str:
+    """Return the command that shows what an approval is about; empty where there is none."""
+    kind, _colon, number = subject.partition(":")
+    return _MORE.get(kind, "").format(number=number)
+
+
 def _word(words: dict[str, str]) -> Callable[[str], str]:
     return lambda code: _(words.get(code, code))
 

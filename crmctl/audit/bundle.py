@@ -4,6 +4,7 @@
     proofs.txt        roots of full subtrees in place of every other entry: FIRST NUMBER ROOT
     inclusion.txt     proofs of single entries, to be followed by hand: NUMBER LEAF SIDE+HASH …
     checkpoints.txt   signed notes, %% between them, oldest first
+    pruned.jsonl      of a pruned log: the entry that says so; proofs.txt has the hashes of what is pruned
     leaves.jsonl      of one customer: its leaves under those entries, with their proofs
     summary.*.md      of one customer: what happened, in words
     signer.vkey .pem  the public key; manifest.json, SHA256SUMS  what belongs to it
@@ -116,14 +117,19 @@ def _exists(path: Path) -> Refused:
 def fill(conn: Connection, folder: Folder, selection: Selection, about: About) -> str:
     """Write the bundle of these entries; return the SHA-256 of its manifest in hex, which names all other files.
 
-    Raises Refused where nothing is to be exported or no checkpoint covers anything, IntegrityFailed 13 where the log
-    has holes.
+    Raises Refused where nothing is to be exported or no checkpoint covers anything, or not the entry of a prune;
+    IntegrityFailed 13 where the log has holes.
     """
     if not selection.count:
         raise Refused(_("there are no such entries"), hint=_("see: crmctl audit list"), code="NOTHING_TO_EXPORT")
     notes = _checkpoints(conn, selection.size, about.trust)
     newest = notes[-1]
     shown = selection.with_edges()
+    cuts = [stored.size for stored in notes]
+    if shown.mark is not None:
+        _refuse_unsigned(shown.mark.seq, newest.size)
+        folder.write("pruned.jsonl", [shown.mark.line + b"\n"])
+        cuts.append(shown.mark.size)
     columns = audit_entry.c
     leaves = select(columns.leaf).where(columns.seq < selection.size).order_by(columns.seq)
     with Subtrees(row[0] for row in rows(conn, leaves)) as tree:
@@ -134,7 +140,7 @@ def fill(conn: Connection, folder: Folder, selection: Selection, about: About) -
                 code="LOG_HOLES",
             )
         folder.write("entries.jsonl", lines(bodies(conn, shown)))
-        folder.write("proofs.txt", _proofs(tree, shown, [stored.size for stored in notes]))
+        folder.write("proofs.txt", _proofs(tree, shown, cuts))
         folder.write("inclusion.txt", _inclusion(tree, shown, newest.size))
         root = tree.root(0, tree.size).hex()
     _signatures(folder, notes, about)
@@ -160,6 +166,15 @@ def _checkpoints(conn: Connection, size: int, trust: Trust) -> list[Stored]:
     return found[::-1]
 
 
+def _refuse_unsigned(seq: int, signed: int) -> None:
+    if seq >= signed:
+        raise Refused(
+            _("the log is pruned, and the entry that says so is not signed yet"),
+            hint=_("sign it first: crmctl audit checkpoint"),
+            code="NOTHING_SIGNED",
+        )
+
+
 def _proofs(tree: Subtrees, shown: Selection, cuts: Sequence[int]) -> Iterator[bytes]:
     for start, count in hidden(shown.runs(), shown.size, cuts):
         node = tree.node(start, count.bit_length() - 1)
@@ -167,10 +182,15 @@ def _proofs(tree: Subtrees, shown: Selection, cuts: Sequence[int]) -> Iterator[b
 
 
 def _inclusion(tree: Subtrees, shown: Selection, covered: int) -> Iterator[bytes]:
-    """Yield the proofs by hand: of each entry of a customer; of a run of entries, of the newest that is covered."""
+    """Yield the proofs by hand: of each entry of a customer; of a run of entries, of the newest that is covered.
+
+    Where the log is pruned, also of the entry that says so.
+    """
     numbers: Sequence[int] = shown.numbers or ()
     if shown.numbers is None and shown.first < covered:
         numbers = (min(shown.last, covered - 1),)
+    if shown.mark is not None:
+        numbers = sorted({*numbers, shown.mark.seq})
     for number in numbers:
         if number < covered:
             path = "".join(f" {side}{node.hex()}" for side, node in tree.inclusion(number, covered))
@@ -199,6 +219,7 @@ def _manifest(shown: Selection, about: About, origin: str, root: str) -> dict[st
         "first": shown.first,
         "last": shown.last,
         "entries": shown.count,
+        "pruned": shown.pruned,
         "customer": wanted.customer or None,
         "from": stamp(wanted.since) if wanted.since else None,
         "to": stamp(wanted.until) if wanted.until else None,

@@ -14,17 +14,21 @@ from typing import Any, NamedTuple
 
 from crmctl.audit import note
 from crmctl.audit.bundle import FORMAT, SEPARATOR, SHIPPED
+from crmctl.audit.entries import MAX_BYTES
+from crmctl.audit.pruned import Mark, read_mark
 from crmctl.audit.tree import inclusion_ranges, verify_inclusion
 
 MAX_SMALL = 1 << 28
 MAX_NUMBER = 1 << 53
 KINDS = ("all", "period", "customer")
 KEYS = {
-    "format", "kind", "origin", "size", "root", "first", "last", "entries", "customer", "from", "to", "offset", "files",
+    "format", "kind", "origin", "size", "root", "first", "last", "entries", "pruned", "customer", "from", "to",
+    "offset", "files",
 }  # fmt: skip
 ALWAYS = frozenset(
     {"entries.jsonl", "proofs.txt", "inclusion.txt", "checkpoints.txt", "signer.vkey", "signer.pem", *SHIPPED}
 )
+OF_PRUNED = frozenset({"pruned.jsonl"})
 OF_CUSTOMER = frozenset({"leaves.jsonl", "summary.en.md", "summary.zh.md"})
 _NODE = re.compile(r"(0|[1-9][0-9]{0,18}) ([1-9][0-9]{0,18}) ([0-9a-f]{64})", re.ASCII)
 _PATH = re.compile(r"(0|[1-9][0-9]{0,17}) ([0-9a-f]{64})((?: [LR][0-9a-f]{64})*)", re.ASCII)
@@ -48,6 +52,7 @@ class Manifest:
     first: int
     last: int
     entries: int
+    pruned: int
     customer: int | None
     since: str | None
     until: str | None
@@ -58,7 +63,8 @@ class Manifest:
     @property
     def wanted(self) -> frozenset[str]:
         """The files that belong to a bundle of this kind."""
-        return ALWAYS | OF_CUSTOMER if self.kind == "customer" else ALWAYS
+        found = ALWAYS | OF_PRUNED if self.pruned else ALWAYS
+        return found | OF_CUSTOMER if self.kind == "customer" else found
 
 
 class Signed(NamedTuple):
@@ -75,7 +81,7 @@ class Signed(NamedTuple):
 
     def code(self, what: str) -> str:
         """Return the code of a problem with it."""
-        return f"{'PIN' if self.label == 'pin' else 'CHECKPOINT'}_{what}"
+        return f"{self.label.partition(':')[0].upper()}_{what}"
 
 
 def read_text(folder: Path, name: str) -> str:
@@ -130,6 +136,8 @@ def manifest(text: str) -> Manifest:
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise Unreadable("MANIFEST_FORM", "manifest.json") from None
     if not _typed(made) or not 0 <= made.first <= made.last < made.size or made.format != FORMAT:
+        raise Unreadable("MANIFEST_FORM", "manifest.json")
+    if not 0 <= made.pruned < made.size:
         raise Unreadable("MANIFEST_FORM", "manifest.json")
     return made
 
@@ -203,6 +211,15 @@ def inclusions(folder: Path) -> Iterator[Inclusion]:
         steps = match[3].split()
         hashes = [bytes.fromhex(step[1:]) for step in steps]
         yield Inclusion(int(match[1]), bytes.fromhex(match[2]), [step[0] for step in steps], hashes)
+
+
+def prune_mark(folder: Path, pruned: int) -> Mark:
+    """Return what the entry in pruned.jsonl says: the first `pruned` entries have no text. Raises Unreadable."""
+    lines = read_lines(folder, "pruned.jsonl")
+    found = read_mark(lines[0].encode("ascii", "replace")) if len(lines) == 1 else None
+    if found is None or found.size != pruned or len(found.line) > MAX_BYTES or found.line.decode() != lines[0]:
+        raise Unreadable("PRUNED_FORM", "pruned.jsonl")
+    return found
 
 
 def leaves(folder: Path) -> Iterator[dict[str, Any]]:

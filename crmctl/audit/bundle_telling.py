@@ -79,10 +79,17 @@ def _document(verdict: Verdict) -> dict[str, Any]:
         "log_size": verdict.size,
         "entries": verdict.entries,
         "signed": verdict.signed,
+        "pruned": verdict.pruned,
         "manifest_sha256": verdict.manifest_sha256,
         "problem_count": verdict.problem_count,
         "problems": [problem._asdict() for problem in verdict.problems],
     }
+
+
+def pruned_line(pruned: int, signed: int) -> str:
+    """Say which entries are pruned, and how far the checkpoint goes that covers them."""
+    what = _("entries 0 to {last}: pruned, covered by the checkpoint of {signed} entries")
+    return what.format(last=pruned - 1, signed=signed)
 
 
 def _told(verdict: Verdict) -> list[Part]:
@@ -92,6 +99,8 @@ def _told(verdict: Verdict) -> list[Part]:
         lines.append(
             what.format(kind=_(_KINDS[verdict.kind]), number=verdict.entries, size=verdict.size, signed=verdict.signed)
         )
+    if verdict.pruned and not verdict.problem_count:
+        lines.append(pruned_line(verdict.pruned, verdict.signed))
     lines.append(_("manifest: sha256 {digest}").format(digest=verdict.manifest_sha256))
     if verdict.problems:
         lines.append(Table(_PROBLEM, verdict.problems))

@@ -20,6 +20,7 @@ from crmctl.audit.bundle_parts import Manifest, Signed, Unreadable
 from crmctl.audit.bundle_problems import EXPLAINED
 from crmctl.audit.entries import MAX_BYTES
 from crmctl.audit.problems import Problem, Problems
+from crmctl.audit.pruned import Mark
 from crmctl.audit.tree import EMPTY_ROOT, Frontier
 from crmctl.audit.verifier.verify_audit import summary
 from crmctl.errors import DONE, UNSIGNED_TAIL, IntegrityFailed
@@ -30,13 +31,17 @@ _AT_ONCE = 2048
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a bundle: what it is, how far it is signed, what is wrong; `problems` are the first hundred."""
+    """What came of a bundle: what it is, how far it is signed, what is wrong; `problems` are the first hundred.
+
+    The first `pruned` entries of the log have no text any more, as a signed entry of it says.
+    """
 
     kind: str
     size: int
     entries: int
     last: int
     signed: int
+    pruned: int
     manifest_sha256: str
     problems: tuple[Problem, ...]
     problem_count: int
@@ -61,6 +66,7 @@ class _Bundle:
     signed: int = 0
     count: int = 0
     proved: int = -1
+    mark: Mark | None = None
     bodies: dict[int, dict[str, Any]] = field(default_factory=dict)
     leaves: dict[int, bytes] = field(default_factory=dict)
     first: dict[str, Any] = field(default_factory=dict)
@@ -88,6 +94,7 @@ def verify_bundle(
         _check_files(bundle, digest)
         if not problems.total:
             _check_signatures(bundle, pin)
+            _read_mark(bundle)
             _grow(bundle, progress or (lambda _number: None))
             _check_scope(bundle, whole)
             _check_inclusion(bundle)
@@ -97,10 +104,10 @@ def verify_bundle(
         code, subject = error.args
         problems.add(code, subject, _(EXPLAINED[code]))
     if manifest is None or bundle is None:
-        return Verdict("", 0, 0, 0, 0, digest, tuple(problems.first), problems.total)
+        return Verdict("", 0, 0, 0, 0, 0, digest, tuple(problems.first), problems.total)
     last = max(bundle.bodies, default=manifest.last)
     return Verdict(
-        manifest.kind, manifest.size, manifest.entries, last, bundle.signed, digest,
+        manifest.kind, manifest.size, manifest.entries, last, bundle.signed, manifest.pruned, digest,
         tuple(problems.first), problems.total,
     )  # fmt: skip
 
@@ -151,9 +158,27 @@ def _check_signatures(bundle: _Bundle, pin: str) -> None:
     bundle.proved = min(found[-1].size - 1, bundle.manifest.last)
 
 
+def _read_mark(bundle: _Bundle) -> None:
+    """Read the entry that says what is pruned; it must be signed, and is proved with the others."""
+    if not bundle.manifest.pruned:
+        return
+    bundle.mark = parts.prune_mark(bundle.folder, bundle.manifest.pruned)
+    if bundle.mark.seq >= bundle.checkpoints[-1].size:
+        bundle.wrong("PRUNED_SIGNATURE", f"entry:{bundle.mark.seq}")
+
+
+def _targets(bundle: _Bundle) -> list[Signed]:
+    """Return the roots that the tree must have on its way, smallest first."""
+    found = list(bundle.checkpoints)
+    if bundle.mark is not None:
+        said = note.Checkpoint(bundle.manifest.origin, bundle.mark.size, bundle.mark.root)
+        found.append(Signed(said, False, "pruned"))
+    return sorted(found, key=lambda item: item.size)
+
+
 def _grow(bundle: _Bundle, progress: Callable[[int], None]) -> None:
     """Grow the tree from entries and subtrees in order; compare it at the size of every checkpoint."""
-    tree, waiting = Frontier(), sorted(bundle.checkpoints, key=lambda item: item.size)
+    tree, waiting = Frontier(), _targets(bundle)
     with (bundle.folder / "entries.jsonl").open("rb") as stream:
         for start, level, hashes in _pieces(bundle, stream):
             if start != tree.size:
@@ -266,12 +291,13 @@ def _body(bundle: _Bundle, line: bytes, seq: int) -> dict[str, Any]:
 def _check_scope(bundle: _Bundle, whole: bool) -> None:
     """The export is what it says it is: everything, or a period with an entry to either side."""
     manifest = bundle.manifest
-    complete = (manifest.first, manifest.last) == (0, manifest.size - 1)
+    begin = 0 if manifest.kind == "customer" else manifest.pruned
+    complete = (manifest.first, manifest.last) == (begin, manifest.size - 1)
     if manifest.kind != "period" and not complete or whole and manifest.kind != "all":
         bundle.wrong("SCOPE_PART", "manifest.json")
     if manifest.kind != "period":
         return
-    if manifest.first > 0 and not str(bundle.first.get("ts")) < (manifest.since or ""):
+    if manifest.first not in (0, manifest.pruned) and not str(bundle.first.get("ts")) < (manifest.since or ""):
         bundle.wrong("PERIOD_EDGE", f"entry:{manifest.first}")
     if manifest.last < manifest.size - 1 and not str(bundle.last.get("ts")) >= (manifest.until or "~"):
         bundle.wrong("PERIOD_EDGE", f"entry:{manifest.last}")
@@ -280,6 +306,10 @@ def _check_scope(bundle: _Bundle, whole: bool) -> None:
 def _check_inclusion(bundle: _Bundle) -> None:
     """The proofs by hand lead from the entries to the newest checkpoint, and none is missing."""
     newest, proved = bundle.checkpoints[-1], []
+    if bundle.mark is not None:
+        leaf = sha256(b"\x00" + bundle.mark.line).digest()
+        if bundle.leaves.setdefault(bundle.mark.seq, leaf) != leaf:
+            bundle.wrong("PRUNED_FORM", "pruned.jsonl")
     for item in parts.inclusions(bundle.folder):
         if not item.leads_to(newest.said) or bundle.leaves.get(item.number) != item.leaf:
             bundle.wrong("PROOF_WRONG", f"entry:{item.number}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from sqlalchemy import Connection, func, insert, select
 
-from crmctl.audit import anchors, note, raw, signing
+from crmctl.audit import anchors, note, pruned, raw, signing
 from crmctl.audit.following import Position, follow, not_extended
 from crmctl.audit.policy import AuditSettings
 from crmctl.audit.tables import audit_head, checkpoint
@@ -158,6 +158,15 @@ def _followed(run: Run, signed: Position) -> Position:
     trust = trust_of(run.workspace, settings_of(run.policies))
     with read(run.engine) as conn:
         marks = {row.size: row.root for row in stored(conn, trust, signed.size - 1)}
+        begin = pruned.size(conn)
+        if begin and not signed.size:  # a new signer: what was signed before vouches for what has no text any more
+            if begin > max(marks, default=0):
+                raise not_extended(_("entries {first} to {last} are missing").format(first=0, last=begin - 1))
+            signed = pruned.position(conn, begin)
+            if marks.get(begin, signed.root) != signed.root:
+                raise not_extended(
+                    _("the first {size} entries do not give the root that was signed").format(size=begin)
+                )
         with contextlib.closing(raw.lines(conn, signed.size - 2)) as lines:
             end = follow(lines, signed, marks)
         columns = audit_head.c
@@ -179,8 +188,9 @@ def add(run: Run, text: str) -> Done:
     with read(run.engine) as conn:
         before = newest(conn, trust)
         start = _reached(place, before, said.size)
+        start = start if start.size else pruned.position(conn, min(pruned.size(conn), said.size))
         with contextlib.closing(raw.lines(conn, start.size - 2, said.size - 1)) as lines:
-            end = follow(lines, start, {said.size: said.root})
+            end = start if _ends(start, said) else follow(lines, start, {said.size: said.root})
     wanted = Stored(0, said.size, said.root, text, run.at)
     added = max(said.size - (before.size if before else 0), 0)
     if run.dry_run:
@@ -189,6 +199,11 @@ def add(run: Run, text: str) -> Done:
     if new:
         write_text(_reached_file(place), json.dumps(end.document()) + "\n", replace=True)
     return Done(new, added, said.size, said.root, origin, text, "", tuple(outcomes))
+
+
+def _ends(start: Position, said: note.Checkpoint) -> bool:
+    """Say whether a checkpoint covers exactly what is pruned, or less: its own root vouches for that."""
+    return 0 < start.size == said.size and start.root == said.root
 
 
 def _checked(text: str, origin: str, trust: Trust) -> note.Checkpoint:

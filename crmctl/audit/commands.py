@@ -67,6 +67,10 @@ _ENTRY = (
     Column("about", detail=True),
     Column("granted", detail=True),
     Column("revoked", detail=True),
+    Column("pruned", detail=True),
+    Column("pruned_root", detail=True),
+    Column("kept", detail=True),
+    Column("kept_root", detail=True),
 )
 ALWAYS = 6  # the first columns are shown even when empty
 _OF_ACTOR = ("person", "uid", "via", "roles")
@@ -253,6 +257,10 @@ def _told(result: Verification) -> list[Part]:
         lines.append(_("changes: {number}").format(number=result.changes))
     if result.rows is not None:
         lines.append(_("rows: {number}").format(number=result.rows))
+    if result.pruned and result.ok:
+        from crmctl.audit.bundle_telling import pruned_line
+
+        lines.append(pruned_line(result.pruned, result.signed))
     if result.problems:
         lines.append(Table(_PROBLEM, result.problems))
     if result.problem_count > len(result.problems):

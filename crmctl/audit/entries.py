@@ -135,7 +135,11 @@ _FORMS: Mapping[str, Callable[[object], bool]] = {
     "about": _text(_PERSON),  # the person an entry is about: whose access changed, who was refused
     "granted": _list(_code),
     "revoked": _list(_code),
-    "rows": _range,  # first and last source row
+    "rows": _range,  # first and last source row; of a prune, first and last entry that lost its text
+    "pruned": _int,  # so many entries of the beginning have no text any more …
+    "pruned_root": _text(_HASH),  # … and the root of their leaves
+    "kept": _int,  # chunks and looks that those entries spoke of …
+    "kept_root": _text(_HASH),  # … and the root over what they said
     "source": _text(_HASH),  # of the imported or exported file
     "counts": _counts,
     "codes": _list(_without_digits(_REASON)),  # reasons: NAME_MISSING, …
@@ -184,6 +188,8 @@ def check(body: Mapping[str, Any]) -> None:
         raise ValueError("audit entry: changes and changes_root go together")
     if ("looks_root" in body) != bool(body.get("looks")):
         raise ValueError("audit entry: looks and looks_root go together")
+    if len({"pruned", "pruned_root", "kept", "kept_root"} & body.keys()) not in (0, 4):
+        raise ValueError("audit entry: pruned, pruned_root, kept and kept_root go together")
     if body.get("changes") and not {"run", "chunk"} <= body.keys():
         raise ValueError("audit entry: changes belong to a run and a chunk")
 

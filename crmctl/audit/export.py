@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
+from crmctl.audit import pruned
 from crmctl.audit.listing import Filters, matching
+from crmctl.audit.pruned import Mark
 from crmctl.audit.raw import size as log_size
 from crmctl.audit.reading import as_bytes, batches
 from crmctl.audit.tables import audit_entry
@@ -39,13 +41,22 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Selection:
-    """The entries of an export: from `first` to `last` of a log of `size`, or only those in `numbers`."""
+    """The entries of an export: from `first` to `last` of a log of `size`, or only those in `numbers`.
+
+    `mark` is what the log says of its beginning where that is pruned: nothing of it is exported.
+    """
 
     wanted: Wanted
     size: int
     first: int
     last: int
     numbers: tuple[int, ...] | None = None
+    mark: Mark | None = None
+
+    @property
+    def pruned(self) -> int:
+        """How many entries of the beginning are pruned."""
+        return self.mark.size if self.mark else 0
 
     @property
     def count(self) -> int:
@@ -66,7 +77,7 @@ class Selection:
         """Return a period with the entry before and the entry after it, which show that nothing of it is missing."""
         if self.wanted.kind != "period" or not self.count:
             return self
-        return replace(self, first=max(self.first - 1, 0), last=min(self.last + 1, self.size - 1))
+        return replace(self, first=max(self.first - 1, self.pruned), last=min(self.last + 1, self.size - 1))
 
 
 def choose(conn: Connection, wanted: Wanted) -> Selection:
@@ -75,20 +86,22 @@ def choose(conn: Connection, wanted: Wanted) -> Selection:
     A period is one run: from its first entry to its last, in order of number. Where the clock once went back, that may
     bring entries of another time, and never leaves one out.
     """
-    size = log_size(conn)
+    size, mark = log_size(conn), pruned.mark(conn)
+    begin = mark.size if mark else 0
     if wanted.kind == "customer":
         filters = Filters(customer=wanted.customer, since=wanted.since, until=wanted.until, before=size)
         numbers = tuple(sorted(int(body["seq"]) for body in matching(conn, filters)))
-        return Selection(wanted, size, 0, max(size - 1, 0), numbers)
+        return Selection(wanted, size, 0, max(size - 1, 0), numbers, mark)
     if wanted.kind == "all":
-        return Selection(wanted, size, 0, size - 1)
+        return Selection(wanted, size, begin, size - 1, mark=mark)
     first, last = _period(conn, wanted, size)
-    return Selection(wanted, size, first, last)
+    first = max(first, begin)
+    return Selection(wanted, size, first, max(last, first - 1), mark=mark)
 
 
 def _period(conn: Connection, wanted: Wanted, size: int) -> tuple[int, int]:
     """Return the first entry at or after the beginning and the last before the end."""
-    seq, time = audit_entry.c.seq, _time(conn)
+    seq, time = audit_entry.c.seq, time_of(conn)
     first, last = 0, size - 1
     within = seq < size
     if wanted.since:
@@ -100,7 +113,8 @@ def _period(conn: Connection, wanted: Wanted, size: int) -> tuple[int, int]:
     return (first, last) if first <= last else (0, -1)
 
 
-def _time(conn: Connection) -> ColumnElement[str]:
+def time_of(conn: Connection) -> ColumnElement[str]:
+    """Return what selects an entry's time; empty text where it is pruned."""
     body = audit_entry.c.body
     find = func.strpos if conn.dialect.name == "postgresql" else func.instr
     return func.substr(body, find(body, _TIME_KEY) + len(_TIME_KEY), _TIME_SIZE)

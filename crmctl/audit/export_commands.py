@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
@@ -14,7 +14,8 @@ from crmctl.i18n import N_, _
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crmctl.audit.export import Selection, Wanted
+    from crmctl.audit.export import Selection
+    from crmctl.audit.leaving import Left, Permitted
     from crmctl.runs.run import Run
 
 FORMATS = ("jsonl", "csv", "xlsx", "ocsf")
@@ -22,8 +23,12 @@ MOST_IN_WORKBOOK = 100_000  # a workbook is built in memory
 
 
 @command(
-    example=("crmctl audit export > log.jsonl", "crmctl audit export --from 2026-07-01 --to 2026-09-30 --bundle q3"),
-    exits=(0, 1, 2, 4, 6, 10, 11, 13, 74),
+    example=(
+        "crmctl audit export > log.jsonl",
+        "crmctl audit export --from 2026-07-01 --to 2026-09-30 --bundle q3",
+        "crmctl audit export --customer C-000123 --recipient authority --purpose compliance --ask 监管检查",
+    ),
+    exits=(0, 1, 2, 4, 6, 8, 10, 11, 13, 74, 130, 143),
     formats=("table", "json"),
 )
 @click.option("--from", "since", default="", metavar="TIME", help=N_("Only from this date or time on."))
@@ -36,25 +41,38 @@ MOST_IN_WORKBOOK = 100_000  # a workbook is built in memory
 @click.option("--bundle", type=click.Path(path_type=Path), help=N_("Make this folder, with all it takes to verify."))
 @click.option("--recipient", default="", metavar="CODE", help=N_("Whom it is for, as use.yaml names recipients."))
 @click.option("--purpose", default="", metavar="CODE", help=N_("What it is for, as use.yaml names purposes."))
-def export_command(call: Invocation, form: str, out: Path | None, bundle: Path | None, **given: str) -> None:
+@click.option("--ask", default="", metavar="WHY", help=N_("Export nothing: ask somebody else to agree; kept sealed."))
+@click.option("--manner", default="file", metavar="CODE", help=N_("With --ask: how it is used, as use.yaml says it."))
+@click.option("--responsible", default="", metavar="WHO", help=N_("With --ask: who answers for it; else yourself."))
+@click.option("--use", type=click.IntRange(min=1), help=N_("Approved request of --ask; says what is left out."))
+def export_command(
+    call: Invocation, form: str, out: Path | None, bundle: Path | None, use: int | None, **given: str
+) -> None:
     """Export the audit log: everything, a period, or what touched one customer.
 
     By default the exact bytes of every entry go to standard output, one a line. With --bundle a folder is made with
     proofs, checkpoints, the public key, a verifier that needs nothing but Python, and VERIFY.md on checking by hand.
-    The export is an entry itself, written before anything leaves; what is exported ends before it.
+    The export is an entry itself, written before anything leaves; what is exported ends before it. Files and folders
+    are in the register of copies. To a recipient outside it goes only when somebody else agreed: --ask, then --use.
     """
+    from crmctl.audit import leaving
     from crmctl.runs import run as runs
 
     _refuse_misfits(call, form, out, bundle, given)
-    with runs.open_run(call, "audit export", "audit.export") as run:
-        wanted = _wanted(run, given)
-        about = _demanded(run, given)
-        if wanted.customer:
-            about["obj"] = f"customer:{wanted.customer}"
+    if given["ask"]:
+        _refuse_asking_misfits(given, use, out or bundle)
+        with runs.open_run(call, "audit export", "audit.ask") as run:
+            _ask(call, run, given)
+        return
+    with runs.open_run(call, "audit export", leaving.ACT) as run:
+        _demand(run, given, use)
+        permitted = leaving.permit(run, leaving.wanted_of(given, run.zone), given, use)
         if bundle is not None:
-            _make_bundle(call, run, wanted, about, bundle)
+            _make_bundle(call, run, permitted, bundle)
+        elif out is not None:
+            _write(call, run, permitted, form, out)
         else:
-            _write(call, run, wanted, about, (form, out))
+            _print(run, permitted, form)
 
 
 def _refuse_misfits(call: Invocation, form: str, out: Path | None, bundle: Path | None, given: dict[str, str]) -> None:
@@ -65,29 +83,38 @@ def _refuse_misfits(call: Invocation, form: str, out: Path | None, bundle: Path 
             _("--bundle is of a period or of a customer, not of both"),
             hint=_("nobody could verify that nothing of such a period is missing"),
         )
-    if bundle is None and out is None and "output" in call.given:
+    if bundle is None and out is None and not given["ask"] and "output" in call.given:
         raise UsageProblem(_("-o is for what is said of --out and --bundle; the form of the export is --format"))
 
 
-def _wanted(run: Run, given: dict[str, str]) -> Wanted:
-    from crmctl.audit.export import Wanted
-    from crmctl.audit.listing import parse_customer, parse_moment
-
-    return Wanted(
-        customer=parse_customer(given["customer"]) if given["customer"] else 0,
-        since=parse_moment(given["since"], run.zone) if given["since"] else None,
-        until=parse_moment(given["until"], run.zone, end=True) if given["until"] else None,
-    )
+def _refuse_asking_misfits(given: dict[str, str], use: int | None, place: Path | None) -> None:
+    if not given["ask"].strip():
+        raise UsageProblem(_("--ask: says nothing"), hint=_("say in a sentence why it is needed"))
+    if use is not None or place is not None:
+        raise UsageProblem(_("--ask exports nothing: it takes no --use, --out and --bundle"))
+    if not (given["recipient"] and given["purpose"]):
+        raise UsageProblem(_("--ask needs --recipient and --purpose"), hint=_("they are what is agreed to"))
 
 
-def _demanded(run: Run, given: dict[str, str]) -> dict[str, Any]:
-    """Return recipient and purpose as codes. Raises PermissionMissing for one that audit.yaml demands, noted."""
+def _ask(call: Invocation, run: Run, given: dict[str, str]) -> None:
+    from crmctl.audit import leaving
+
+    request = leaving.ask(run, leaving.wanted_of(given, run.zone), given, given["ask"].strip())
+    document = {"run_id": request.run_id, "use": request.use_id, "approval": request.approval_id, "hash": request.hash}
+    lines = [_("Use request {number}: an export of the log").format(number=request.use_id)]
+    if request.approval_id is not None:
+        lines.append(_("somebody else agrees: crmctl approval approve {number}").format(number=request.approval_id))
+    lines.append(_("then: crmctl audit export --use {number}, with --out or --bundle").format(number=request.use_id))
+    call.emit(document, *lines)
+
+
+def _demand(run: Run, given: dict[str, str], use: int | None) -> None:
+    """Raise PermissionMissing, noted in the log, where audit.yaml demands a recipient or purpose that is missing."""
     from crmctl.audit.checkpoints import settings_of
     from crmctl.runs import run as runs
-    from crmctl.use import purposes
 
     missing = [name for name in settings_of(run.policies).export_needs if not given[name]]
-    if missing:
+    if missing and use is None:
         refusal = PermissionMissing(
             _("an export of the log needs: {options}").format(options=", ".join(f"--{name}" for name in missing)),
             hint=_("audit.yaml demands it (`export_needs`)"),
@@ -95,20 +122,13 @@ def _demanded(run: Run, given: dict[str, str]) -> dict[str, Any]:
         )
         runs.note_denied(run, refusal)
         raise refusal
-    found: dict[str, Any] = {}
-    with purposes.denials_logged(run, run.act):
-        if given["recipient"]:
-            found["recipient"] = purposes.recipient(run.policies, given["recipient"]).code
-        if given["purpose"]:
-            found["purpose"] = purposes.purpose(run.policies, given["purpose"]).code
-    return found
 
 
-def _make_bundle(call: Invocation, run: Run, wanted: Wanted, about: dict[str, Any], path: Path) -> None:
+def _make_bundle(call: Invocation, run: Run, permitted: Permitted, path: Path) -> None:
     """Fill the folder, commit the entry with its manifest's hash, then give it its name."""
     from zoneinfo import ZoneInfo
 
-    from crmctl.audit import checkpoints
+    from crmctl.audit import checkpoints, leaving
     from crmctl.audit.bundle import About, fill, new_folder
     from crmctl.audit.export import choose
     from crmctl.runs import run as runs
@@ -118,15 +138,19 @@ def _make_bundle(call: Invocation, run: Run, wanted: Wanted, about: dict[str, An
     offset = run.at.astimezone(ZoneInfo(run.zone)).utcoffset()
     minutes = int(offset.total_seconds()) // 60 if offset else 0
     who = About(minutes, checkpoints.signers_of(run.workspace, settings), checkpoints.trust_of(run.workspace, settings))
-    with new_folder(path) as folder:
-        with read(run.engine) as conn:
-            selection = choose(conn, wanted)
-            digest = fill(conn, folder, selection, who)
-        run = runs.record_reading(run, n=selection.count, source=digest, **about)
+    left: list[Left] = []
+    with leaving.taken_back(left), new_folder(path) as folder:
+        run = runs.begin(run)
+        with runs.recorded_failure(run):
+            with read(run.engine) as conn:
+                selection = choose(conn, permitted.wanted)
+                digest = fill(conn, folder, selection, who)
+            size = sum(file["bytes"] for file in folder.files.values())
+            left.append(leaving.settle(run, permitted, selection, (leaving.manifest_of(path), digest, size)))
     document = {
-        "run_id": run.run_id,
+        **left[0].told,
         "bundle": str(path),
-        "kind": wanted.kind,
+        "kind": permitted.wanted.kind,
         "entries": selection.count,
         "log_size": selection.size,
         "manifest_sha256": digest,
@@ -143,38 +167,58 @@ def _make_bundle(call: Invocation, run: Run, wanted: Wanted, about: dict[str, An
     )
 
 
-def _write(call: Invocation, run: Run, wanted: Wanted, about: dict[str, Any], where: tuple[str, Path | None]) -> None:
-    """Commit the entry, then stream the entries to a file or standard output."""
+def _print(run: Run, permitted: Permitted, form: str) -> None:
+    """Commit the entry, then stream the entries to standard output."""
     import sys
 
-    from crmctl.audit.export import choose
+    from crmctl.audit import leaving
     from crmctl.cli import sheet
+    from crmctl.runs import run as runs
+
+    if form == "xlsx":
+        sheet.binary_output()  # refuses a terminal before anything is logged
+    selection = _chosen(run, permitted, form)
+    run = runs.begin(run)
+    with runs.recorded_failure(run):
+        leaving.settle(run, permitted, selection)
+    sys.stdout.flush()
+    _stream(run, selection, form, sys.stdout.buffer, file=False)
+    sys.stdout.buffer.flush()
+
+
+def _write(call: Invocation, run: Run, permitted: Permitted, form: str, out: Path) -> None:
+    """Commit that it begins, write the file, commit its hash and its line in the register, then give it its name."""
+    from crmctl.audit import leaving
     from crmctl.files import atomic_output
     from crmctl.runs import run as runs
+
+    selection = _chosen(run, permitted, form)
+    left: list[Left] = []
+    with leaving.taken_back(left), atomic_output(out) as stream:
+        run = runs.begin(run)
+        with runs.recorded_failure(run):
+            leaving.announce(run, permitted, selection)
+            to = leaving.Digesting(stream)
+            _stream(run, selection, form, cast("IO[bytes]", to), file=True)
+            left.append(leaving.settle(run, permitted, selection, (out, to.hexdigest(), to.size)))
+    document = {**left[0].told, "file": str(out), "format": form, "entries": selection.count, "sha256": to.hexdigest()}
+    call.emit(document, _("{path}: {number} entries").format(path=out, number=selection.count))
+
+
+def _chosen(run: Run, permitted: Permitted, form: str) -> Selection:
+    """Return the entries to be exported. Raises Refused for more than a workbook holds."""
+    from crmctl.audit.export import choose
     from crmctl.store.engine import read
 
-    form, out = where
-    if form == "xlsx" and out is None:
-        sheet.binary_output()  # refuses a terminal before anything is logged
     with read(run.engine) as conn:
-        selection = choose(conn, wanted)
+        selection = choose(conn, permitted.wanted)
     if form == "xlsx" and selection.count > MOST_IN_WORKBOOK:
         raise Refused(
             _("a workbook of the log holds {number} entries at most").format(number=MOST_IN_WORKBOOK),
             hint=_("use --format csv, or a shorter period"),
             code="SHEET_FULL",
         )
-    if out is None:
-        run = runs.record_reading(run, n=selection.count, **about)
-        sys.stdout.flush()
-        _stream(run, selection, form, sys.stdout.buffer, file=False)
-        sys.stdout.buffer.flush()
-        return
-    with atomic_output(out) as stream:
-        run = runs.record_reading(run, n=selection.count, **about)
-        _stream(run, selection, form, stream, file=True)
-    document = {"run_id": run.run_id, "file": str(out), "format": form, "entries": selection.count}
-    call.emit(document, _("{path}: {number} entries").format(path=out, number=selection.count))
+    return selection
 
 
 def _stream(run: Run, selection: Selection, form: str, stream: IO[bytes], *, file: bool) -> None:

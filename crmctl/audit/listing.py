@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import ColumnElement, Connection, Engine, literal, or_, select
 
+from crmctl.audit import pruned
 from crmctl.audit.reading import as_bytes
 from crmctl.audit.tables import audit_entry, change, look
 from crmctl.audit.verify_entries import LOOKS
@@ -62,12 +63,12 @@ def list_entries(engine: Engine, filters: Filters, limit: int) -> Page:
 
 
 def matching(conn: Connection, filters: Filters) -> Iterator[dict[str, Any]]:
-    """Yield the entries that match, newest first, in flat memory."""
+    """Yield the entries that match, newest first, in flat memory; of what is pruned, nothing."""
     chunks = touching(conn, filters.customer) if filters.customer else set()
     columns = audit_entry.c
-    below = filters.before
+    below, kept = filters.before, columns.seq >= pruned.size(conn)
     while True:
-        statement = select(columns.seq, as_bytes(conn, columns.body)).where(*_likely(filters))
+        statement = select(columns.seq, as_bytes(conn, columns.body)).where(kept, *_likely(filters))
         if below is not None:
             statement = statement.where(columns.seq < below)
         rows = conn.execute(statement.order_by(columns.seq.desc()).limit(PAGE)).all()

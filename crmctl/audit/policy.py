@@ -6,7 +6,7 @@ What `audit verify` believes is written here and in the workspace, never read fr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,9 +15,11 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from crmctl.audit.note import parse_vkey, valid_name
 from crmctl.i18n import N_, _
 from crmctl.policy.model import Code, Finding, Lookup, Many, Settings, Sources, Text, Wrong
+from crmctl.policy.windows import months_before, window
 from crmctl.security.access import Within
 
 KINDS = ("file", "command", "syslog")
+LEAST_MONTHS = 6  # Cybersecurity Law of the PRC, article 21 (3)
 
 
 def _origin(text: str) -> str:
@@ -40,9 +42,20 @@ def _path(text: str) -> str:
     return text
 
 
+def _keeping(text: str) -> str:
+    found = window(text)
+    if found is None or found.months < LEAST_MONTHS:
+        raise Wrong(
+            _("the log is kept for {number} months at least, by law").format(number=LEAST_MONTHS),
+            _("as in 36 months or 5 years"),
+        )
+    return found.text
+
+
 _TEXT = WithJsonSchema({"type": "string"})
 Origin = Annotated[str, StringConstraints(max_length=200), AfterValidator(_origin), _TEXT]
 Signer = Annotated[str, StringConstraints(max_length=400), AfterValidator(_signer), _TEXT]
+Keeping = Annotated[str, StringConstraints(max_length=20), AfterValidator(_keeping), _TEXT]
 FullPath = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_path), _TEXT]
 
 
@@ -77,6 +90,9 @@ class AuditSettings(Settings):
     export_needs: Many[Literal["recipient", "purpose"]] = Field(
         (), description=N_("what `audit export` must be told: recipient, purpose")
     )
+    keep_bodies: Keeping | None = Field(
+        None, description=N_("how long entries keep their text at least, 6 months or more; unset: nothing is pruned")
+    )
     source: Sources = Field((), description=N_("clauses it comes from"))
 
     def lint(self, look: Lookup) -> Iterator[Finding]:
@@ -102,3 +118,10 @@ def duration(text: str) -> timedelta:
     """Return how long `24 hours` or `3 days` is."""
     number, _space, unit = text.partition(" ")
     return timedelta(hours=int(number) * (24 if unit.startswith("day") else 1))
+
+
+def kept_until(text: str, today: date) -> date:
+    """Return the day before which entries need no text any more on `today`, by `keep_bodies` (as in 36 months)."""
+    found = window(text)
+    assert found is not None
+    return months_before(today, found.months)

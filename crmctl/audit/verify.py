@@ -19,9 +19,8 @@ from sqlalchemy import Connection, Engine
 
 from crmctl.audit.objects import ProtectedTable, protected_tables
 from crmctl.audit.problems import Problem, Problems
-from crmctl.audit.verify_changes import Scratch, check_changes
-from crmctl.audit.verify_entries import LOOKS, Chunk, Pin, Trust, check_entries
-from crmctl.audit.verify_looks import check_looks
+from crmctl.audit.verify_entries import Pin, Trust, check_entries
+from crmctl.audit.verify_kept import Leaves
 from crmctl.audit.verify_rows import check_rows
 from crmctl.errors import DONE, UNSIGNED_TAIL, IntegrityFailed
 from crmctl.store.engine import read
@@ -31,7 +30,8 @@ from crmctl.store.engine import read
 class Verification:
     """What was verified: numbers of entries, of changes and rows (None: not asked), and what is wrong.
 
-    `problems` holds the first hundred of `problem_count`; `signed` entries are covered by a trusted checkpoint.
+    `problems` holds the first hundred of `problem_count`; `signed` entries are covered by a trusted checkpoint, and the
+    first `pruned` have no text any more, as the entry `pruned_by` says.
     """
 
     entries: int
@@ -41,6 +41,8 @@ class Verification:
     problems: tuple[Problem, ...]
     problem_count: int
     root: bytes
+    pruned: int = 0
+    pruned_by: int | None = None
 
     @property
     def unsigned(self) -> int:
@@ -66,6 +68,8 @@ class Verification:
             "entries": self.entries,
             "signed": self.signed,
             "unsigned": self.unsigned,
+            "pruned": self.pruned,
+            "pruned_by": self.pruned_by,
             "changes": self.changes,
             "rows": self.rows,
             "root": self.root.hex(),
@@ -113,15 +117,10 @@ def verify_in(
     tell = progress or (lambda _number: None)
     problems = Problems()
     change_count = row_count = None
-    with contextlib.closing(Scratch()) as scratch, contextlib.closing(Scratch()) as looks:
-
-        def said(chunk: Chunk) -> None:
-            (looks if chunk.chunk == LOOKS else scratch).said(chunk)
-
-        log = check_entries(conn, problems, said, tell, trust, pins)
+    with contextlib.closing(Leaves()) as leaves:
+        log = check_entries(conn, problems, leaves.said, tell, trust, pins)
         if changes or rows:
-            change_count = check_changes(conn, problems, scratch, tell)
-            check_looks(conn, problems, looks, tell)
+            change_count = leaves.check(conn, log, problems, tell)
         if rows:
             row_count = check_rows(conn, problems, protected_tables() if tables is None else tables, tell)
     return Verification(
@@ -132,4 +131,6 @@ def verify_in(
         problems=tuple(problems.first),
         problem_count=problems.total,
         root=log.tree.root(),
+        pruned=log.pruned,
+        pruned_by=log.marks[0].seq if log.pruned and log.marks else None,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
+from itertools import starmap
 from typing import Any
 
 from sqlalchemy import Connection, literal_column, select
 
 from crmctl.audit.changes import CHANGE_COLUMNS, leaf_of
 from crmctl.audit.problems import KEPT, Problems
+from crmctl.audit.pruned import kept_leaf
 from crmctl.audit.reading import batches
 from crmctl.audit.tables import change
 from crmctl.audit.tree import Frontier
@@ -70,6 +72,14 @@ class Scratch:
         """Begin the changes again."""
         self._db.execute("DELETE FROM found")
 
+    def kept(self, below: int) -> Iterator[bytes]:
+        """Yield the leaves of what no entry from number `below` on speaks of, in order: see `pruned`."""
+        query = (
+            "SELECT run, chunk, n, root FROM found"
+            " WHERE (run, chunk) NOT IN (SELECT run, chunk FROM said WHERE seq >= ?) ORDER BY run, chunk"
+        )
+        return starmap(kept_leaf, self._db.execute(query, (below,)))
+
     def compare(
         self,
         problems: Problems,
@@ -84,11 +94,14 @@ class Scratch:
             problems.total += max(total - KEPT, 0)
 
 
-def check_changes(conn: Connection, problems: Problems, scratch: Scratch, progress: Callable[[int], None]) -> int:
+def check_changes(
+    conn: Connection, problems: Problems, scratch: Scratch, progress: Callable[[int], None], *, pruned: bool = False
+) -> int:
     """Recompute every leaf and every chunk's root; compare with what the entries said. Returns the number of changes.
 
     On SQLite the order of writing is the order of the chunks (see `tables`) and is read first: nothing is sorted. Only
-    when somebody disturbed it, the rows are sorted, in memory.
+    when somebody disturbed it, the rows are sorted, in memory. Of a `pruned` log, changes that no entry speaks of are
+    for `verify_kept` to judge.
     """
     orders: list[tuple[Any, ...]] = [(change.c.run_id, change.c.chunk, change.c.position, change.c.change_id)]
     if conn.dialect.name == "sqlite":
@@ -107,7 +120,7 @@ def check_changes(conn: Connection, problems: Problems, scratch: Scratch, progre
             scratch.forget_found()
             continue
         break
-    scratch.compare(found)
+    scratch.compare(found, _COMPARISONS if not pruned else [each for each in _COMPARISONS if each[2] != UNCOVERED])
     problems.extend(found)
     return pass_.total
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select
 
 from crmctl.audit.entries import GENESIS, MAX_INT
 from crmctl.audit.problems import Problems
+from crmctl.audit.pruned import Mark, marks
 from crmctl.audit.reading import as_bytes, batches, rows
 from crmctl.audit.tables import audit_entry, audit_head, checkpoint
 from crmctl.audit.tree import Frontier
@@ -30,7 +31,8 @@ Trust = Callable[[str, int, bytes], bool]
 class Pin(NamedTuple):
     """A checkpoint to compare the log with; `subject` is where it was kept: `checkpoint:7`, `signer`, `anchor:worm`.
 
-    One of the database `counts`: what it covers is signed. One held outside only shows what does not fit it.
+    One of the database `counts`: what it covers is signed. One held outside only shows what does not fit it. One that
+    is not `signed` is what an entry of a prune says.
     """
 
     size: int
@@ -38,6 +40,12 @@ class Pin(NamedTuple):
     note: str
     subject: str
     counts: bool = False
+    signed: bool = True
+
+    @property
+    def kind(self) -> str:
+        """What codes of problems begin with."""
+        return "CHECKPOINT" if self.signed else "PRUNE"
 
 
 LOOKS = -1  # in place of a chunk's number: what an entry says of the customers its run showed
@@ -55,12 +63,17 @@ class Chunk(NamedTuple):
 
 @dataclass
 class Log:
-    """The log as recomputed so far; `signed` is how many entries a trusted checkpoint covers."""
+    """The log as recomputed so far; `signed` is how many entries a trusted checkpoint covers.
+
+    The first `pruned` entries have no text; `marks` are what entries say of that, newest first.
+    """
 
     tree: Frontier = field(default_factory=Frontier)
     last_leaf: bytes = GENESIS
     next_seq: int = 0
     signed: int = 0
+    pruned: int = 0
+    marks: tuple[Mark, ...] = ()
 
 
 def check_entries(
@@ -76,8 +89,9 @@ def check_entries(
     `trust(note, size, root)` says whether the signed note of a checkpoint can be believed; `pins` are checkpoints kept
     outside the database, in order of size.
     """
-    log = Log()
-    checkpoints = _Checkpoints(conn, problems, trust, pins)
+    log = Log(marks=tuple(marks(conn)))
+    said = [Pin(mark.size, mark.root, "", f"entry:{mark.seq}", signed=False) for mark in log.marks]
+    checkpoints = _Checkpoints(conn, problems, trust, sorted([*pins, *said]))
     columns = audit_entry.c
     statement = select(columns.seq, columns.leaf, columns.prev, as_bytes(conn, columns.body)).order_by(columns.seq)
     for batch in batches(conn, statement):
@@ -89,6 +103,7 @@ def check_entries(
             checkpoints.reach(log)
     checkpoints.reach(log)
     checkpoints.beyond()
+    _check_pruned(log, problems)
     _check_head(conn, log, problems)
     if log.tree.size == 0:
         problems.add("LOG_EMPTY", "log", _("the log has no entries at all"))
@@ -101,6 +116,13 @@ def _leaves(rows: list[Row], log: Log, problems: Problems, on_chunk: Callable[[C
     expected, last = log.next_seq, log.last_leaf
     for row in rows:
         seq, leaf, prev, text = row
+        if not text and seq == log.pruned == expected and type(leaf) is bytes:  # `_check_pruned` says by what right
+            if prev != last:
+                problems.add("ENTRY_PREV", f"entry:{seq}", _("does not follow the entry before it"))
+            found.append(leaf)
+            log.pruned = expected = seq + 1
+            last = leaf
+            continue
         actual = sha256(b"\x00" + text).digest()
         body = _parsed(text)
         if (actual, prev, seq, body.get("seq"), body.get("prev")) != (leaf, last, expected, seq, last.hex()):
@@ -113,6 +135,19 @@ def _leaves(rows: list[Row], log: Log, problems: Problems, on_chunk: Callable[[C
         expected, last = seq + 1, actual
     log.next_seq, log.last_leaf = expected, last
     return found
+
+
+def _check_pruned(log: Log, problems: Problems) -> None:
+    """Entries without text are those that an entry of a prune names, and a trusted checkpoint covers them."""
+    allowed = max((mark.size for mark in log.marks), default=0)
+    if log.pruned > allowed:
+        message = _("entries {first} to {last} have no text any more, and no entry of a prune says so")
+        text = message.format(first=allowed, last=log.pruned - 1)
+        problems.add("PRUNE_UNCOVERED", f"entry:{allowed}", text)
+    if log.pruned > log.signed:
+        message = _("entries {first} to {last} have no text, and no checkpoint that counts covers them")
+        text = message.format(first=log.signed, last=log.pruned - 1)
+        problems.add("PRUNE_UNSIGNED", f"entry:{log.signed}", text)
 
 
 def _parsed(text: bytes) -> dict[str, Any]:
@@ -198,10 +233,13 @@ class _Checkpoints:
     def reach(self, log: Log) -> None:
         """Compare the checkpoints of the size the log has now."""
         while self._next is not None and self._next.size <= log.tree.size:
-            size, root, text, subject, counts = self._next
+            pin = self._next
+            size, root, text, subject, counts = pin[:5]
             if size != log.tree.size or log.tree.root() != root:
                 message = _("the first {size} entries do not give its root").format(size=size)
-                self._problems.add("CHECKPOINT_ROOT", subject, message)
+                self._problems.add(f"{pin.kind}_ROOT", subject, message)
+            elif not pin.signed:
+                pass  # no signature of its own: it stands in an entry
             elif self._trust(text, size, root):
                 log.signed = size if counts else log.signed
             else:
@@ -213,5 +251,5 @@ class _Checkpoints:
         """Report the checkpoints of a log longer than this one: its end was cut off."""
         while self._next is not None:
             message = _("covers {size} entries, more than there are").format(size=self._next.size)
-            self._problems.add("CHECKPOINT_BEYOND", self._next.subject, message)
+            self._problems.add(f"{self._next.kind}_BEYOND", self._next.subject, message)
             self._next = next(self._pins, None)

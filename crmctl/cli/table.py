@@ -196,9 +196,12 @@ COMMANDS: tuple[Entry, ...] = (
     ),
     Entry("use list", "crmctl.use.commands:list_command", N_("List use requests, or what was used.")),
     Entry("use show", "crmctl.use.commands:show_command", N_("Show one use request, with its approval and uses.")),
+    Entry("use approve", "crmctl.use.commands:approve_command", N_("Agree to a use request that somebody else made.")),
     Entry("use record", "crmctl.use.commands:record_command", N_("Record what came of a use.")),
     Entry("use copies", "crmctl.use.commands:copies_command", N_("List the files with customer data that left.")),
     Entry("use destroyed", "crmctl.use.commands:destroyed_command", N_("Record that a copy was destroyed.")),
+    Entry("use evaluate", "crmctl.use.commands:evaluate_command", N_("Count what an evaluation of use looks at.")),
+    Entry("use evaluated", "crmctl.use.commands:evaluated_command", N_("Record how the use was judged.")),
     Entry("audit list", "crmctl.audit.commands:list_command", N_("List entries of the audit log.")),
     Entry(
         "audit checkpoint", "crmctl.audit.checkpoint_commands:checkpoint_command", N_("Sign the audit log as it is.")
@@ -208,6 +211,7 @@ COMMANDS: tuple[Entry, ...] = (
         "crmctl.audit.export_commands:export_command",
         N_("Export the log, or a part, with all it takes to verify it."),
     ),
+    Entry("audit prune", "crmctl.audit.prune_commands:prune_command", N_("Let the texts of old entries go.")),
     Entry("audit verify", "crmctl.audit.commands:verify_command", N_("Recompute the audit log from its bytes.")),
     Entry(
         "policy validate",

@@ -124,16 +124,18 @@ def show_command(call: Invocation, number: str, reveal: str, purpose: str, ticke
     Personal values in clear are a right of its own (customer.reveal), for a purpose that policy allows; each is in the
     log and in the records of use before it is shown: crmctl use list --records.
     """
-    from crmctl.customers import records, revealing, scope, showing
+    from crmctl.customers import records, scope, showing
     from crmctl.errors import UsageProblem
     from crmctl.runs import run as runs
 
     if bool(reveal) != bool(purpose) or (ticket and not reveal):
         raise UsageProblem(_("--reveal and --purpose go together"), hint=_("as in --reveal mobile --purpose contact"))
-    with runs.open_run(call, "customer show", revealing.ACT if reveal else "customer.show") as run:
+    with runs.open_run(call, "customer show", "customer.reveal" if reveal else "customer.show") as run:
         wanted = showing.parse_number(number)
         told: dict[str, Any] = {"masked": True}
         if reveal:
+            from crmctl.customers import revealing
+
             found = revealing.reveal(run, wanted, revealing.Wish(reveal, purpose, ticket))
             run, shown = found.run, found.shown
             told |= {"revealed": list(found.fields), "purpose": found.purpose, "use_record": found.record_id}

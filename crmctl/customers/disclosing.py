@@ -73,8 +73,7 @@ def names(run: Run, text: str, option: str, *, own: bool = False) -> tuple[str, 
         if not code:
             raise InvalidInput(
                 _("{option}: no field {name}").format(option=option, name=word[:40]),
-                hint=suggest(word, [*known.values(), *(OWN if own else ())])
-                or _("the fields: crmctl policy show customers"),
+                hint=suggest(word, [*known, *(OWN if own else ())]) or _("the fields: crmctl policy show customers"),
                 code="FIELD_UNKNOWN",
             )
         found.append(code)
@@ -84,9 +83,13 @@ def names(run: Run, text: str, option: str, *, own: bool = False) -> tuple[str, 
 
 
 def _spellings(settings: CustomersSettings) -> Mapping[str, str]:
-    """Return code and labels of the fields that are kept; parts of others and 客户名称 are not."""
+    """Return the words for the fields that are kept, as sheets name them; parts of others and 客户名称 are not.
+
+    Where a word heads two fields, a code comes before a label, and a label before other headers.
+    """
     kept = [field for field in settings.fields if field.join is None and field.code != "customer_name"]
-    words = [(label, field.code) for field in kept for label in field.labels.values()]
+    words = [(header, field.code) for field in reversed(kept) for header in field.headers]
+    words += [(label, field.code) for field in reversed(kept) for label in field.labels.values()]
     words += [(field.code, field.code) for field in kept]
     return {folded(word): code for word, code in words}
 

@@ -24,7 +24,7 @@ from crmctl.customers.model import Row
 from crmctl.customers.packing import Packed, Packer, ident_function
 from crmctl.errors import CrmctlError, StorageFailed
 from crmctl.i18n import _
-from crmctl.process import harden
+from crmctl.process import harden, held_back
 from crmctl.security.identity import BlindIndex
 from crmctl.sheets.model import Rejected
 
@@ -145,7 +145,7 @@ class SecondProcess:
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
         resource_tracker.ensure_running()  # on its own start it would lift the mask
-        with _masked(signal.SIGINT):  # the process inherits it: Ctrl-C while it starts would print its traceback
+        with held_back(signal.SIGINT):  # the process inherits it: Ctrl-C while it starts would print its traceback
             self.process.start()
         theirs.close()
         self.sending: threading.Thread | None = None
@@ -169,7 +169,7 @@ class SecondProcess:
         # so that this one goes on writing. Should that fail, `collect` finds the other process dead.
         order = order._replace(decisions=_flattened(order.decisions))
         sending = threading.Thread(target=self._send_quietly, args=(order,), daemon=True)
-        with _masked(signal.SIGINT, signal.SIGTERM):  # an exception inside start() would leave half a thread
+        with held_back(signal.SIGINT, signal.SIGTERM):  # an exception inside start() would leave half a thread
             sending.start()
             self.sending = sending  # only once it runs: whoever closes joins it
 
@@ -221,16 +221,6 @@ def _flattened(items: Sequence[tuple[Any, ...]]) -> Any:  # noqa: ANN401 - stand
 
 def _unflattened(of: type[Named], flat: Any) -> list[Named]:  # noqa: ANN401 - the bytes of `_flattened`
     return [*map(of._make, marshal.loads(flat))]  # type: ignore[attr-defined]  # noqa: S302 - our own bytes
-
-
-@contextlib.contextmanager
-def _masked(*numbers: signal.Signals) -> Iterator[None]:
-    """Hold signals back while the block runs; a thread or process started in it inherits the mask."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _died() -> CrmctlError:

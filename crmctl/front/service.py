@@ -27,6 +27,7 @@ from crmctl.files import Lent
 from crmctl.front import BEHIND_FRONT, folder, noting, registry, wire
 from crmctl.front.registry import Entry
 from crmctl.i18n import _
+from crmctl.process import held_back
 
 ENTER = "front.enter"  # the act of calling, in the log when it is refused
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -225,11 +226,8 @@ def _watch(line: socket.socket) -> None:
                 pass
         os.kill(os.getpid(), signal.SIGTERM)
 
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))  # signals are the main thread's
-    try:
+    with held_back(*signal.Signals):  # they are the main thread's
         threading.Thread(target=wait, daemon=True).start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _garbled() -> InvalidInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,9 +74,14 @@ def _of_roles(rows: list[tuple[Any, ...]]) -> Table:
     lines: list[tuple[str, str, str]] = []
     for role, *values in rows:
         told = [(column.heading(""), column.text(value)) for column, value in zip(_ROLES[1:], values, strict=True)]
-        said = [pair for pair in told if pair[1]]
+        said = [(name if place == 0 else "", part) for name, text in told for place, part in enumerate(_parts(text))]
         lines += [(role if place == 0 else "", *pair) for place, pair in enumerate(said)]
     return Table((_ROLES[0], Column("what", N_("What")), Column("value", N_("Value"))), lines)
+
+
+def _parts(text: str) -> list[str]:
+    """Return a long list of acts as lines that fit a terminal; nothing for no text."""
+    return wrap(text, 96, break_long_words=False, break_on_hyphens=False)
 
 
 @command(
@@ -142,6 +148,7 @@ def review_command(call: Invocation, since: str | None, until: str | None) -> in
 
     from crmctl import clock
     from crmctl.audit.listing import parse_moment
+    from crmctl.errors import InvalidInput
     from crmctl.runs import run as runs
     from crmctl.security import reviewing, showing
     from crmctl.store import engine
@@ -149,6 +156,12 @@ def review_command(call: Invocation, since: str | None, until: str | None) -> in
     with runs.open_run(call, "access review", "access.review") as run:
         first = parse_moment(since, run.zone) if since else run.at - timedelta(days=30)
         last = parse_moment(until, run.zone, end=True) if until else run.at + timedelta(seconds=1)
+        if last <= first:
+            raise InvalidInput(
+                _("--to {until}: is before the period begins").format(until=until or clock.local(last, run.zone)),
+                hint=_("give --from too: without it the review begins 30 days ago"),
+                code="PERIOD_INVALID",
+            )
         with engine.read(run.engine) as conn:
             found = reviewing.review(conn, first, last, showing.own(conn, runs.access_of(run.policies)))
         run = runs.record_reading(run, n=len(found))

@@ -49,10 +49,14 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         ("staff.add", "staff.update", "staff.deactivate", "staff.import", "staff.absence"),
         {"staff": ALL, "absence": ALL, "change": ADD, **_SHEETS},
     ),
-    (("batch.rejects", "customer.export", "audit.export"), {"copy_register": KEEP}),
+    (("batch.rejects", "customer.export", "audit.export", "keys.copy", "use.destroyed"), {"copy_register": KEEP}),
     (("batch.rejects",), {"rejected_row": "UPDATE"}),
     (("approval.approve", "approval.reject", "approval.revoke"), {"approval_decision": ADD}),
-    (("use.request", "use.record", "customer.export", "customer.reveal"), {"use_request": KEEP, "use_record": KEEP}),
+    (
+        ("use.request", "use.record", "customer.export", "customer.reveal", "audit.export", "audit.ask"),
+        {"use_request": KEEP, "use_record": KEEP},
+    ),
+    (("use.evaluated",), {"use_evaluation": ADD}),
     (("audit.checkpoint",), {"checkpoint": ADD}),
     (("purge.plan", "purge.run"), {"plan": KEEP, "plan_item": ALL}),
 )  # fmt: skip

@@ -7,9 +7,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import insert
+from typing import TYPE_CHECKING
 
 from crmctl import clock
 from crmctl.audit import entries
@@ -17,7 +15,8 @@ from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.runs.run import begin, finish, recorded_failure
 from crmctl.security.keyfiles import DATABASE, refuse_existing
-from crmctl.store import counters, engine, schema
+from crmctl.store import engine
+from crmctl.use import copies, sealed
 
 if TYPE_CHECKING:
     from crmctl.runs.run import Run
@@ -51,29 +50,22 @@ def copy(run: Run, dest: Path) -> Copied:
         try:
             with (folder / DATABASE).open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            _record(run, digest, counts, clock.now())
+            _record(run, folder / DATABASE, digest, counts, clock.now())
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)  # a copy nobody knows of would outlive every erasure
             raise
     return Copied(run.run_id, folder, counts, digest)
 
 
-def _record(run: Run, digest: str, counts: dict[str, int], at: datetime) -> None:
+def _record(run: Run, file: Path, digest: str, counts: dict[str, int], at: datetime) -> None:
+    assert run.run_id is not None
     number = sum(counts.values())
-    register = schema.load_all().tables["copy_register"]
+    place = (sealed.key_of(run, run.run_id), file)
+    leaving = copies.Leaving("keys.copy", digest, file.stat().st_size, number, place=place)
     with engine.write(run.engine) as conn:
-        values: dict[str, Any] = {
-            "copy_id": counters.take(conn, "copy", 1),
-            "run_id": run.run_id,
-            "kind": "key store copy",
-            "sha256": digest,
-            "rows": number,
-            "person": run.actor.person,
-            "made_at": at,
-        }
-        conn.execute(insert(register).values(values))
+        copy = copies.register(conn, run, leaving)
         finish(conn, run, "done", 0, counts)
-        entries.append(conn, run.entry("done", at=at, n=number, source=digest))
+        entries.append(conn, run.entry("done", at=at, obj=f"copy:{copy}", n=number, source=digest))
 
 
 def _refuse_place(run: Run, folder: Path) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from crmctl.errors import Refused
@@ -30,11 +30,8 @@ class EpochRows(Protocol):
     def drop_master(self, epoch: int) -> None:
         """Forget a master epoch. Raises Refused when it is the newest or wraps anything at that very moment."""
 
-    def rewrap(self, epoch: int, after: Place, most: int, again: Again) -> tuple[Place | None, int]:
-        """Put the next `most` keys after a place under `epoch` where they are under an older one.
-
-        Returns the last place seen, None at the end, and how many were changed.
-        """
+    def rewrap(self, epoch: int, most: int, again: Again) -> Iterator[int]:
+        """Put all keys of older master epochs under `epoch`, `most` to a transaction; yield how many each changed."""
 
     def set_index(self, row: IndexRow) -> None:
         """Add an index key, or replace it as it is wrapped."""

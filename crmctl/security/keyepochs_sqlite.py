@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from crmctl.security.keyepochs import Again, Place, still_used
+from crmctl.security.keyepochs import BEGINNING, Again, Place, still_used
 from crmctl.security.keyrows import IndexRow, MasterRow, ReceiptRow, StoreInfo
 from crmctl.security.keysqlite import SqliteKeys, exhausted
 from crmctl.security.keywrap import WRAPS_PER_EPOCH, KeyRow
@@ -35,17 +35,22 @@ class SqliteEpochs:
                 raise still_used(self._rows.location, epoch)
             raw.execute("DELETE FROM master_epoch WHERE epoch = ?", (epoch,))
 
-    def rewrap(self, epoch: int, after: Place, most: int, again: Again) -> tuple[Place | None, int]:
-        with self._rows.writing() as raw:
-            found = _page(raw, after, most, None)
-            fresh = again([row for row in found if row[4] < epoch])
-            if fresh:
-                raw.executemany(
-                    f"UPDATE data_key SET wrapped = ?, master_epoch = ? WHERE {_BY_PLACE}",  # noqa: S608
-                    [(bytearray(row[3]), row[4], *row[:3]) for row in fresh],
-                )
-                _count(raw, self._rows.location, epoch, len(fresh))
-        return (found[-1][:3] if len(found) == most else None), len(fresh)
+    def rewrap(self, epoch: int, most: int, again: Again) -> Iterator[int]:
+        after: Place = BEGINNING
+        while True:
+            with self._rows.writing() as raw:
+                found = _page(raw, after, most, None)
+                fresh = again([row for row in found if row[4] < epoch])
+                if fresh:
+                    raw.executemany(
+                        f"UPDATE data_key SET wrapped = ?, master_epoch = ? WHERE {_BY_PLACE}",  # noqa: S608
+                        [(bytearray(row[3]), row[4], *row[:3]) for row in fresh],
+                    )
+                    _count(raw, self._rows.location, epoch, len(fresh))
+            yield len(fresh)
+            if len(found) < most:
+                return
+            after = found[-1][:3]
 
     def set_index(self, row: IndexRow) -> None:
         with self._rows.writing() as raw:

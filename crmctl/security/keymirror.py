@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crmctl.errors import CrmctlError, InvalidInput, KeyMissing, Locked, StorageFailed
+from crmctl.errors import CrmctlError, InvalidInput, Locked, StorageFailed
 from crmctl.i18n import _
 from crmctl.security import keysqlite, masters
 from crmctl.security.keyepochs import BEGINNING, Place, epochs_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crmctl.security.keystore import KeyStore
 
 _ROWS_AT_ONCE = 20_000
-_FOREIGN = ("INSTANCE_WRONG", "KEY_WRONG", "KEYSTORE_FORMAT")
+_KNOWN = ("INSTANCE_WRONG", "KEY_WRONG", "KEYSTORE_FORMAT", "MIRROR_BEHIND", "MIRROR_UNREACHABLE")
 
 
 class Mirror:
@@ -98,7 +98,7 @@ class Mirror:
         try:
             yield
         except CrmctlError as error:
-            if isinstance(error, Locked) or error.code in _FOREIGN or error.code == "MIRROR_BEHIND":
+            if isinstance(error, Locked) or error.code in _KNOWN:
                 raise
             raise StorageFailed(
                 _("{location}: the mirror of the key store cannot be reached: {reason}").format(
@@ -161,8 +161,7 @@ def repair(store: KeyStore) -> Mirrored:
 def rehearsed(store: KeyStore) -> Mirrored:
     """Return what `repair` would do, as far as it can be seen without writing."""
     mirror, number = of(store), sum(store.rows.counts().values())
-    place = mirror.place
-    if not is_server(place) and not (file_of(str(place)) if is_url(place) else Path(place)).exists():
+    if not _exists(mirror):
         return Mirrored(True, number, 0, number)
     with mirror._reached():
         pages = list(differences(store.rows, mirror.store().rows))
@@ -230,33 +229,42 @@ def _before(place: Place) -> Place:
     return place[0], place[1], place[2] - 1
 
 
+def _exists(mirror: Mirror) -> bool:
+    """Say whether anything is where the mirror belongs: a file, a folder, or a key store's tables on a server."""
+    if not is_server(mirror.place):
+        return _path(mirror).exists()
+    from sqlalchemy import inspect
+
+    from crmctl.store import engine
+
+    with mirror._reached():
+        base = engine.open_engine(str(mirror.place))
+        try:
+            with engine.read(base) as conn:
+                return inspect(conn).has_table("store_info")
+        finally:
+            base.dispose()
+
+
+def _path(mirror: Mirror) -> Path:
+    return file_of(str(mirror.place)) if is_url(mirror.place) else Path(mirror.place)
+
+
 def _made(store: KeyStore, mirror: Mirror) -> bool:
     """Make an empty mirror where nothing is; say whether that was so."""
-    place, info = mirror.place, replace(store.rows.info(), indexes=())
-    if is_server(place):
-        from sqlalchemy import inspect
-
-        from crmctl.security import keyserver
-        from crmctl.store import engine
-
-        with mirror._reached():
-            base = engine.open_engine(str(place))
-            try:
-                with engine.read(base) as conn:
-                    known = inspect(conn).has_table("store_info")
-            finally:
-                base.dispose()
-            if not known:
-                keyserver.create(str(place), info)
-        return not known
-    path = file_of(str(place)) if is_url(place) else Path(place)
-    if path.exists():
+    if _exists(mirror):
         return False
+    info, path = store.rows.info(), _path(mirror)
+    if is_server(mirror.place):
+        from crmctl.security import keyserver
+
+        keyserver.create(str(mirror.place), info)
+        return True
     if not path.parent.is_dir():
-        raise KeyMissing(
+        raise StorageFailed(
             _("{path}: is no folder").format(path=path.parent), hint=_("mount it first"), code="MIRROR_UNREACHABLE"
         )
-    if is_url(place):
+    if is_url(mirror.place):
         with new_file(path) as building:
             keysqlite.create(building, info)
         return True

@@ -16,7 +16,7 @@ from crmctl.clock import stamp
 from crmctl.errors import IntegrityFailed, KeyMissing
 from crmctl.i18n import _
 from crmctl.security import keymirror, masters
-from crmctl.security.keyepochs import BEGINNING, epochs_of
+from crmctl.security.keyepochs import epochs_of
 from crmctl.security.keyrows import IndexRow, MasterRow
 from crmctl.security.keystore import KeyStore
 from crmctl.security.keywrap import KeyWrapper
@@ -81,14 +81,9 @@ def rewrap(store: KeyStore, tell: Callable[[int], None]) -> Rewrapped:
             secret = store.wrapper.unwrap_index(row.wrapped, row.epoch, row.master_epoch)
             epochs.set_index(_index(store.wrapper, secret, row))
             done += 1
-    after = BEGINNING
-    while True:
-        last, changed = epochs.rewrap(epoch, after, KEYS_AT_ONCE, store.wrapper.rewrap)
+    for changed in epochs.rewrap(epoch, KEYS_AT_ONCE, store.wrapper.rewrap):
         done += changed
         tell(changed)
-        if last is None:
-            break
-        after = last
     if store.mirror is not None:
         keymirror.level(store.rows, store.mirror.store().rows)
     store.reload()

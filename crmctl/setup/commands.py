@@ -66,6 +66,7 @@ SUBJECTS = {
     "people": N_("people"),
     "audit": N_("audit log"),
     "batches": N_("imports"),
+    "use": N_("use of information"),
 }
 
 

@@ -247,6 +247,24 @@ def _anchors(patient: _Patient, state: LogState, settings: AuditSettings) -> Non
         patient.note(WRONG if late else WARNS, "audit", message, "crmctl audit checkpoint")
 
 
+def _use(patient: _Patient) -> None:
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.use import evaluating
+
+    if patient.engine is None or patient.policies is None:
+        return
+    with engine.read(patient.engine) as conn:
+        late = evaluating.overdue_copies(conn, runs.today(patient.policies, patient.at).isoformat())
+        stands = evaluating.standing(conn, patient.policies, patient.at)
+    if late:
+        message = _("copies that should have been destroyed: {copies_overdue}").format(copies_overdue=late)
+        patient.note(WARNS, "use", message, "crmctl use copies --due")
+    if stands.overdue:
+        message = _("use of information was to be evaluated by {day}").format(day=stands.due_on)
+        patient.note(WARNS, "use", message, "crmctl use evaluate")
+
+
 def _batches(patient: _Patient) -> None:
     from crmctl.sheets import batches
     from crmctl.store import engine
@@ -272,4 +290,5 @@ _CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
     ("people", _people),
     ("audit", _log),
     ("batches", _batches),
+    ("use", _use),
 )

@@ -1,4 +1,4 @@
-"""`crmctl use …`: list, show, record, copies, destroyed. What is asked for is told by the rooms that have it."""
+"""`crmctl use …`: what was asked for and used, what came of it, copies, evaluation. Other rooms ask for their uses."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from crmctl.i18n import N_, _
 
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74)
 CHANGING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74, 130, 143)
+DECIDING_EXITS = (0, 1, 2, 4, 6, 8, 10, 11, 12, 74, 130, 143)
 NUMBER = click.IntRange(min=1)
 
 
@@ -77,8 +78,9 @@ def show_command(call: Invocation, number: int) -> int | None:
             "digest": request.digest,
             "notes": notes,
         }
+        everything = _("the whole log") if request.act == "audit.export" else _("everybody")
         lines = [(column.heading(""), column.text(value)) for column, value in zip(columns, row, strict=True)]
-        lines.append((_("Filters"), ", ".join(f"{name}={value}" for name, value in filters.items()) or _("everybody")))
+        lines.append((_("Filters"), ", ".join(f"{name}={value}" for name, value in filters.items()) or everything))
         lines.append((_("Why"), told["why"]))
         for record, note in zip(used, notes, strict=True):
             if note:
@@ -86,6 +88,35 @@ def show_command(call: Invocation, number: int) -> int | None:
         head = Table((Column("what", N_("What")), Column("value", N_("Value"))), lines)
         uses_table = Table(listing.record_columns(run), [listing.record_row(run, each) for each in used], "records")
         call.emit(document, head, *([uses_table] if used or call.output == "json" else []))
+    return None
+
+
+@command(example="crmctl use approve 3", exits=DECIDING_EXITS, changes=True)
+@click.argument("number", type=NUMBER)
+@click.option("--reason", default="", help=N_("Why; kept sealed."))
+def approve_command(call: Invocation, number: int, reason: str) -> int | None:
+    """Agree to a use request that somebody else made; look at it first with crmctl use show.
+
+    It is a decision on the request's approval: crmctl approval approve takes decisions on paper and signatures too,
+    crmctl approval reject refuses.
+    """
+    from crmctl.approvals import deciding
+    from crmctl.approvals.commands import emit_decided
+    from crmctl.approvals.evidence import Evidence
+    from crmctl.approvals.judging import Wish
+    from crmctl.errors import Refused
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.use import requests
+
+    with runs.open_run(call, "use approve", "approval.approve") as run:
+        with engine.read(run.engine) as conn:
+            approval = requests.find(conn, number).approval_id
+        if approval is None:
+            message = _("use request {number} needs nobody's approval").format(number=number)
+            raise Refused(message, hint=_("see: crmctl use show {number}").format(number=number), code="NOT_ASKED")
+        wish = Wish(approval, "approve", "", None)
+        emit_decided(call, deciding.carry_out(run, wish, Evidence(reason.strip(), None, None)))
     return None
 
 
@@ -148,4 +179,58 @@ def destroyed_command(call: Invocation, copy: int) -> int | None:
             done = copies.dispose(run, copy)
         row = listing.copy_row(run, done, check=False)
         call.emit({"run_id": run.run_id}, Table(listing.copy_columns(run, check=False), [row], "copies"))
+    return None
+
+
+@command(example=("crmctl use evaluate", "crmctl use evaluate --check"), exits=READING_EXITS)
+@click.option("--from", "since", default="", metavar="TIME", help=N_("From this date on; else since the last one."))
+@click.option("--to", "until", default="", metavar="TIME", help=N_("Up to this date (included); else until now."))
+@click.option("--check", is_flag=True, help=N_("Exit with 1 when an evaluation is overdue."))
+def evaluate_command(call: Invocation, since: str, until: str, check: bool) -> int | None:
+    """Count what an evaluation of use looks at: who used what for which purpose, and what has no result.
+
+    Whether that matches the business need and keeps to privacy is for a person to judge: crmctl use evaluated
+    """
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.use import evaluating, listing
+
+    with runs.open_run(call, "use evaluate", "use.evaluate") as run:
+        with engine.read(run.engine) as conn:
+            stands = evaluating.standing(conn, run.policies, run.at)
+            period = evaluating.period_of(run, since, until, stands.last)
+            found = evaluating.figures(conn, period, runs.today(run.policies, run.at).isoformat())
+        run = runs.record_reading(run, n=len(found.uses))
+        table = Table(listing.evaluated_columns(run), found.uses, "uses")
+        call.emit(listing.evaluation(run, period, found, stands), table, *listing.evaluation_lines(found, stands))
+        return 1 if check and stands.overdue else 0
+
+
+@command(
+    example="crmctl use evaluated --need met --privacy kept --note 用途相符，未见过度使用",
+    exits=CHANGING_EXITS,
+    formats=("table", "json"),
+)
+@click.option("--need", type=click.Choice(("met", "exceeded")), required=True, help=N_("Does use match the need?"))
+@click.option("--privacy", type=click.Choice(("kept", "intruded")), required=True, help=N_("Was privacy kept?"))
+@click.option("--note", required=True, metavar="TEXT", help=N_("The judgement in words; kept sealed."))
+@click.option("--from", "since", default="", metavar="TIME", help=N_("From this date on; else since the last one."))
+@click.option("--to", "until", default="", metavar="TIME", help=N_("Up to this date (included); else until now."))
+def evaluated_command(call: Invocation, need: str, privacy: str, note: str, since: str, until: str) -> int | None:
+    """Record that the use of information was evaluated: how it was judged, with the figures of that moment."""
+    from crmctl.errors import UsageProblem
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+    from crmctl.use import evaluating, listing
+
+    if not note.strip():
+        raise UsageProblem(_("--note: says nothing"), hint=_("say in a sentence what was found"))
+    with runs.open_run(call, "use evaluated", "use.evaluated") as run:
+        with engine.read(run.engine) as conn:
+            period = evaluating.period_of(run, since, until, evaluating.newest(conn))
+        run, number, found = evaluating.record(run, period, (need, privacy), note.strip())
+        with engine.read(run.engine) as conn:
+            stands = evaluating.standing(conn, run.policies, run.at)
+        document = {**listing.evaluation(run, period, found, stands), "evaluation": number}
+        call.emit(document, *listing.evaluation_lines(found, stands))
     return None

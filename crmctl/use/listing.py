@@ -9,8 +9,9 @@ from crmctl import clock
 from crmctl.cli.render import Column
 from crmctl.i18n import N_, _
 from crmctl.runs.run import Run
-from crmctl.use import copies, purposes
+from crmctl.use import copies, evaluating, purposes
 from crmctl.use.copies import Copy
+from crmctl.use.evaluating import Figures, Period, Standing
 from crmctl.use.records import Record
 from crmctl.use.requests import Request
 
@@ -51,7 +52,7 @@ def request_columns(run: Run) -> tuple[Column, ...]:
         Column("customers", N_("Customers"), right=True),
         Column("state", N_("State"), show=lambda value: _(STATES.get(value, value))),
         Column("approval", N_("Approval"), right=True),
-        Column("hash", detail=True),
+        Column("hash", N_("Hash"), detail=True),
     )
 
 
@@ -128,3 +129,44 @@ def copy_row(run: Run, copy: Copy, *, check: bool) -> tuple[Any, ...]:
         return tuple(row)
     place = copies.place_of(run, copy)
     return (*row, copies.state_of(run, copy), None if place is None else str(place))
+
+
+def evaluated_columns(run: Run) -> tuple[Column, ...]:
+    """Return the columns of `use evaluate`."""
+    return (
+        Column("purpose", N_("Purpose"), show=_codes(run, "purposes")),
+        Column("person", N_("Who")),
+        Column("act", N_("Act")),
+        Column("uses", N_("Uses"), right=True),
+        Column("records", N_("Records"), right=True),
+        Column("without_result", N_("Without result"), right=True),
+    )
+
+
+def evaluation(run: Run, period: Period, found: Figures, stands: Standing) -> dict[str, Any]:
+    """Return what JSON says of an evaluation, the table apart."""
+    last = stands.last
+    return {
+        "run_id": run.run_id,
+        "from": None if period.since is None else clock.local(period.since, run.zone),
+        "to": None if period.until is None else clock.local(period.until, run.zone),
+        **{f"sum_{name}": number for name, number in evaluating.counts_of(found).items()},
+        "last_evaluated_at": None if last is None else clock.local(last.evaluated_at, run.zone),
+        "last_evaluated_by": None if last is None else last.person,
+        "evaluate_by": None if stands.due_on is None else stands.due_on.isoformat(),
+        "overdue": stands.overdue,
+    }
+
+
+def evaluation_lines(found: Figures, stands: Standing) -> list[str]:
+    """Return what people read below the table."""
+    counts = evaluating.counts_of(found)
+    lines = [
+        _("uses: {uses}, without a result: {without_result}; requests never used: {requests_unused}").format(**counts),
+        _("copies that should have been destroyed: {copies_overdue}").format(**counts),
+    ]
+    if stands.overdue:
+        lines.append(_("an evaluation was due on {day}: crmctl use evaluated").format(day=stands.due_on))
+    elif stands.due_on is not None:
+        lines.append(_("to be evaluated by {day}").format(day=stands.due_on))
+    return lines

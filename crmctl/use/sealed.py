@@ -10,6 +10,7 @@ from crmctl.security.sealing import DataKey, Place, Sealer
 
 REQUEST = Place("use_request", "sealed")
 RECORD = Place("use_record", "sealed")
+EVALUATION = Place("use_evaluation", "sealed")
 COPY = Place("copy_register", "sealed")
 
 

@@ -50,6 +50,23 @@ use_record = Table(
     info={"distribution": "reference"},
 )
 
+# Evaluations of use (USE-03): who judged what period how; the figures are in the entry.
+use_evaluation = Table(
+    "use_evaluation",
+    metadata,
+    Column("evaluation_id", RowNumber, primary_key=True, autoincrement=False),
+    Column("person", Text, nullable=False),
+    Column("since", UtcTime),
+    Column("until", UtcTime, nullable=False),
+    Column("need", Text, nullable=False, comment="met, exceeded: does it match the business need"),
+    Column("privacy", Text, nullable=False, comment="kept, intruded: does it intrude on privacy"),
+    Column("run_id", BigInteger, nullable=False),
+    Column("evaluated_at", UtcTime, nullable=False),
+    Column("sealed", Sealed, nullable=False, comment="the judgement in words"),
+    Column("sealed_hash", Digest, nullable=False),
+    info={"distribution": "reference"},
+)
+
 # Register of copies: every file with personal data that left the database, and what a purge has to ask after.
 copy_register = Table(
     "copy_register",

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import workspaces
+from desks import _desks, desk
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 
 from crmctl.audit import changes as log
@@ -24,6 +25,8 @@ from crmctl.customers.protected import CONTACT, CUSTOMER
 from crmctl.security.actor import Actor
 from crmctl.store import bulk
 from crmctl.store.engine import open_engine, write
+
+__all__ = ["_desks", "desk"]
 
 AT = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 STAMP = "2026-11-21T12:00:00Z"

@@ -102,7 +102,10 @@ def test_the_other_forms(place: tuple[Path, Engine], tmp_path: Path) -> None:
     assert (len(sheet), sheet[1][3]) == (number + 3, "init")
     assert out.stat().st_mode & 0o777 == 0o600
     assert crmctl(place, "audit", "export", "--format", "csv", "--out", str(out)).exit_code == 1
-    assert len(bodies(place)) == number + 3, "nothing left, so nothing was logged"
+    assert len(bodies(place)) == number + 4, "nothing left, so nothing was logged"
+    first, last = map(json.loads, bodies(place)[-2:])
+    assert (first["result"], last["result"], last["obj"]) == ("begun", "done", f"copy:{told['copy']}")
+    assert last["source"] == told["sha256"] == sha256(out.read_bytes()).hexdigest()
 
 
 def test_a_bundle_and_its_verification(place: tuple[Path, Engine], tmp_path: Path) -> None:

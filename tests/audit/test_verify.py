@@ -45,7 +45,8 @@ def test_levels_say_what_was_looked_at(world: Any) -> None:
         (17, None, None), (17, 43, None), (17, 43, 34)
     ]  # fmt: skip
     assert with_rows.document() == {
-        "ok": True, "entries": 17, "signed": 0, "unsigned": 17, "changes": 43, "rows": 34,
+        "ok": True, "entries": 17, "signed": 0, "unsigned": 17, "pruned": 0, "pruned_by": None,
+        "changes": 43, "rows": 34,
         "root": plain.root.hex(), "problem_count": 0, "problems": [],
     }  # fmt: skip
 

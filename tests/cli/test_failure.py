@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+from pathlib import Path
 
 import click
 import golden
 import pytest
 
-from crmctl import errors
+from crmctl import errors, files
 from crmctl.cli.failure import Caller, explain, problem_line
 
 pytestmark = pytest.mark.usefixtures("samples")
@@ -81,6 +82,20 @@ def test_what_python_and_click_raise(error: BaseException, status: int, code: st
     failure = explain(error, Caller())
 
     assert (failure.exit_code, failure.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("number", "next_step"),
+    [
+        (errno.ENOENT, "make its folder first"),
+        (errno.EACCES, "correct the permissions"),
+        (errno.ENOSPC, "free space"),
+    ],
+)
+def test_a_file_that_cannot_be_written_says_what_would_help(number: int, next_step: str) -> None:
+    failure = files.storage_failure(Path("out/x.csv"), OSError(number, "x"))
+
+    assert (failure.hint or "").startswith(next_step)
 
 
 @pytest.mark.parametrize(

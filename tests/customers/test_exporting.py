@@ -116,6 +116,8 @@ def test_everybody_it_holds_is_in_the_log_before_a_value_is_written(
 def test_fields_by_their_labels_in_either_language(desk: Desk) -> None:
     out = exported(desk, "out.csv", "--fields", "Company name，手机号、 E-mail", *TO, "--headers", "code")
     assert lines(out)[0] == ["company_name", "mobile", "email"]
+    out = exported(desk, "sheet.csv", "--fields", "单位名称,姓名,手机号码,邮箱地址", *TO, "--headers", "code")
+    assert lines(out)[0] == ["company_name", "name", "mobile", "email"], "as headers of sheets name them"
 
 
 def test_what_the_purpose_does_not_need_is_masked(desk: Desk) -> None:
@@ -198,7 +200,7 @@ def test_many_customers_only_with_an_approved_request(small: Desk) -> None:
     assert (request["use"], request["customers"], request["fields_masked"]) == (1, 3, [])
     assert refused(small, "--use", 1) == "APPROVAL_MISSING"
 
-    small.json(SUPERVISOR, "approval", "approve", request["approval"])
+    assert small.json(SUPERVISOR, "use", "approve", 1)["state"] == "approved"
     out = exported(small, "out.csv", "--use", 1)
 
     assert len(lines(out)) == 5
@@ -242,6 +244,7 @@ def test_nobody_approves_their_own_request(small: Desk) -> None:
                'training_passed: 2026-01-01}\n    "wang.j"')  # fmt: skip
     done = small.say(STEWARD, "approval", "approve", request["approval"])
     assert done.exit_code == 6
+    assert small.say(STEWARD, "use", "approve", 1).exit_code == 6
     assert refused(small, "--use", 1) == "APPROVAL_MISSING"
 
 

@@ -34,6 +34,7 @@ def test_what_one_may(realm: Realm) -> None:
     assert realm.entries("access.show")[-1]["about"] == "chen.x"
     said = realm.say(AUDITOR, "access", "show", "chen.x").stdout
     assert "followup.*" in said and "Limits" in said
+    assert max(map(len, said.splitlines())) < 130, "a long list of acts is told on several lines"
     assert realm.json(AUDITOR, "access", "show", "chen.y", status=4)["code"] == "PERSON_UNKNOWN"
     assert realm.json(AUDITOR, "access", "show", "job:nightly-regrade")["roles"][0]["can"] == ["tier.regrade"]
 
@@ -90,6 +91,8 @@ def test_who_saw_customers_they_do_not_own(realm: Realm) -> None:
     assert told[0]["acts"] == {"customer.history": 1, "customer.list": 1}
     assert "an.q" not in seen
     assert realm.json(AUDITOR, "access", "review", "--to", "2020-01-01", "--from", "2019-01-01")["people"] == []
+    for words in (("--from", "2021-01-01", "--to", "2020-01-01"), ("--to", "2020-01-01"), ("--from", "2999-01-01")):
+        assert realm.json(AUDITOR, "access", "review", *words, status=4)["code"] == "PERIOD_INVALID"
     with realm.engine.begin() as conn:
         conn.exec_driver_sql("UPDATE customer SET owner_id = NULL WHERE customer_id = 1")
     assert json.loads(realm.say(AUDITOR, "access", "review", "-o", "json").stdout)["people"][0]["unowned"] == 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
@@ -72,6 +74,20 @@ def test_a_copy_opens_and_is_registered(folder, tmp_path, capsys):
         ("key store copy", 30, document["sha256"])
     ]
     assert states[-1] == ("keys copy", "done")
+    assert copies[0]["bytes"] == (tmp_path / "safe" / "keys.db").stat().st_size
+
+
+def test_a_copy_has_a_day_to_go_and_is_looked_for(folder, tmp_path, capsys):
+    path = folder / "policies" / "company.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(re.sub(r"(copy_retention_days:\n      value: )\S+", r"\g<1>28", text), "utf-8")
+    assert call(folder, "keys", "copy", tmp_path / "safe") == 0
+    capsys.readouterr()
+    assert call(folder, "use", "copies", "--check", "-o", "json") == 0
+    (copy,) = json.loads(capsys.readouterr().out)["copies"]
+    made = date.fromisoformat(copy["at"][:10])
+    assert (copy["due_on"], copy["found"]) == ((made + timedelta(days=28)).isoformat(), "there")
+    assert copy["path"] == str(tmp_path / "safe" / "keys.db")
 
 
 def test_a_dry_run_writes_nothing(folder, tmp_path, capsys):

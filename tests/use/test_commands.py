@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desks import AUDITOR, OTHER, PERSONAL, STEWARD, SUPERVISOR, Desk, imported
+from desks import ADMIN, AUDITOR, OTHER, PERSONAL, STEWARD, SUPERVISOR, Desk, imported
 from sqlalchemy import select, update
 
 from crmctl import clock
@@ -83,7 +83,7 @@ def test_what_cannot_be_asked_for(desk: Desk, option: str, value: str, code: str
 
 def test_who_may_not_ask(desk: Desk) -> None:
     assert desk.refusal(AUDITOR, *REQUEST) == "ACT_NOT_GRANTED"
-    assert desk.refusal(AUDITOR, "use", "record", "R-1", "--result", "done") == "ACT_NOT_GRANTED"
+    assert desk.refusal(ADMIN, "use", "record", "R-1", "--result", "done") == "ACT_NOT_GRANTED"
 
 
 # Records and their results ----------------------------------------------------------------------------------------

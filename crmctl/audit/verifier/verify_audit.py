@@ -36,11 +36,12 @@ COMMON = {
 }  # fmt: skip
 OF_CUSTOMER = {"leaves.jsonl", "summary.en.md", "summary.zh.md"}
 KEYS = {
-    "format", "kind", "origin", "size", "root", "first", "last", "entries", "customer", "from", "to", "offset", "files",
+    "format", "kind", "origin", "size", "root", "first", "last", "entries", "pruned", "customer", "from", "to",
+    "offset", "files",
 }  # fmt: skip
 Key = namedtuple("Key", "name id public text")
 Checkpoint = namedtuple("Checkpoint", "origin size root signed label")
-Result = namedtuple("Result", "problems kind size entries first last signed manifest")
+Result = namedtuple("Result", "problems kind size entries first last signed manifest pruned")
 sha256 = hashlib.sha256
 
 
@@ -223,7 +224,7 @@ class Bundle:
     def __init__(self, folder, keys):
         self.folder, self.keys, self.problems = folder, keys, []
         self.manifest, self.checkpoints, self.signed = {}, [], 0
-        self.bodies, self.leaves, self.edges, self.count, self.proved = {}, {}, {}, 0, -1
+        self.bodies, self.leaves, self.edges, self.count, self.proved, self.mark = {}, {}, {}, 0, -1, None
 
     def wrong(self, code, subject, message):
         """Note what does not fit."""
@@ -266,6 +267,7 @@ class Bundle:
         """Every file is named with its hash, and nothing else is there."""
         named = self.manifest["files"]
         wanted = COMMON | (OF_CUSTOMER if self.manifest["kind"] == "customer" else set())
+        wanted = wanted | ({"pruned.jsonl"} if self.manifest["pruned"] else set())
         sums = {
             "manifest.json": self._hash("manifest.json")[0],
             **{name: item["sha256"] for name, item in named.items()},
@@ -324,11 +326,40 @@ class Bundle:
         if self.text("signer.pem") not in [pem(key) for key in self.keys]:
             self.wrong("SIGNER_FOREIGN", "signer.pem", "is not your key")
 
+    # What is pruned
+
+    def read_pruned(self):
+        """Read the entry that says that the first entries have no text any more; a checkpoint must cover it."""
+        size = self.manifest["pruned"]
+        if not size:
+            return
+        lines = self.lines("pruned.jsonl")
+        try:
+            body = json.loads(lines[0]) if len(lines) == 1 and lines[0].isascii() else None
+            self.mark = (
+                body["seq"],
+                body["pruned"],
+                bytes.fromhex(body["pruned_root"]),
+                bytes.fromhex(body["kept_root"]),
+            )
+            if body["act"] != "audit.prune" or body["result"] not in ("begun", "done") or len(lines[0]) > MAX_ENTRY:
+                raise ValueError
+            if [type(number) for number in (*self.mark[:2], body["kept"])] != [int] * 3 or size != self.mark[1]:
+                raise ValueError
+            if self.mark[0] < size or [len(root) for root in self.mark[2:]] != [32, 32]:
+                raise ValueError
+        except (KeyError, TypeError, ValueError, RecursionError):
+            raise Broken("PRUNED_FORM", "pruned.jsonl", "is not the entry of a prune of so many entries") from None
+        self.mark = self.mark[0], size, self.mark[2], sha256(b"\0" + lines[0].encode()).hexdigest()
+        if self.mark[0] >= self.checkpoints[-1].size:
+            self.wrong("PRUNED_SIGNATURE", "entry:%d" % self.mark[0], "no checkpoint covers the entry of the prune")
+
     # Entries and proofs
 
     def walk(self):
         """Grow the tree from entries and subtree roots; compare it wherever a checkpoint says what it must be."""
-        tree, targets = Tree(), sorted(self.checkpoints, key=lambda item: item.size)
+        targets = self.checkpoints + ([Checkpoint("", *self.mark[1:3], False, "pruned")] if self.mark else [])
+        tree, targets = Tree(), sorted(targets, key=lambda item: item.size)
         self.proved = min(self.checkpoints[-1].size - 1, self.manifest["last"])
         for start, level, leaves in self._merged():
             if start != tree.size:
@@ -445,11 +476,12 @@ class Bundle:
         kind, size, first, last = (self.manifest[name] for name in ("kind", "size", "first", "last"))
         if whole and kind != "all":
             self.wrong("SCOPE_PART", "manifest.json", "the export is not of the whole log")
-        if kind != "period" and (first, last) != (0, size - 1):
+        pruned = self.manifest["pruned"]
+        if kind != "period" and (first, last) != (0 if kind == "customer" else pruned, size - 1):
             self.wrong("SCOPE_PART", "manifest.json", "the export says it is whole and is not")
         if kind == "period":
             early, late = str(self.edges.get("first", {}).get("ts")), str(self.edges.get("last", {}).get("ts"))
-            if first > 0 and not early < (self.manifest["from"] or ""):
+            if first not in (0, pruned) and not early < (self.manifest["from"] or ""):
                 self.wrong("PERIOD_EDGE", "entry:%d" % first, "the entry before the period is not shown")
             if last < size - 1 and not late >= (self.manifest["to"] or "~"):
                 self.wrong("PERIOD_EDGE", "entry:%d" % last, "the entry after the period is not shown")
@@ -457,9 +489,12 @@ class Bundle:
     def check_inclusion(self):
         """Each line of inclusion.txt leads from an entry that is here to the newest checkpoint's root.
 
-        There is a line for each entry of a customer; of a run of entries, for the newest the checkpoint covers.
+        There is a line for each entry of a customer; of a run of entries, for the newest the checkpoint covers; and
+        for the entry that says what is pruned.
         """
         newest, proved = self.checkpoints[-1], []
+        if self.mark and self.leaves.setdefault(self.mark[0], self.mark[3]) != self.mark[3]:
+            self.wrong("PRUNED_FORM", "pruned.jsonl", "is not the entry that stands at its place")
         for line in self.lines("inclusion.txt"):
             match = re.fullmatch("(0|[1-9][0-9]{0,17}) ([0-9a-f]{64})((?: [LR][0-9a-f]{64})*)", line)
             if match is None:
@@ -514,7 +549,7 @@ def _is_manifest(found):
     if not isinstance(found, dict) or set(found) != KEYS or found["format"] != FORMAT:
         return False
     kind, files, offset = found["kind"], found["files"], found["offset"]
-    numbers = [found[name] for name in ("size", "first", "last", "entries")]
+    numbers = [found[name] for name in ("size", "first", "last", "entries", "pruned")]
     mine = (type(found["customer"]), type(offset)) == (int, int) and abs(offset) < 1440
     return (
         kind in ("all", "period", "customer")
@@ -523,6 +558,7 @@ def _is_manifest(found):
         and all(found[name] is None or kind == "period" and isinstance(found[name], str) for name in ("from", "to"))
         and (mine if kind == "customer" else found["customer"] is offset is None)
         and 0 <= found["first"] <= found["last"] < found["size"]
+        and 0 <= found["pruned"] < found["size"]
         and isinstance(files, dict)
         and all(isinstance(item, dict) and set(item) == {"sha256", "bytes"} for item in files.values())
         and all(isinstance(item["sha256"], str) and type(item["bytes"]) is int for item in files.values())
@@ -655,6 +691,7 @@ def verify(folder, keys, pin, whole=False):
         bundle.check_files()
         if not bundle.problems:
             bundle.read_checkpoints(pin)
+            bundle.read_pruned()
             bundle.walk()
             bundle.check_scope(whole)
             bundle.check_inclusion()
@@ -665,7 +702,9 @@ def verify(folder, keys, pin, whole=False):
     manifest = bundle.manifest
     last = max(bundle.bodies, default=manifest.get("last", 0))
     scope = [manifest.get(name) for name in ("kind", "size", "entries", "first")]
-    return Result(bundle.problems, *scope, last, bundle.signed, bundle._hash("manifest.json")[0])
+    return Result(
+        bundle.problems, *scope, last, bundle.signed, bundle._hash("manifest.json")[0], manifest.get("pruned", 0)
+    )
 
 
 def exit_status(result):
@@ -706,6 +745,9 @@ def main(arguments=None):
         print("... and %d more" % (len(result.problems) - MAX_SHOWN))
     if result.kind:
         print("export: %s, %d of %d entries; signed: %d" % (result.kind, result.entries, result.size, result.signed))
+    if result.pruned and not result.problems:
+        told = "entries 0 to %d: pruned, covered by the checkpoint of %d entries"
+        print(told % (result.pruned - 1, result.signed))
     print("manifest: sha256 %s" % result.manifest)
     words = {0: "VALID, and signed to the end", 13: "NOT VALID", 14: "valid; the newest entries are not signed yet"}
     print(words[status])
