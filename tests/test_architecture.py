@@ -42,7 +42,17 @@ ALLOWED = {
     "sheets": {"audit", "policy", "runs", "security", "store", "use"},
     "tiers": {"approvals", "audit", "customers", "orders", "policy", "runs", "security", "store"},
     "owners": {
-        "approvals", "audit", "customers", "orders", "policy", "runs", "security", "sheets", "staff", "store", "tiers",
+        "approvals",
+        "audit",
+        "customers",
+        "orders",
+        "policy",
+        "runs",
+        "security",
+        "sheets",
+        "staff",
+        "store",
+        "tiers",
         "use",
     },  # fmt: skip
     "customers": {"approvals", "audit", "policy", "runs", "security", "sheets", "staff", "store", "use"},
