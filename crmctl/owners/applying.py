@@ -18,18 +18,13 @@ from crmctl.audit import entries
 from crmctl.audit.changes import Changes, fields_json
 from crmctl.customers import deriving
 from crmctl.customers.columns import CUSTOMER_CLEAR
-from crmctl.owners.tables import ownership
+from crmctl.customers.ownership import OWNER, OWNERSHIP, ownership
 from crmctl.runs.run import Run
 from crmctl.store import bulk, counters, engine
 
 CHUNK = 10_000
-OWNER = "owner"
 FIELDS = fields_json(frozenset({"owner_id"}))
 _OWNER_ID = CUSTOMER_CLEAR.index("owner_id")
-OWNERSHIP_COLUMNS = (
-    "customer_id", "ownership_id", "staff_id", "role", "since_at", "reason", "rule", "policy", "policy_version",
-    "runner_up_id", "inputs", "run_id", "ordered_by",
-)  # fmt: skip
 
 
 class Move(NamedTuple):
@@ -116,7 +111,7 @@ def _change(conn: Connection, run: Run, found: Sequence[Move], changes: Changes,
     here.changed = deriving.derive(conn, changes, numbers, ("owner_id",), FIELDS, decide)
     here.missed = len(found) - here.changed
     _end(conn, ended, since, run_id)
-    bulk.insert_rows(conn, ownership, OWNERSHIP_COLUMNS, began)
+    bulk.insert_rows(conn, ownership, OWNERSHIP, began)
 
 
 def _end(conn: Connection, ended: Mapping[int, Move], until: str, run_id: int | None) -> None:

@@ -14,11 +14,12 @@ from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
 from crmctl import clock
 from crmctl.audit import entries
+from crmctl.customers.ownership import ownership
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.owners.applying import Applied, Move, apply, chunks
 from crmctl.owners.bench import bench
-from crmctl.owners.tables import handover, handover_item, ownership
+from crmctl.owners.tables import handover, handover_item
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run, access_of
 from crmctl.security import permissions

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, select
 
 from crmctl import clock
 from crmctl.customers import scope
+from crmctl.customers.ownership import ownership
 from crmctl.customers.tables import customer
 from crmctl.errors import ValueUndecided
 from crmctl.owners import reading
 from crmctl.owners.bench import Bench, bench
 from crmctl.owners.decide import Person, Requirement
-from crmctl.owners.tables import ownership
 from crmctl.owners.terms import settings_of, terms
 from crmctl.owners.weighing import Basis, Given, basis, weigh
 from crmctl.policy.policyset import Policy

@@ -16,12 +16,13 @@ from sqlalchemy import Connection, insert, select, update
 
 from crmctl import clock, staff
 from crmctl.audit import entries
+from crmctl.customers.ownership import ownership
 from crmctl.customers.tables import customer
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.owners.applying import Applied, Move, apply, chunks
 from crmctl.owners.bench import CANCELLED, Bench, bench, books, said
-from crmctl.owners.tables import handover, handover_item, ownership
+from crmctl.owners.tables import handover, handover_item
 from crmctl.owners.weighing import basis, weigh
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run

@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Connection, false, func, or_, select
 from crmctl import clock
 from crmctl.cli.render import Column
 from crmctl.customers import records, scope, showing
+from crmctl.customers.ownership import ownership
 from crmctl.customers.tables import customer
 from crmctl.i18n import N_, _
 from crmctl.owners.bench import CANCELLED, NO_OWNER, Bench, bench, books, said
-from crmctl.owners.tables import ownership
 from crmctl.runs.run import Run
 from crmctl.store import engine
 

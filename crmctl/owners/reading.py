@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, func, literal, or_, select, true
 
 from crmctl.customers import ruled
+from crmctl.customers.ownership import ownership
 from crmctl.customers.ruled import Ground
 from crmctl.customers.tables import customer
 from crmctl.owners.bench import CANCELLED
 from crmctl.owners.decide import Books, Kind, place
-from crmctl.owners.tables import ownership
 from crmctl.owners.terms import Ready
 from crmctl.policy.conditions import Bound
 from crmctl.policy.conditionsql import compiled

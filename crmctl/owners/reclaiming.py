@@ -17,15 +17,15 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, not_, nu
 
 from crmctl import clock
 from crmctl.audit import entries
+from crmctl.customers.ownership import OWNER, ownership
 from crmctl.customers.tables import customer
 from crmctl.errors import LimitExceeded
 from crmctl.owners import contracts
-from crmctl.owners.applying import CHUNK, OWNER, Applied, Move, apply
+from crmctl.owners.applying import CHUNK, Applied, Move, apply
 from crmctl.owners.bench import CANCELLED
 from crmctl.owners.poolrules import Placed, days, pools, undecided
 from crmctl.owners.pools import Window
 from crmctl.owners.scoping import fits
-from crmctl.owners.tables import ownership
 from crmctl.policy.header import Limits as StatedLimits
 from crmctl.runs import limits
 from crmctl.runs import run as runs

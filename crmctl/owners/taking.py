@@ -13,13 +13,13 @@ from sqlalchemy import Connection, func, select
 from crmctl import clock, staff
 from crmctl.audit import entries
 from crmctl.customers import scope
+from crmctl.customers.ownership import OWNER, ownership
 from crmctl.customers.tables import customer
 from crmctl.errors import PermissionMissing, Refused
 from crmctl.i18n import _
-from crmctl.owners.applying import OWNER, Applied, Move, apply
+from crmctl.owners.applying import Applied, Move, apply
 from crmctl.owners.bench import CANCELLED, Bench, bench, books, said
 from crmctl.owners.poolrules import Placed, days, pool_of
-from crmctl.owners.tables import ownership
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run, access_of
 from crmctl.security import permissions

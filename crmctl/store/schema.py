@@ -17,6 +17,7 @@ TABLE_MODULES = (
     "crmctl.use.tables",
     "crmctl.sheets.tables",
     "crmctl.customers.tables",
+    "crmctl.customers.ownership",
     "crmctl.orders.tables",
     "crmctl.staff.tables",
     "crmctl.tiers.tables",

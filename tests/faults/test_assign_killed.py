@@ -16,8 +16,8 @@ from commands import alone, ended, inside, started, strike
 from sqlalchemy import select
 
 from crmctl.audit.verify import verify
+from crmctl.customers.ownership import ownership
 from crmctl.customers.tables import customer
-from crmctl.owners.tables import ownership
 from crmctl.runs.tables import plan
 from crmctl.store import engine
 

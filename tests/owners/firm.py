@@ -12,9 +12,9 @@ import workspaces
 from company import Company
 from sqlalchemy import select
 
+from crmctl.customers.ownership import ownership
 from crmctl.customers.tables import customer
 from crmctl.owners.applying import Applied, Move, apply
-from crmctl.owners.tables import ownership
 from crmctl.staff.tables import staff
 
 SEED = 20261122

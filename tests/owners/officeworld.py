@@ -18,9 +18,10 @@ from desks import _desks as _desks
 from desks import desk as desk
 from sqlalchemy import select, text
 
+from crmctl.customers.ownership import ownership
 from crmctl.customers.tables import customer
 from crmctl.owners.applying import Applied, Move, apply
-from crmctl.owners.tables import handover_item, ownership
+from crmctl.owners.tables import handover_item
 from crmctl.staff.tables import staff
 from crmctl.store.engine import write
 

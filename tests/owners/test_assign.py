@@ -11,8 +11,8 @@ import pytest
 from firm import PLAIN, POLICY, Firm, Someone, customers, people
 from sqlalchemy import select
 
+from crmctl.customers.ownership import ownership
 from crmctl.customers.tables import customer
-from crmctl.owners.tables import ownership
 from crmctl.runs import run as runs
 
 KEYS = {

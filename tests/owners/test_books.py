@@ -9,7 +9,7 @@ import pytest
 from officeworld import ANNA, BEN, STEWARD, Office
 from sqlalchemy import insert
 
-from crmctl.owners.tables import ownership
+from crmctl.customers.ownership import ownership
 from crmctl.store.engine import write
 
 

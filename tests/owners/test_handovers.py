@@ -13,10 +13,10 @@ from desks import SUPERVISOR
 from officeworld import ANNA, BEN, STEWARD, Office
 from sqlalchemy import insert
 
+from crmctl.customers.ownership import ownership
 from crmctl.owners import wecom
 from crmctl.owners.applying import CHUNK
 from crmctl.owners.handing import shared
-from crmctl.owners.tables import ownership
 from crmctl.store.engine import write
 
 BOOK = (4, 5, 6, 7)
