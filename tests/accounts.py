@@ -23,9 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import workspaces
+import guarded
+import postgres
 
 import crmctl
+from crmctl import clock
+from crmctl.setup.init import Request, init
 
 SERVICE, STEWARD, APPROVER, STRANGER = 61201, 61202, 61203, 61204
 CHECKOUT = Path(crmctl.__file__).parents[1]
@@ -74,6 +77,8 @@ class Machine:
     folder: Path
     python: Path
     workspace: Path
+    database: str  # the URL under which the test itself reads it
+    secret: Path | None = None  # the file with the database's password
     sudoers: set[int] = field(default_factory=lambda: {STEWARD, APPROVER, STRANGER})
     started: list[dict[str, Any]] = field(default_factory=list)
 
@@ -128,7 +133,7 @@ class Machine:
         from crmctl.audit.tables import audit_entry
         from crmctl.store.engine import open_engine
 
-        engine = open_engine(f"sqlite:///{self.workspace / 'data' / 'crmctl.db'}")
+        engine = open_engine(self.database)
         with engine.connect() as conn:
             bodies = conn.execute(select(audit_entry.c.body).order_by(audit_entry.c.seq)).scalars().all()
         engine.dispose()
@@ -145,15 +150,22 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def machine() -> Iterator[Machine]:
-    """Yield a machine; its folder is removed and its sudo stopped afterwards. Raises Unavailable with the reason."""
+def machine(server: postgres.Server | None = None) -> Iterator[Machine]:
+    """Yield a machine; its folder is removed and its sudo stopped afterwards. Raises Unavailable with the reason.
+
+    With a server the workspace's database is there: the service account's role opens it, with a password.
+    """
     with contextlib.ExitStack() as cleanup:
         folder = Path(tempfile.mkdtemp(prefix="crmctl-accounts-", dir="/tmp"))
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o755)
         python = _installed(folder)
-        workspace = _workspace(folder)
-        made = Machine(folder, python, workspace)
+        guard = cleanup.enter_context(guarded.database(server, folder)) if server is not None else None
+        workspace = _workspace(folder, guard)
+        database = f"sqlite:///{workspace / 'data' / 'crmctl.db'}"
+        made = Machine(folder, python, workspace, database)
+        if guard is not None:
+            made.database, made.secret = guard.ours, guard.secret
         cleanup.enter_context(_sudo(made))
         _register(made)
         yield made
@@ -196,11 +208,12 @@ def _installed(folder: Path) -> Path:
     raise Unavailable(f"no {version} that other accounts can run with this checkout: {said}")
 
 
-def _workspace(folder: Path) -> Path:
+def _workspace(folder: Path, guard: guarded.Guarded | None) -> Path:
     """Make a workspace of the service account's, in a folder of root's."""
     place = folder / "srv"
     place.mkdir(mode=0o755)
-    workspace = workspaces.make(place / "ws", demo=True)
+    request = Request(place / "ws", "en", True, *((guard.url, "", str(guard.secret)) if guard else ("", "")))
+    workspace = init(request, clock.now()).folder
     config = workspace / "crmctl.yaml"
     text = config.read_text("utf-8").replace("mode: direct", f"mode: broker\nservice_uid: {SERVICE}")
     config.write_text(text, "utf-8")
@@ -208,7 +221,7 @@ def _workspace(folder: Path) -> Path:
     head, _people, rest = access.read_text("utf-8").partition("  people:\n")
     _own, roles, rest = rest.partition("  roles:\n")
     access.write_text(head + _PEOPLE.format(steward=STEWARD, approver=APPROVER) + roles + rest, "utf-8")
-    for top in (workspace, Path(f"{workspace}.keys")):
+    for top in (workspace, Path(f"{workspace}.keys"), *([guard.secret] if guard else [])):
         for path in (top, *top.rglob("*")):
             os.chown(path, SERVICE, SERVICE, follow_symlinks=False)
     return workspace

@@ -42,6 +42,7 @@ def denied(machine: Machine, act: str) -> list[dict[str, Any]]:
     return [entry for entry in machine.log() if entry["act"] == act and entry["result"] == "denied"]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_reveals_end_at_the_limit(office: Machine) -> None:
     words = ["customer", "show", "1", "--reveal", "mobile", "--purpose", "contact", "-o", "json"]
 
@@ -54,6 +55,7 @@ def test_reveals_end_at_the_limit(office: Machine) -> None:
     assert (entry["codes"], entry["actor"]["uid"]) == (["LIMIT_REACHED"], STEWARD)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_nobody_agrees_to_the_own_request(office: Machine) -> None:
     asked = office.crmctl(
         STEWARD, "use", "request", *EXPORT, "--manner", "phone", "--responsible", "li.na", "--why", "回访", "-o", "json"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -34,11 +35,12 @@ def last(machine: Machine, act: str) -> dict[str, object]:
     return [entry for entry in machine.log() if entry["act"] == act][-1]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 @pytest.mark.parametrize("uid", [STEWARD, APPROVER, STRANGER])
 def test_a_person_opens_nothing_of_the_service_account(machine: Machine, uid: int) -> None:
     keys = Path(f"{machine.workspace}.keys")
     wanted = [
-        machine.workspace / "data" / "crmctl.db",
+        machine.secret or machine.workspace / "data" / "crmctl.db",
         machine.workspace / "crmctl.yaml",
         machine.workspace / "policies" / "access.yaml",
         keys / "keys.db",
@@ -52,6 +54,7 @@ def test_a_person_opens_nothing_of_the_service_account(machine: Machine, uid: in
     assert done.out.split() == ["closed"] * len(wanted), done
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_an_import_works_as_ever_and_its_rejects_are_the_callers(machine: Machine) -> None:
     machine.keep(STEWARD, "客户.csv", sheet("张三", MOBILE))
 
@@ -113,6 +116,28 @@ def test_output_files_keep_their_form_and_belong_to_the_caller(machine: Machine)
     assert (machine.home(STEWARD) / "list.csv").read_bytes().startswith(b"\xef\xbb\xbf")
 
 
+SERVER = """
+import psycopg, sys
+for user in sys.argv[3:]:
+    try: psycopg.connect(host=sys.argv[1], dbname=sys.argv[2], user=user).close()
+    except psycopg.OperationalError as error: print(str(error).split(": ", 3)[-1].strip())
+"""
+
+
+@pytest.mark.databases("postgresql")
+def test_who_reaches_the_server_opens_no_database(machine: Machine) -> None:
+    """A person may reach its socket, and knows the role's name: without the password neither opens it."""
+    place = re.fullmatch(r"postgresql://postgres@/(\w+)\?host=(.+)", machine.database)
+    assert place is not None and machine.secret is not None
+    words = [place[2], place[1], "crm", "postgres"]
+
+    done = machine.run(STEWARD, [machine.python, "-I", "-c", SERVER, *words])
+    shown = machine.crmctl(STEWARD, "config", "show", "-o", "json")
+
+    assert ["password" in line or "Peer" in line for line in done.out.splitlines()] == [True, True], done
+    assert shown.status == 0 and machine.secret.read_text() not in shown.out, shown
+
+
 def test_an_output_never_lands_on_what_is_there(machine: Machine) -> None:
     there = machine.keep(STEWARD, "there", b"mine")
     link = machine.home(STEWARD) / "link"
@@ -162,6 +187,7 @@ FORGED = {
 }
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_nobody_becomes_another_by_saying_so(machine: Machine) -> None:
     done = machine.crmctl(STEWARD, "customer", "list", env=FORGED)
 
@@ -170,6 +196,7 @@ def test_nobody_becomes_another_by_saying_so(machine: Machine) -> None:
     assert (actor["person"], actor["uid"]) == ("li.na", STEWARD)  # type: ignore[index]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_login_account_that_somebody_writes_decides_nothing(machine: Machine) -> None:
     script = (
         "import os, sys\n"
@@ -185,6 +212,7 @@ def test_a_login_account_that_somebody_writes_decides_nothing(machine: Machine) 
     assert last(machine, "customer.list")["actor"]["person"] == "li.na"  # type: ignore[index]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_outside_sudo_a_forged_sudo_uid_opens_nothing(machine: Machine) -> None:
     """Without the front, with any environment: the program run by one's own uid reaches nothing."""
     past_the_front = (
@@ -199,6 +227,7 @@ def test_outside_sudo_a_forged_sudo_uid_opens_nothing(machine: Machine) -> None:
     assert behind.status == 6 and behind.out == "", behind
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_hostile_surroundings_reach_nothing(machine: Machine) -> None:
     trap = machine.keep(STEWARD, "sitecustomize.py", b"open('trapped', 'w')", 0o644)
     hostile = {
@@ -209,6 +238,11 @@ def test_hostile_surroundings_reach_nothing(machine: Machine) -> None:
         "EDITOR": str(trap),
         "CRMCTL_DATABASE": str(trap.parent / "other.db"),
         "CRMCTL_KEYS": str(trap.parent),
+        "CRMCTL_DATABASE_PASSWORD_FILE": str(trap),
+        "PGHOST": "127.0.0.1",
+        "PGSERVICEFILE": str(trap),
+        "PGPASSWORD": "wrong",
+        "PGOPTIONS": "-c session_replication_role=replica",
         "CRMCTL_LANG": "zh",
     }
 
@@ -220,6 +254,7 @@ def test_hostile_surroundings_reach_nothing(machine: Machine) -> None:
     assert not (trap.parent / "trapped").exists()
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_somebody_unknown_is_refused_and_noted_by_number(machine: Machine) -> None:
     done = machine.crmctl(STRANGER, "customer", "list", "-o", "json")
 
