@@ -83,7 +83,10 @@ def export_wish(run: Run, call: Invocation, out: Path, use: int | None, given: M
 
 
 def request(run: Run, why: str, given: Mapping[str, Any]) -> Requested:
-    """Record a use request for `customer export`. Raises PermissionMissing (logged) for what can never be approved."""
+    """Record a use request for `customer export`. Raises PermissionMissing (logged) for what can never be approved.
+
+    Raises Refused (logged) where the filters find nobody.
+    """
     codes = disclosing.names(run, given["fields"], "--fields", own=True)
     responsible = requests.person_or_number(given["responsible"])
     manner = purposes.manner(run.policies, given["manner"])
@@ -94,6 +97,9 @@ def request(run: Run, why: str, given: Mapping[str, Any]) -> Requested:
         asked = disclosing.asked(run, codes, purpose)
         numbers = array("q", records.numbers(run, filters))
         requests.needed(run, exporting.ACT, recipient, len(numbers))
+    if not numbers:
+        raise exporting.nobody(run, codes, purpose, recipient)
+    with purposes.denials_logged(run, run.act, fields=list(codes)):
         kept = {name: value for name, value in asdict(filters).items() if value not in ("", None, 0)}
         wish = requests.Wish(
             act=exporting.ACT,

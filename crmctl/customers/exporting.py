@@ -36,6 +36,7 @@ from crmctl.use import records as uses
 from crmctl.use.policy import Purpose, Recipient
 
 ACT = "customer.export"
+NOBODY = "NO_CUSTOMERS"
 CHUNK = 2000
 Tell = Callable[[int], None]
 
@@ -109,23 +110,42 @@ class Permitted:
 def export(run: Run, wish: Wish, tell: Tell) -> Exported:
     """Write the file. Raises PermissionMissing (logged) for what may not leave, PlanStale for an approval gone stale.
 
-    Memory stays flat but for eight bytes a customer. `tell` hears how many customers were written.
+    Raises Refused (logged) where the filters find nobody: no file, no line in the register, no approval spent. Memory
+    stays flat but for eight bytes a customer. `tell` hears how many customers were written.
     """
     with purposes.denials_logged(run, ACT, fields=list(wish.fields)):
         permitted = permit(run, wish)
-        copy = 0
-        try:
-            with files.atomic_output(wish.path) as stream:
-                run = runs.begin(run)
-                with runs.recorded_failure(run):
-                    record = _announce(run, permitted)
-                    to = Digesting(stream)
-                    rows = _write(run, wish, permitted, to, tell)
-                    copy = _settle(run, wish, permitted, to, rows)
-        except BaseException:
-            if copy:
-                copies.unregister(run, copy)
-            raise
+    if not permitted.numbers:
+        raise nobody(run, wish.fields, permitted.purpose, permitted.recipient)
+    with purposes.denials_logged(run, ACT, fields=list(wish.fields)):
+        return _carried_out(run, wish, permitted, tell)
+
+
+def nobody(run: Run, fields: Sequence[str], purpose: Purpose, recipient: Recipient) -> Refused:
+    """Return, once it is in the log who looked, the answer to filters that find no customer the person may see."""
+    told = {"fields": list(fields), "purpose": purpose.code, "recipient": recipient.code}
+    runs.record_reading(run, n=0, codes=[NOBODY], **told)
+    return Refused(
+        _("these filters find no customer"),
+        hint=_("look what they find: crmctl customer list"),
+        code=NOBODY,
+    )
+
+
+def _carried_out(run: Run, wish: Wish, permitted: Permitted, tell: Tell) -> Exported:
+    copy = 0
+    try:
+        with files.atomic_output(wish.path) as stream:
+            run = runs.begin(run)
+            with runs.recorded_failure(run):
+                record = _announce(run, permitted)
+                to = Digesting(stream)
+                rows = _write(run, wish, permitted, to, tell)
+                copy = _settle(run, wish, permitted, to, rows)
+    except BaseException:
+        if copy:
+            copies.unregister(run, copy)
+        raise
     assert run.run_id is not None
     return Exported(
         run.run_id, copy, record, len(permitted.numbers), rows, to.hexdigest(), to.size, permitted.asked,
@@ -142,7 +162,7 @@ def permit(run: Run, wish: Wish) -> Permitted:
     numbers = array("q", records.numbers(run, wish.filters))
     needed = requests.needed(run, ACT, recipient, len(numbers))
     if wish.use is None:
-        if needed:
+        if needed and numbers:
             raise requests.missing(ACT, len(numbers))
         return Permitted(asked, purpose, recipient, ticket, numbers, None, None)
     with engine.read(run.engine) as conn:

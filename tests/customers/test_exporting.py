@@ -263,6 +263,37 @@ def test_a_third_party_gets_nothing_where_nobody_could_agree(desk: Desk) -> None
     assert refused(desk, "--fields", "name", "--recipient", "authority", "--purpose", "contact") == "RECIPIENT_OUTSIDE"
 
 
+# Nobody -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("over_rows", [100, 0])
+def test_filters_that_find_nobody_make_no_file(desk: Desk, over_rows: int) -> None:
+    desk.edit("access.yaml", "over_rows: 100", f"over_rows: {over_rows}")
+
+    assert refused(desk, "--fields", FIELDS, *TO, "--tier", "core", status=1) == "NO_CUSTOMERS"
+
+    (entry,) = desk.entries("customer.export")
+    wanted = {"result": "done", "n": 0, "codes": ["NO_CUSTOMERS"], "purpose": "contact", "recipient": "sales"}
+    assert wanted.items() <= entry.items() and entry["fields"] == FIELDS.split(",")
+    assert desk.rows(select(copy_register)) == desk.rows(select(use_record)) == []
+
+
+def test_nobody_is_asked_about_nobody(small: Desk) -> None:
+    words = ("--fields", FIELDS, *TO, "--manner", "phone", "--responsible", "1001", "--why", "年度回访")
+    document = small.json(STEWARD, "use", "request", *words, "--tier", "core", status=1)
+
+    assert document["code"] == "NO_CUSTOMERS"
+    assert [entry["n"] for entry in small.entries("use.request")] == [0]
+    assert small.rows(select(use_request)) == []
+
+
+def test_looking_for_nobody_counts_towards_the_limit(desk: Desk) -> None:
+    desk.edit("access.yaml", "customer.export: 20/day", "customer.export: 1/day")
+    words = ("--fields", FIELDS, *TO, "--tier", "core")
+
+    assert [refused(desk, *words, status=1), refused(desk, *words)] == ["NO_CUSTOMERS", "LIMIT_REACHED"]
+
+
 # What keeps it from being whole -----------------------------------------------------------------------------------
 
 
