@@ -78,7 +78,7 @@ def show_command(call: Invocation, number: int) -> int | None:
             "digest": request.digest,
             "notes": notes,
         }
-        everything = _("the whole log") if request.act == "audit.export" else _("everybody")
+        everything = _("the whole log") if request.act == listing.LOG_EXPORT else _("everybody")
         lines = [(column.heading(""), column.text(value)) for column, value in zip(columns, row, strict=True)]
         lines.append((_("Filters"), ", ".join(f"{name}={value}" for name, value in filters.items()) or everything))
         lines.append((_("Why"), told["why"]))

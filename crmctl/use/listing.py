@@ -16,6 +16,8 @@ from crmctl.use.records import Record
 from crmctl.use.requests import Request
 
 STATES = {"open": N_("open"), "used": N_("used")}
+LOG_EXPORT = "audit.export"
+ABOUT = {"customers": N_("customers"), "log": N_("audit log")}
 FOUND = {
     "there": N_("there"),
     "gone": N_("not there"),
@@ -44,6 +46,7 @@ def request_columns(run: Run) -> tuple[Column, ...]:
         Column("at", N_("At")),
         Column("person", N_("Who")),
         Column("act", N_("Act"), detail=True),
+        Column("about", N_("About"), show=lambda value: _(ABOUT.get(value, value))),
         Column("purpose", N_("Purpose"), show=_codes(run, "purposes")),
         Column("manner", N_("Manner"), show=_codes(run, "manners")),
         Column("responsible", N_("Responsible")),
@@ -57,11 +60,13 @@ def request_columns(run: Run) -> tuple[Column, ...]:
 
 
 def request_row(run: Run, request: Request) -> tuple[Any, ...]:
-    """Return the line of a request."""
+    """Return the line of a request; one for the log, unless that of a customer, counts no customers."""
+    log = request.act == LOG_EXPORT
     return (
-        request.use_id, clock.local(request.created_at, run.zone), request.person, request.act, request.purpose,
-        request.manner, request.responsible, request.recipient, list(request.fields), request.rows, request.state,
-        request.approval_id, request.hash,
+        request.use_id, clock.local(request.created_at, run.zone), request.person, request.act,
+        "log" if log else "customers", request.purpose, request.manner, request.responsible, request.recipient,
+        list(request.fields), (request.rows or None) if log else request.rows, request.state, request.approval_id,
+        request.hash,
     )  # fmt: skip
 
 
@@ -75,6 +80,7 @@ def record_columns(run: Run) -> tuple[Column, ...]:
         Column("purpose", N_("Purpose"), show=_codes(run, "purposes")),
         Column("recipient", N_("Recipient"), show=_codes(run, "recipients")),
         Column("customers", N_("Customers"), right=True),
+        Column("entries", N_("Entries"), right=True),
         Column("use", N_("Use"), right=True),
         Column("result", N_("Result"), show=_codes(run, "results")),
         Column("result_at", N_("Result at"), detail=True),
@@ -83,11 +89,12 @@ def record_columns(run: Run) -> tuple[Column, ...]:
 
 
 def record_row(run: Run, record: Record) -> tuple[Any, ...]:
-    """Return the line of a record of use."""
+    """Return the line of a record of use; of the log entries left, not customers."""
+    counts = (None, record.rows) if record.act == LOG_EXPORT else (record.rows, None)
     settled = None if record.result_at is None else clock.local(record.result_at, run.zone)
     return (
         record.record_id, clock.local(record.used_at, run.zone), record.person, record.act, record.purpose,
-        record.recipient, record.rows, record.use_id, record.result, settled, record.run_id,
+        record.recipient, *counts, record.use_id, record.result, settled, record.run_id,
     )  # fmt: skip
 
 

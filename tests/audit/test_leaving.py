@@ -74,12 +74,19 @@ def test_agreement_may_be_wanted_inside_too(desk: Desk, tmp_path: Path) -> None:
     for words in ((), ("--recipient", "audit", "--purpose", "compliance")):
         words = (*words, "--bundle", tmp_path / "b")
         assert desk.refusal(AUDITOR, "audit", "export", "--from", "2026-01-01", *words) == "APPROVAL_MISSING"
+    whole = desk.json(AUDITOR, "audit", "export", "--recipient", "audit", "--purpose", "compliance", "--ask", "年审")
+    shown = desk.say(SUPERVISOR, "use", "show", whole["use"]).stdout
+    assert "audit log" in shown and "the whole log" in shown and " 0\n" not in shown
     asked = desk.json(AUDITOR, "audit", "export", "--to", "2099-01-01", "--recipient", "audit", "--purpose",
                       "compliance", "--ask", "季度检查")  # fmt: skip
+    told = desk.json(SUPERVISOR, "use", "show", asked["use"])["request"]
+    assert (told["about"], told["customers"]) == ("log", None), "nothing of it is a number of customers"
     assert "the whole log" not in desk.say(SUPERVISOR, "use", "show", asked["use"]).stdout
     desk.json(SUPERVISOR, "approval", "approve", asked["approval"])
     done = desk.say(AUDITOR, "audit", "export", "--use", asked["use"])
-    assert (done.exit_code, done.stdout.splitlines()) == (0, [line.decode() for line in desk.log()[:-1]])
+    (used,) = desk.json(SUPERVISOR, "use", "show", asked["use"])["records"]
+    assert (used["customers"], used["entries"]) == (None, len(done.stdout.splitlines()))
+    assert (done.exit_code, done.stdout.splitlines()) == (0, [line.decode() for line in desk.log()[: used["entries"]]])
 
 
 def test_without_the_rule_nobody_can_agree(desk: Desk, tmp_path: Path) -> None:
