@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes, fields_json
 from crmctl.audit.tables import change
-from crmctl.customers import tables
+from crmctl.customers import ownership, tables
 from crmctl.customers.build import Built
 from crmctl.customers.columns import CONTACT, CUSTOMER, IDENTITY
 from crmctl.errors import Locked
@@ -68,6 +68,8 @@ def apply(run: Run, batch_id: int, built: Built) -> None:
         with engine.write(run.engine) as conn:
             _rows(conn, built)
             _changes(conn, built, changes)
+            for piece in built.pieces("owners"):
+                ownership.begin(conn, run, "import", [(first_change + at, *owned) for at, *owned in piece])
             _progress(conn, run, batch_id, built)
             part = Part(built.chunk, built.first_row, built.last_row, built.counts, built.reasons)
             batches.log(conn, run, batch_id, part, changes.summary())

@@ -105,7 +105,7 @@ _IDENTITY = struct.Struct(">16sBHQQ")  # digest, kind, epoch, slot, customer: in
 _owner_of = struct.Struct(">HQQ").pack  # epoch, slot, customer: what follows an ident
 SECTIONS = (
     "keys", "customers", "contacts", "identities", "rejected", "created", "edited",
-    "changed_customers", "changed_contacts", "dropped_identities",
+    "changed_customers", "changed_contacts", "dropped_identities", "owners",
 )  # fmt: skip
 
 
@@ -113,7 +113,8 @@ SECTIONS = (
 class Built:
     """Rows ready for one transaction, by section, in the column orders of `columns`; and the counts they stand for.
 
-    `touched` are customers older than this chunk that it changes.
+    `touched` are customers older than this chunk that it changes. Rows of `owners`: the place among the chunk's changes
+    of the one that gives a customer its owner, the customer, the owner.
     """
 
     chunk: int
@@ -224,6 +225,8 @@ class Builder:
         stored = customer_row(clear, sealed, sealed_hash)
         work.customers[number] = stored
         clear_hash = sha256(record.dumps(clear)).digest()  # without looking for nulls: there are none
+        if "owner_id" in clear:
+            work.own("created", number, clear["owner_id"])
         work.created.append((number, "customer", number, clear_hash, sealed_hash))
         state = State(key, stored, [], 0)
         if row.contact is not None:
@@ -287,6 +290,8 @@ class Builder:
             return
         if merged.customer is not None:
             state.row = merged.customer.row
+            if "owner_id" in merged.customer.fields:
+                work.own("edited", customer, merged.customer.after["owner_id"])
             work.edit("customer", customer, merged.customer)
             written = work.customers if customer in work.customers else work.changed_customers
             written[customer] = state.row
@@ -321,6 +326,13 @@ class _Work:
         self.rejected: list[Values] = []
         self.added: set[bytes] = set()
         self.dropped: set[bytes] = set()
+        self.owners: list[tuple[str, int, int, int]] = []
+        self.spilled = {"created": 0, "edited": 0}
+
+    def own(self, section: str, customer: int, staff_id: int) -> None:
+        """Note that a customer gets its owner by the next change of the section."""
+        before = len(self.created if section == "created" else self.edited)
+        self.owners.append((section, self.spilled[section] + before, customer, staff_id))
 
     def edit(self, table: str, customer: int, edited: merge.Edited) -> None:
         """Note an update in the change log, with its before-image."""
@@ -357,6 +369,7 @@ class _Work:
             kept.clear()
         for section, noted in (("created", self.created), ("edited", self.edited)):
             built.changes += len(noted)
+            self.spilled[section] += len(noted)
             built.put(section, noted)
             noted.clear()
 
@@ -366,5 +379,7 @@ class _Work:
         built = self.built
         built.touched = tuple(sorted(self.touched))
         built.put("rejected", sorted(self.rejected))
+        first = {"created": 0, "edited": self.spilled["created"]}  # changes are numbered in this order
+        built.put("owners", [(first[section] + at, customer, owner) for section, at, customer, owner in self.owners])
         built.put_identities(sorted(self.added))  # neighbours on a page are written together
         built.put("dropped_identities", [_IDENTITY.unpack(identity)[:4] for identity in sorted(self.dropped)])

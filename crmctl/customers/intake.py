@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from crmctl import clock
-from crmctl.customers import facts, merge, namesakes, orphans, record
+from crmctl.customers import facts, merge, named_owners, orphans, record
 from crmctl.customers.build import Recipe
 from crmctl.customers.importing import Import
 from crmctl.customers.live import Live
@@ -54,10 +54,10 @@ def importer(early: SecondProcess | None = None) -> Importer:
 def _inspected(run: Run, request: Request, place: Place) -> CustomerReading:
     settings = settings_of(run)
     place, info = looked_at(request, place, settings)
-    names: frozenset[str] = frozenset()
-    if info.mapping.has(namesakes.FIELD):
+    roster = None
+    if info.mapping.has(named_owners.FIELD):
         with engine.read(run.engine) as conn:
-            names = namesakes.shared(conn)
+            roster = named_owners.roster(conn, run)
     return CustomerReading(
         place=place,
         info=info,
@@ -66,7 +66,7 @@ def _inspected(run: Run, request: Request, place: Place) -> CustomerReading:
         outside=outside_lists(run.policies),
         zone=run.zone,
         at=run.at,
-        namesakes=names,
+        roster=roster,
     )
 
 

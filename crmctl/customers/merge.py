@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from crmctl.customers import record
+from crmctl.customers import named_owners, record
 from crmctl.customers.columns import CONTACT_CLEAR, CUSTOMER_CLEAR, clear_of, customer_row
 from crmctl.customers.model import UNIQUE, Key, Row
 from crmctl.customers.policy import CLEAR_COLUMNS, CustomersSettings
@@ -126,9 +126,9 @@ def _after(row: Row, before: _Before, terms: Terms) -> tuple[dict[str, Any], dic
                 clear.pop(name, None)
     if terms.names_types:
         clear["type"] = row.type
-    flags = {*str(before.clear.get("flags", "")).split(), *row.flags}
-    if flags:
-        clear["flags"] = " ".join(sorted(flags))
+    if row.flags or row.owner is not None:
+        stands = named_owners.named(before.attributes, before.personal)
+        named_owners.settled(clear, row, before.clear, named_owners.named(row.attributes, row.personal) != stands)
     clear.pop("attributes", None)
     if attributes:
         clear["attributes"] = record.dumps(attributes).decode()

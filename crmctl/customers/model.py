@@ -29,7 +29,7 @@ class Row(NamedTuple):
     `attributes` policy-defined fields that are not personal, `personal` sealed fields of the customer, `contact`
     sealed fields of an organisation's contact person (None when all are blank). No value is null. Times are UTC
     stamps, dates ISO text, money integer minor units. `blank` names the mapped fields whose cells held nothing.
-    `keys` holds the party's own name first.
+    `keys` holds the party's own name first. `owner` is the staff id of whoever the row names as its owner, and may be.
     """
 
     number: int
@@ -42,3 +42,4 @@ class Row(NamedTuple):
     blank: frozenset[str] | tuple[str, ...]
     keys: tuple[Key, ...]
     flags: tuple[str, ...]
+    owner: int | None = None

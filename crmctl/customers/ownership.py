@@ -6,8 +6,13 @@ written once; when it ends, the last three columns say so. The rows are kept her
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
+from collections.abc import Sequence
 
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Text, text
+
+from crmctl import clock
+from crmctl.runs.run import Run
+from crmctl.store import bulk
 from crmctl.store.metadata import JsonText, UtcTime, metadata
 
 OWNER = "owner"
@@ -52,3 +57,21 @@ OWNERSHIP = (
     "customer_id", "ownership_id", "staff_id", "role", "since_at", "reason", "rule", "policy", "policy_version",
     "runner_up_id", "inputs", "run_id", "ordered_by",
 )  # fmt: skip
+
+
+def begin(conn: Connection, run: Run, reason: str, owned: Sequence[tuple[int, int, int]]) -> None:
+    """Begin, in the caller's transaction, the ownership of customers that a person or a file named the owner of.
+
+    Each is (number of the change that sets `owner_id`, customer, staff id). It begins at the moment the run decides
+    for. Raises IntegrityError where a customer has an owner.
+    """
+    since, run_id, person = clock.stamp(run.as_of), run.run_id, run.actor.person
+    bulk.insert_rows(
+        conn,
+        ownership,
+        OWNERSHIP,
+        (
+            (customer, change, staff_id, OWNER, since, reason, "", "", 0, None, "{}", run_id, person)
+            for change, customer, staff_id in owned
+        ),
+    )

@@ -11,6 +11,7 @@ from crmctl.sheets.model import Rejected
 from crmctl.sheets.reading import Reading
 
 if TYPE_CHECKING:
+    from crmctl.customers.named_owners import Roster
     from crmctl.customers.policy import CustomersSettings
     from crmctl.policy import PolicySet
     from crmctl.policy.model import CodeItem
@@ -21,7 +22,7 @@ class CustomerReading(Reading):
     """One inspected file of customers."""
 
     settings: CustomersSettings
-    namesakes: frozenset[str] = frozenset()  # names that several of the staff have
+    roster: Roster | None = None  # whom the file may name as owners; None where it names none, or there are none
 
     def compile(self) -> Callable[[int, list[str]], Row | Rejected]:
         """Return the function from a record to its row."""
@@ -35,11 +36,11 @@ class CustomerReading(Reading):
             type_code=self.options.type,
             outside=self.outside,
         )
-        if not self.namesakes or not self.info.mapping.has("owner_name"):
+        if self.roster is None:
             return rows
-        from crmctl.customers.namesakes import guarded
+        from crmctl.customers.named_owners import adopting
 
-        return guarded(rows, self.namesakes)
+        return adopting(rows, self.roster)
 
     @property
     def names_types(self) -> bool:

@@ -64,6 +64,8 @@ class Completeness:
 def new_record(row: Row, source: str, completeness: Completeness) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the clear columns (number and times to come) and the sealed fields of a new customer."""
     clear: dict[str, Any] = {"type": row.type, "status": DRAFT, **row.clear}
+    if row.owner is not None:
+        clear["owner_id"] = row.owner
     attributes, personal = namespaced(row, source)
     if attributes:
         clear["attributes"] = dumps(attributes).decode()

@@ -179,7 +179,7 @@ class Rows:
             own.update(contact)
         found = (
             number, kind, organisation, clear, attributes, own, contact if organisation and contact else None,
-            tuple(blank), keys, tuple(dict.fromkeys(flags)) if flags else (),
+            tuple(blank), keys, tuple(dict.fromkeys(flags)) if flags else (), None,
         )  # fmt: skip
         return _new(Row, found)  # Row(…) takes twice as long
 

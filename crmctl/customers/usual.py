@@ -121,7 +121,7 @@ class _Writer:
             f"""
             return new(Row, (
                 number, kind, {self.organisation}, clear, attributes, own, {contact},
-                tuple(blank), keys, tuple(dict.fromkeys(flags)) if flags else (),
+                tuple(blank), keys, tuple(dict.fromkeys(flags)) if flags else (), None,
             ))
             """
         )

@@ -31,7 +31,7 @@ _EVERY_RUN = {
 _CUSTOMER = {"customer": ALL, "contact": ALL, "identity": ALL, "change": ADD}
 # Acts, and what they write besides; a table that is not there (yet) is passed over.
 WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
-    (("customer.import", "batch.resume"), {**_CUSTOMER, **_SHEETS}),
+    (("customer.import", "batch.resume"), {**_CUSTOMER, "ownership": ADD, **_SHEETS}),
     (("customer.update", "customer.review", "customer.tag", "customer.merge", "customer.cancel"), _CUSTOMER),
     (("order.import", "batch.resume"), {"purchase_order": ALL, "order_number": ALL, "change": ADD, **_SHEETS}),
     (

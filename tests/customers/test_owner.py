@@ -15,7 +15,8 @@ from crmctl.customers.tables import customer
 from crmctl.store import engine
 
 SHEET = "客户类型,公司名称,手机\n企业客户,甲一样例有限公司,13800000001\n企业客户,乙二样例有限公司,13800000002\n"
-STAFF = "工号,姓名\nE1,周样例\nE2,同名\nE3,同名\n"
+TRAINED = "2026-01-05,2026-01-05"
+STAFF = f"工号,姓名,岗前培训通过日期,保密协议签署日期\nE1,周样例,{TRAINED}\nE2,同名,{TRAINED}\nE3,同名,{TRAINED}\n"
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_people_see_the_owners_name_programs_the_staff_id(folder: Path) -> None:
 
 
 def test_an_owner_by_a_name_that_two_have_is_left_empty_and_listed(folder: Path, tmp_path: Path) -> None:
-    """Nobody is guessed: whoever has the name alone, or is given by number, stays as the sheet says."""
+    """Nobody is guessed: whoever has the name alone, or is given by number, is the owner."""
     sheet = tmp_path / "owners.csv"
     sheet.write_text(
         "客户类型,公司名称,手机,负责人\n企业客户,丙三样例有限公司,13800000003,同 名\n"
@@ -78,5 +79,6 @@ def test_an_owner_by_a_name_that_two_have_is_left_empty_and_listed(folder: Path,
     assert row["name"] == "丙三样例有限公司"
     shown = [json.loads(call(["-w", str(folder), "customer", "show", str(n), "-o", "json"]).stdout) for n in (3, 4, 5)]
     assert [each["customer"].get("owner_name") for each in shown] == [None, "周样例", "E2"]
+    assert [each["customer"].get("owner_id") for each in shown] == [None, 1, 2]
     batch = json.loads(call(["-w", str(folder), "batch", "show", str(done["batch"]), "-o", "json"]).stdout)
     assert batch["flagged"] == 1
