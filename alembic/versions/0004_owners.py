@@ -84,6 +84,9 @@ def handover() -> None:
         ),
         sa.Column("state", sa.Text(), nullable=False, comment="open, accepted, returned"),
         sa.Column("reason", sa.Text(), nullable=False, comment="code: leave, move, absence, load, other"),
+        sa.Column(
+            "asked", sa.Text(), nullable=False, comment="all, share:PER CENT, or some:SHA-256 of the customers' numbers"
+        ),
         sa.Column("ordered_by", sa.Text(), nullable=False, comment="person, as access.yaml names them"),
         sa.Column("run_id", sa.BigInteger(), nullable=False),
         sa.Column("customers", sa.BigInteger(), nullable=False),

@@ -76,18 +76,22 @@ def give_back(run: Run, number: int, customers: Collection[int], *, pool: bool =
         return Closed(None, number, 0, len(moves), 0, one, OPEN, len(moves))
     run = runs.begin(run)
     with runs.recorded_failure(run):
-        applied = Applied()
+        applied, left = Applied(), (OPEN, len(moves))
         for chunk in chunks(iter(moves)):
+            if run.held is not None:
+                run.held.check()
 
             def note(conn: Connection, chunk: Sequence[Move] = chunk) -> None:
+                nonlocal left
                 _settle(conn, run, number, _moved(conn, run, chunk), RETURNED)
+                left = _close(conn, number)  # with the last of them: no run that is killed leaves it open
 
             apply(run, chunk, applied, note)
         with engine.write(run.engine) as conn:
-            state, still = _close(conn, number)
             counts = {"returned": applied.changed, "missed": applied.missed}
             runs.finish(conn, run, "done", 0, counts)
             entries.append(conn, run.entry("done", at=clock.now(), obj=f"handover:{number}", counts=counts))
+    state, still = left
     return Closed(run.run_id, number, 0, applied.changed, applied.missed, one, state, still)
 
 

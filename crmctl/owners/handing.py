@@ -1,7 +1,8 @@
 """`owner handover`: one person's customers go to another, or to whom the policy chooses (OWN-03).
 
 Owners change; collaborators and first receivers stay as they are: a hand-over does not end their duty (OWN-02). Every
-chunk is a transaction of its own with its items; a killed run has handed over what it wrote, and the next goes on.
+chunk is a transaction of its own with its items, the first of which writes the handover; a killed run has handed over
+what it wrote, and the same command typed again goes on with the same handover.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from crmctl.i18n import _
 from crmctl.owners.applying import Applied, Move, apply, chunks
 from crmctl.owners.bench import CANCELLED, Bench, bench, books, said
 from crmctl.owners.tables import handover, handover_item
+from crmctl.owners.unfinished import Begun, asked, begun
 from crmctl.owners.weighing import basis, weigh
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
@@ -57,7 +59,9 @@ class Outcome:
     giver: Staff
     bench: Bench
     reason: str
+    asked: str
     customers: int = 0
+    resumed: int = 0  # of these: handed over by a run that was killed
     missed: int = 0
     by_receiver: Counter[int] = field(default_factory=Counter)
     stays: Counter[str] = field(default_factory=Counter)
@@ -82,18 +86,24 @@ def hand_over(run: Run, wish: Wish, tell: Tell) -> Outcome:
         people = bench(conn, run)
         giver = staff.find(conn, wish.from_)
         receiver = staff.find(conn, wish.to) if wish.to else None
-        book = _chosen(giver, _book(conn, giver), wish)
+        reason = wish.reason or ("other" if people.active(giver.staff_id) else "leave")
+        outcome = Outcome(None, None, giver, people, reason, asked(wish.customers, wish.share))
+        earlier = begun(conn, giver, receiver, outcome.asked, reason)
+        book = _chosen(giver, _book(conn, giver), wish, earlier)
         if receiver is not None:
             _require_room(conn, people, giver, receiver, len(book))
     if receiver is not None:
         plan = Plan([Move(number, giver.staff_id, receiver.staff_id, "handover") for number in book], Counter())
     else:
-        plan = _by_policy(run, giver, book)
-    outcome = Outcome(None, None, giver, people, wish.reason or ("other" if people.active(giver.staff_id) else "leave"))
+        plan = _by_policy(run, giver, book) if book else Plan((), Counter())  # none named would be everybody
     outcome.stays, outcome.first = plan.stays, list(plan.moves[:_LISTED])
+    if earlier is not None:
+        outcome.handover_id, outcome.customers = earlier.handover_id, len(earlier.items)
+        outcome.resumed = outcome.customers
+        outcome.by_receiver.update(taker for taker, _tier in earlier.items.values())
     if run.dry_run:
-        outcome.customers = len(plan.moves)
-        outcome.by_receiver = Counter(move.after for move in plan.moves if move.after is not None)
+        outcome.customers += len(plan.moves)
+        outcome.by_receiver.update(move.after for move in plan.moves if move.after is not None)
         return outcome
     run = runs.begin(run)
     with runs.recorded_failure(run):
@@ -101,25 +111,34 @@ def hand_over(run: Run, wish: Wish, tell: Tell) -> Outcome:
 
 
 def _carry_out(run: Run, plan: Plan, receiver: Staff | None, outcome: Outcome, tell: Tell) -> Outcome:
-    number = counters.take(run.engine, "handover", 1)
-    with engine.write(run.engine) as conn:
-        _open(conn, run, number, receiver, outcome)
+    if outcome.handover_id is None and plan.moves:
+        number = counters.take(run.engine, "handover", 1)
+    else:
+        number = outcome.handover_id or 0
     applied = Applied()
     for chunk in chunks(iter(plan.moves)):
         if run.held is not None:
             run.held.check()
 
         def note(conn: Connection, chunk: Sequence[Move] = chunk) -> None:
-            outcome.by_receiver.update(_items(conn, run, number, outcome.giver, chunk))
+            done = _done(conn, run, chunk)
+            if done and outcome.handover_id is None:
+                _open(conn, run, number, receiver, outcome)
+                outcome.handover_id = number
+            _items(conn, number, outcome.giver, done)
+            outcome.by_receiver.update(to for _customer, to, _rule in done)
 
         apply(run, chunk, applied, note)
         tell(len(chunk))
-    outcome.run_id, outcome.handover_id = run.run_id, number
-    outcome.customers, outcome.missed = applied.changed, applied.missed
+    outcome.run_id = run.run_id
+    outcome.customers, outcome.missed = outcome.customers + applied.changed, applied.missed
     counts = {"handed_over": applied.changed, "missed": applied.missed, "stays": outcome.stays.total()}
+    told = {"obj": f"handover:{outcome.handover_id}"} if outcome.handover_id is not None else {}
     with engine.write(run.engine) as conn:
+        if outcome.resumed:
+            conn.execute(update(handover).where(handover.c.handover_id == number).values(run_id=run.run_id))
         runs.finish(conn, run, "done", 0, counts)
-        entries.append(conn, run.entry("done", at=clock.now(), obj=f"handover:{number}", counts=counts))
+        entries.append(conn, run.entry("done", at=clock.now(), counts=counts, **told))
     return outcome
 
 
@@ -132,9 +151,14 @@ def _book(conn: Connection, giver: Staff) -> list[tuple[int, str]]:
     return [(int(row[0]), row[1] or "") for row in conn.execute(query.order_by(columns.customer_id))]
 
 
-def _chosen(giver: Staff, book: Sequence[tuple[int, str]], wish: Wish) -> list[int]:
-    """Return whom of the book the wish is about. Raises Refused for somebody else's customers, or for none at all."""
-    numbers = [number for number, _tier in book]
+def _chosen(giver: Staff, book: Sequence[tuple[int, str]], wish: Wish, earlier: Begun | None) -> list[int]:
+    """Return whom of the book the wish is about, without those whom an `earlier` run that was killed handed over.
+
+    Raises Refused for somebody else's customers, or for none at all.
+    """
+    done = {} if earlier is None else earlier.items
+    tiers = dict(book) | {number: tier for number, (_taker, tier) in done.items()}
+    numbers = sorted(tiers)
     if wish.customers:
         strangers = sorted(set(wish.customers) - set(numbers))
         if strangers:
@@ -146,14 +170,14 @@ def _chosen(giver: Staff, book: Sequence[tuple[int, str]], wish: Wish) -> list[i
             )
         numbers = sorted(set(wish.customers))
     elif wish.share is not None:
-        numbers = shared(giver.staff_id, book, wish.share)
+        numbers = shared(giver.staff_id, list(tiers.items()), wish.share)
     if not numbers:
         raise Refused(
             _("{number}: has no customers to hand over").format(number=giver.number),
             hint=_("see: crmctl owner workload"),
             code="NO_CUSTOMERS",
         )
-    return numbers
+    return [number for number in numbers if number not in done]
 
 
 def shared(giver: int, book: Sequence[tuple[int, str]], share: int) -> list[int]:
@@ -221,6 +245,7 @@ def _open(conn: Connection, run: Run, number: int, receiver: Staff | None, outco
             to_id=receiver.staff_id if receiver else None,
             state="open",
             reason=outcome.reason,
+            asked=outcome.asked,
             ordered_by=run.actor.person,
             run_id=run.run_id,
             customers=0,
@@ -232,16 +257,18 @@ def _open(conn: Connection, run: Run, number: int, receiver: Staff | None, outco
     entries.append(conn, run.entry("begun", at=clock.now(), obj=f"handover:{number}"))
 
 
-def _items(conn: Connection, run: Run, number: int, giver: Staff, chunk: Sequence[Move]) -> Counter[int]:
-    """Write the items of those of a chunk who did change hands; return how many each receiver got."""
-    wanted = [move.customer_id for move in chunk]
-    read = ("customer_id", "staff_id", "rule")
-    done = sorted(bulk.fetch_by_keys(conn, ownership, "customer_id", wanted, read, extra={"run_id": (run.run_id,)}))
+def _done(conn: Connection, run: Run, chunk: Sequence[Move]) -> list[tuple[int, int, str]]:
+    """Return those of a chunk who did change hands: the customer, who has it now, the rule."""
+    wanted, read = [move.customer_id for move in chunk], ("customer_id", "staff_id", "rule")
+    found = bulk.fetch_by_keys(conn, ownership, "customer_id", wanted, read, extra={"run_id": (run.run_id,)})
+    return sorted((int(number), int(to), str(rule)) for number, to, rule in found)
+
+
+def _items(conn: Connection, number: int, giver: Staff, done: Sequence[tuple[int, int, str]]) -> None:
     rows: list[tuple[Any, ...]] = [(each, number, giver.staff_id, to, "open", rule) for each, to, rule in done]
     bulk.insert_rows(conn, handover_item, ITEM, rows)
     values = {"customers": handover.c.customers + len(rows)}
     conn.execute(update(handover).where(handover.c.handover_id == number).values(values))
-    return Counter(to for _customer, to, _rule in done)
 
 
 def receivers(outcome: Outcome) -> Iterator[tuple[Staff, int]]:

@@ -91,6 +91,7 @@ def _emit_given(call: Invocation, outcome: Outcome) -> None:
         "from": outcome.giver.number,
         "reason": outcome.reason,
         "handed_over": outcome.customers,
+        "resumed": outcome.resumed,
         "missed": outcome.missed,
         "stays": dict(sorted(outcome.stays.items())),
     }
@@ -101,6 +102,9 @@ def _emit_given(call: Invocation, outcome: Outcome) -> None:
         told.format(number=f"{outcome.customers:,}", giver=outcome.giver.number),
         Table(columns, rows, "to"),
     ]
+    if outcome.resumed:
+        told = _("{number} of them a run that was interrupted had handed over")
+        parts.append(told.format(number=f"{outcome.resumed:,}"))
     for code, number in sorted(outcome.stays.items()):
         parts.append(_("{number} customers stay: nobody can take them ({code})").format(number=number, code=code))
     if outcome.missed:

@@ -103,6 +103,18 @@ def test_a_leavers_book_goes_where_the_policy_says_and_never_over_capacity(offic
     assert office.json("owner", "list", "--unfit")["customers"] == 1
 
 
+def test_a_book_that_nobody_can_take_is_no_handover(office: Office) -> None:
+    office.desk.edit(
+        "owners.yaml",
+        "code: all, labels: {zh: 全部, en: All}",
+        "code: all, labels: {zh: 全部}, staff: {departments: [nowhere]}",
+    )
+    office.give("A1", *BOOK)
+    done = office.json("owner", "handover", "A1", "--by-policy")
+    assert (done["handed_over"], done["handover"], done["stays"]) == (0, None, {"DEPARTMENT": 4})
+    assert office.json("owner", "handover", "list")["handovers"] == []
+
+
 def test_who_takes_over_accepts_their_own(office: Office) -> None:
     office.give("A1", *BOOK)
     office.json("owner", "handover", "A1", "--to", "B2")
