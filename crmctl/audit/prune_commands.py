@@ -37,6 +37,8 @@ def prune_command(call: Invocation, before: str, asked: bool) -> None:
         raise UsageProblem(_("--ask asks for approval, so --dry-run does not apply"))
     with runs.open_run(call, "audit prune", "audit.prune", lock="prune") as run:
         day = pruning.parse_day(before)
+        if not asked:
+            pruning.require_rights(run)
         with call.progress(_("verifying")) as shown:
             wanted = pruning.plan(run, day, shown.advance)
         if asked and wanted.begun is not None:

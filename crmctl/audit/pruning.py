@@ -33,6 +33,7 @@ from crmctl.errors import IntegrityFailed, InvalidInput, Refused, ValueUndecided
 from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
+from crmctl.security import serverrights
 from crmctl.store import engine
 
 CHUNK = 5000
@@ -87,6 +88,12 @@ def parse_day(text: str) -> date:
         raise InvalidInput(
             _("{text}: not a date").format(text=text[:40]), hint=_("write 2026-11-21"), code="TIME_INVALID"
         ) from None
+
+
+def require_rights(run: Run) -> None:
+    """Raise PermissionMissing, in the log, for a login of the database that may not change entries."""
+    with runs.denial_noted(run):
+        serverrights.require(run, audit_entry.name, "UPDATE")
 
 
 def plan(run: Run, before: date, tell: Tell) -> Plan:

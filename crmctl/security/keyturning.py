@@ -17,9 +17,9 @@ from crmctl.audit import entries
 from crmctl.clock import local
 from crmctl.errors import KeyMissing, Refused
 from crmctl.i18n import _
-from crmctl.runs.run import begin, finish, hold, recorded_failure
+from crmctl.runs.run import begin, denial_noted, finish, hold, recorded_failure
 from crmctl.runs.tables import run as run_table
-from crmctl.security import keymirror, keyrotate, keystanding, masters
+from crmctl.security import keymirror, keyrotate, keystanding, masters, serverrights
 from crmctl.security.keyepochs import epochs_of
 from crmctl.security.keymirror import Mirrored
 from crmctl.security.keyplaces import shown
@@ -86,8 +86,11 @@ def rotate(run: Run, tell: Tell) -> Rotated:
 def rotate_index(run: Run, tell: Tell) -> Rotated:
     """Take a new index key, make all identities anew under it and destroy the old one; finish what was killed.
 
-    Imports are kept out by the lock `import` while it runs, and refuse to begin until it is finished.
+    Imports are kept out by the lock `import` while it runs, and refuse to begin until it is finished. Raises
+    PermissionMissing, in the log, for a login of the database that may not write identities.
     """
+    with denial_noted(run):
+        serverrights.require(run, "identity", "SELECT", "INSERT", "DELETE")
     store = run.keys
     resumed = len(store.info.indexes) > 1
     newest = max(row.epoch for row in store.info.indexes)

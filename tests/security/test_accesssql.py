@@ -140,6 +140,39 @@ def test_a_regrade_by_the_administrator(realm: Realm, server: postgres.Server) -
     assert realm.say(ADMIN, "staff", "update", "E6", "--level", "senior").exit_code == 0
 
 
+OWNERS = {
+    "audit.prune": ("audit", "prune", "--before", "2026-01-01"),
+    "keys.rotate": ("keys", "rotate", "--index"),
+}
+
+
+@pytest.mark.parametrize("act", OWNERS)
+def test_what_only_the_owner_may_is_refused_to_a_login_before_it_begins(
+    realm: Realm, server: postgres.Server, act: str
+) -> None:
+    realm.edit("audit.yaml", "#   keep_bodies: 36 months", "keep_bodies: 36 months")
+    serve(realm, "zhou.m")
+    before = realm.json(ADMIN, "keys", "status")["indexes"]
+    for more in ((), ("--dry-run",)):
+        told = realm.json(ADMIN, *OWNERS[act], *more, status=6)
+        assert told["code"] == "DATABASE_OWNER_ONLY"
+        assert login("zhou.m") in told["message"] and "owner" in told["hint"]
+    (denied,) = realm.entries(act)
+    assert (denied["result"], denied["codes"]) == ("denied", ["DATABASE_OWNER_ONLY"])
+    assert realm.json(ADMIN, "keys", "status")["indexes"] == before
+    assert realm.say(ADMIN, "customer", "find", "--number", "1").exit_code == 0
+
+
+def test_signing_and_a_new_master_key_need_no_owner(realm: Realm, server: postgres.Server) -> None:
+    serve(realm, "zhou.m")
+    assert realm.json(ADMIN, "audit", "checkpoint")["new"]
+    told = realm.json(ADMIN, "keys", "rotate")
+    assert (told["epoch"], told["left"]) == (2, 0)
+    assert realm.json(ADMIN, "audit", "verify", status=14)["ok"]
+    with realm.engine.begin() as conn:  # whose signer is told to this workspace alone
+        conn.exec_driver_sql("DELETE FROM checkpoint")
+
+
 def test_the_session_must_be_the_same_persons(realm: Realm, server: postgres.Server) -> None:
     serve(realm, "li.na")
     assert realm.json(OTHER, "customer", "list", status=6)["code"] == "DATABASE_ROLE_OF_ANOTHER"
