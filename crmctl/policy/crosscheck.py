@@ -12,7 +12,7 @@ from crmctl.policy.exemptions import exempt
 from crmctl.policy.kinds import KINDS
 from crmctl.policy.model import SCOPES, Finding, folded, spellings
 from crmctl.policy.nodes import Path, dotted
-from crmctl.policy.policyset import Known, Mention, Policy, mentions
+from crmctl.policy.policyset import Known, Mention, Policy
 from crmctl.policy.problems import START, Report, shown, suggest
 from crmctl.policy.scopes import Units, undecidable, units_below
 
@@ -46,7 +46,7 @@ def crosscheck(
             *_exceptions(policy, day),
             *_excepted_codes(policy, known, broken),
             *_lint(policy, known),
-            *(finding for mention in mentions(policy) for finding in _reference(mention, known, broken, alone=alone)),
+            *(finding for mention in policy.mentions for finding in _reference(mention, known, broken, alone=alone)),
         ]
         for finding in findings:
             mark = policy.marks.at(finding.at)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crmctl.policy.sources import Clause
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """One policy file, understood."""
 
@@ -41,6 +41,12 @@ class Policy:
     path: str  # the file's name in the folder
     hash: str
     marks: Marks = field(compare=False, repr=False)
+
+    @cached_property
+    def mentions(self) -> tuple[Mention, ...]:
+        """Every reference in its settings."""
+        found = _walk(self.settings, (), ())
+        return tuple(Mention(reference, self, at, sources) for reference, at, sources in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ class PolicySet:
     @cached_property
     def mentions(self) -> tuple[Mention, ...]:
         """Every reference in every policy."""
-        return tuple(mention for policy in self.policies for mention in mentions(policy))
+        return tuple(mention for policy in self.policies for mention in policy.mentions)
 
     def undecided(self) -> list[Undecided]:
         """Return the values that are unset, each with the rules that wait for it."""
@@ -236,12 +242,6 @@ def hash_files(files: Mapping[str, bytes]) -> str:
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)
     return digest.hexdigest()
-
-
-def mentions(policy: Policy) -> Iterator[Mention]:
-    """Yield every reference in a policy's settings."""
-    for reference, at, sources in _walk(policy.settings, (), ()):
-        yield Mention(reference, policy, at, sources)
 
 
 def _walk(

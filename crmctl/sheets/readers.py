@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from unicodedata import is_normalized
 from zoneinfo import ZoneInfo
@@ -45,9 +46,13 @@ class Context:
     def placeholders(self, field: FieldPolicy) -> frozenset[str]:
         """Return what says nothing in this field, folded, the empty cell among it."""
         known = self.settings.placeholders
-        texts = (*known.everywhere, *known.formats.get(field.format, ()))
-        forms = (form for text in texts for form in (plain(text), wording(text), full_width(text)))
-        return frozenset({"", *(form.casefold() for form in forms)})
+        return _silent((*known.everywhere, *known.formats.get(field.format, ())))
+
+
+@lru_cache(maxsize=64)
+def _silent(texts: tuple[str, ...]) -> frozenset[str]:
+    forms = (form for text in texts for form in (plain(text), wording(text), full_width(text)))
+    return frozenset({"", *(form.casefold() for form in forms)})
 
 
 def field_reader(field: FieldPolicy, context: Context) -> Read:

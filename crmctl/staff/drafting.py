@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -26,9 +26,13 @@ def context_of(policies: PolicySet, settings: StaffSettings, at: datetime) -> Co
     return Context(settings, company_zone(policies), at, outside_lists(policies))
 
 
-def readers(settings: StaffSettings, context: Context) -> dict[str, Read]:
-    """Return for each field the function from text to value: None for a text that says nothing; raises Fault."""
-    return {field.code: _reader(field, field_reader(field, context)) for field in settings.fields}
+def readers(settings: StaffSettings, context: Context, wanted: Container[str] | None = None) -> dict[str, Read]:
+    """Return for each field (of `wanted`) the function from text to value; it raises Fault.
+
+    None is the value of a text that says nothing.
+    """
+    fields = (field for field in settings.fields if wanted is None or field.code in wanted)
+    return {field.code: _reader(field, field_reader(field, context)) for field in fields}
 
 
 def _reader(field: StaffField, read: Read) -> Read:

@@ -133,7 +133,7 @@ def new_draft(run: Run, settings: StaffSettings, texts: Mapping[str, str]) -> di
 
 def _values(run: Run, settings: StaffSettings, texts: Mapping[str, str]) -> dict[str, Any]:
     """Return what the texts say. Raises InvalidInput naming each field the policy lacks or whose text is wrong."""
-    known = readers(settings, context_of(run.policies, settings, run.at))
+    known = readers(settings, context_of(run.policies, settings, run.at), texts)
     unknown = [name for name in texts if name not in known]
     if unknown:
         raise InvalidInput(

@@ -96,9 +96,18 @@ def upgrade(engine: Engine) -> None:
     Killed, it leaves the former state. Two at once: the second waits (up to the engine's timeout), then finds nothing
     to do. Raises DatabaseMissing when the database is newer than this program.
     """
+    if _at_head(engine):
+        return
     with locked(engine) as connection:
         _run_alembic(connection)
     require_head(engine)
+
+
+def _at_head(engine: Engine) -> bool:
+    try:
+        return current(engine) == HEAD
+    except DatabaseMissing:
+        return False  # not even a file: it is made
 
 
 def _run_alembic(connection: Connection) -> None:

@@ -286,7 +286,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path
         engine.dispose()
         return
     server = request.getfixturevalue("postgres_server")
-    name = server.create()
+    name = server.create(request.getfixturevalue("_postgres_template"))
     engine = open_engine(server.url(name))
     yield workspaces.make(tmp_path / "w", server.url(name)), engine
     engine.dispose()

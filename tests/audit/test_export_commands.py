@@ -33,7 +33,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path
     url = f"sqlite:///{tmp_path / 'w' / 'data' / 'crmctl.db'}"
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server")
-        name = server.create()
+        name = server.create(request.getfixturevalue("_postgres_template"))
         url = server.url(name)
     folder = workspaces.make(tmp_path / "w", url if name else "")
     engine = open_engine(url)

@@ -43,7 +43,7 @@ def office(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     url = ""
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server")
-        name = server.create()
+        name = server.create(request.getfixturevalue("_postgres_template"))
         url = server.url(name)
     with monkeypatch.context() as then:
         then.setattr(clock, "now", lambda: LONG_AGO)

@@ -119,9 +119,9 @@ def do_import(run: Run, rows: list[Row | Rejected], mode: str, size: int, ground
 
 
 @pytest.fixture
-def folder(tmp_path: Path, bare_database_url: str) -> Path:
+def folder(tmp_path: Path, database_url: str) -> Path:
     """A workspace on each database."""
-    url = "" if bare_database_url.startswith("sqlite") else bare_database_url
+    url = "" if database_url.startswith("sqlite") else database_url
     made: Path = workspaces.make(tmp_path / "crm", url)
     return made
 

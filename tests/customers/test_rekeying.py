@@ -28,8 +28,8 @@ Say = Callable[..., Result]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, bare_database_url: str) -> Path:
-    database = "" if bare_database_url.startswith("sqlite") else bare_database_url
+def folder(tmp_path: Path, database_url: str) -> Path:
+    database = "" if database_url.startswith("sqlite") else database_url
     made = workspaces.make(tmp_path / "crm", database)
     (tmp_path / "a.csv").write_text(SHEET, "utf-8")
     assert call(["-w", str(made), "customer", "import", str(tmp_path / "a.csv"), "--source", "erp"]).exit_code == 0

@@ -78,9 +78,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, bare_database_url: str) -> World:
+def world(tmp_path: Path, database_url: str) -> World:
     """A workspace with customers on each database."""
-    url = "" if bare_database_url.startswith("sqlite") else bare_database_url
+    url = "" if database_url.startswith("sqlite") else database_url
     made = World(workspaces.make(tmp_path / "crm", url, demo=True))
     assert made.customers(CUSTOMERS).counts["created"] == 3
     return made

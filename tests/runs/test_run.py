@@ -27,7 +27,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     name = ""
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server")
-        name = server.create()
+        name = server.create(request.getfixturevalue("_postgres_template"))
     folder = workspaces.make(tmp_path / "w", server.url(name) if name else "")
     engine = open_engine(server.url(name) if name else f"sqlite:///{folder / 'data' / 'crmctl.db'}")
     rename(folder)

@@ -28,7 +28,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     name = ""
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server")
-        name = server.create()
+        name = server.create(request.getfixturevalue("_postgres_template"))
     place = workspaces.make(tmp_path / "w", server.url(name) if name else "", demo=False)
     yield place
     engine = open_engine(runs.database_url(find(place)), workspace=place)
