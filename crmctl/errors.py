@@ -109,6 +109,7 @@ class PermissionMissing(CrmctlError):
 
     exit_code = 6
     default_code = "PERMISSION_MISSING"
+    noted = False  # whether its entry is in the log: each refusal is counted once, however many blocks it leaves
 
 
 class LimitExceeded(CrmctlError):

@@ -123,7 +123,7 @@ def export(run: Run, wish: Wish, tell: Tell) -> Exported:
 
 def nobody(run: Run, fields: Sequence[str], purpose: Purpose, recipient: Recipient) -> Refused:
     """Return, once it is in the log who looked, the answer to filters that find no customer the person may see."""
-    told = {"fields": list(fields), "purpose": purpose.code, "recipient": recipient.code}
+    told: dict[str, Any] = {"fields": list(fields), "purpose": purpose.code, "recipient": recipient.code}
     runs.record_reading(run, n=0, codes=[NOBODY], **told)
     return Refused(
         _("these filters find no customer"),

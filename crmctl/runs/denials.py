@@ -1,14 +1,14 @@
-"""Refused attempts in the log: the first at once, its repetitions within a minute in one entry with their number.
+"""Refused attempts in the log: the first at once, its repetitions for a while in one entry with their number.
 
 A flood of them so cannot bury what else the log holds (security.md A24). Repetitions are counted in table `denial`
-until the minute is over; the next run then writes their entry.
+until the time is over that access.yaml gives (`fold_denials`); the next run then writes their entry.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
@@ -19,8 +19,8 @@ from crmctl.security.actor import Actor
 
 if TYPE_CHECKING:
     from crmctl.runs.run import Run
+    from crmctl.security.access import AccessSettings
 
-FOLDED = timedelta(minutes=1)
 REPEATED = "repeated"  # the count in the entry
 
 
@@ -43,9 +43,9 @@ def note(conn: Connection, run: Run, refusal: PermissionMissing, **fields: Any) 
 
 
 def flush(conn: Connection, run: Run) -> None:
-    """Write in the caller's transaction what was counted in minutes that are over."""
-    columns = denial.c
-    over = or_(columns.first_at <= run.at - FOLDED, columns.first_at > run.at + FOLDED)  # a clock set back ends it too
+    """Write in the caller's transaction what was counted in times that are over."""
+    columns, folded = denial.c, folded_for(run)
+    over = or_(columns.first_at <= run.at - folded, columns.first_at > run.at + folded)  # a clock set back ends it too
     rows = conn.execute(select(denial).where(over)).mappings().all()
     if not rows:
         return
@@ -58,6 +58,12 @@ def flush(conn: Connection, run: Run) -> None:
                 "denied", act=row["act"], codes=[row["code"]], counts={REPEATED: row["repeated"]}
             )
             entries.append(conn, told)
+
+
+def folded_for(run: Run) -> timedelta:
+    """Return for how long repetitions of a refusal are counted instead of logged one by one."""
+    access = cast("AccessSettings", run.policies.settings("access"))
+    return timedelta(minutes=int(access.fold_denials.partition(" ")[0]))
 
 
 def _taken(conn: Connection, row: Any) -> bool:  # noqa: ANN401 - a row of `denial`

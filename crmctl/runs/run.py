@@ -211,8 +211,10 @@ def denial_noted(run: Run) -> Iterator[None]:
     try:
         yield
     except PermissionMissing as refusal:
-        with engine.write(run.engine) as conn:
-            denials.note(conn, run, refusal, act=refusal.details.get("act", run.act))
+        if not refusal.noted:
+            with engine.write(run.engine) as conn:
+                denials.note(conn, run, refusal, act=refusal.details.get("act", run.act))
+            refusal.noted = True
         raise
 
 

@@ -24,6 +24,7 @@ NEVER_BY_WILDCARD = "reveal"
 _ACT = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*\Z")
 _PERSON = re.compile(r"\w[\w.@-]{0,63}\Z")
 _LIMIT = re.compile(r"[1-9][0-9]{0,6}/day\Z")
+_MINUTES = re.compile(r"(1 minute|([2-9]|[1-9][0-9]) minutes)\Z")
 _WITHIN = re.compile(r"[1-9][0-9]{0,3} (hour|hours|day|days)\Z")
 
 
@@ -61,12 +62,19 @@ def _within(text: str) -> str:
     return text
 
 
+def _minutes(text: str) -> str:
+    if not _MINUTES.match(text):
+        raise Wrong(_("a period is wanted"), _("from 1 minute to 99 minutes"))
+    return text
+
+
 _TEXT = WithJsonSchema({"type": "string"})
 Act = Annotated[str, StringConstraints(max_length=80), AfterValidator(_act), _TEXT]
 Grant = Annotated[str, StringConstraints(max_length=80), AfterValidator(_grant), _TEXT]
 PersonName = Annotated[str, AfterValidator(_person), _TEXT]
 Limit = Annotated[str, AfterValidator(_limit), WithJsonSchema({"type": "string", "pattern": r"^[1-9][0-9]*/day$"})]
 Within = Annotated[str, AfterValidator(_within), _TEXT]
+Minutes = Annotated[str, AfterValidator(_minutes), _TEXT]
 Uid = Annotated[int, Field(ge=0, le=2**32 - 2)]
 AbsoluteOrOwn = Annotated[str, StringConstraints(min_length=1, max_length=1024)]  # a path; else in the workspace
 StaffNumber = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -151,6 +159,7 @@ class AccessSettings(Settings):
     confidentiality_required: bool = Field(True, description=N_("no access without a signed undertaking"))
     training_required: bool = Field(True, description=N_("no access before the training is passed"))
     require_auid_match: bool = Field(False, description=N_("refuse when the login account is another one"))
+    fold_denials: Minutes = Field("1 minute", description=N_("repeated refusals within this are one entry more"))
     source: Sources = ()
 
     @property

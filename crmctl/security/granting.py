@@ -17,7 +17,8 @@ _OF_ROLE = ("scope", "fields", "limits")
 _OF_JOB = ("as_role", "needs_plan", "pg")
 _OF_APPROVAL = ("by", "posts", "people", "over_rows", "assurance", "expires", "on_drift")
 _WHOLE = (
-    "confidentiality_required", "training_required", "require_auid_match", "conflicts", "deputies", "allowed_signers",
+    "confidentiality_required", "training_required", "require_auid_match", "fold_denials", "conflicts", "deputies",
+    "allowed_signers",
 )  # fmt: skip
 
 

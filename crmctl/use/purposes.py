@@ -129,9 +129,11 @@ def denials_logged(run: Run, act: str, **fields: Any) -> Iterator[None]:
     try:
         yield
     except PermissionMissing as refusal:
-        with engine.write(run.engine) as conn:
-            told = {name: code for name, code in refusal.details.items() if name in ("purpose", "recipient")}
-            denials.note(conn, run, refusal, act=act, **(fields | told))
+        if not refusal.noted:
+            with engine.write(run.engine) as conn:
+                told = {name: code for name, code in refusal.details.items() if name in ("purpose", "recipient")}
+                denials.note(conn, run, refusal, act=act, **(fields | told))
+            refusal.noted = True
         raise
 
 

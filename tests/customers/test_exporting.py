@@ -30,6 +30,7 @@ from crmctl.customers.columns import CONTACT_CLEAR, CUSTOMER_CLEAR, clear_of
 from crmctl.customers.merge import CONTACT_SEALED, CUSTOMER_SEALED
 from crmctl.errors import Interrupted
 from crmctl.runs import run as runs
+from crmctl.runs.tables import denial
 from crmctl.security.sealing import Sealer
 from crmctl.sheets.formats.texts import inert, unquoted
 from crmctl.store import engine
@@ -292,6 +293,8 @@ def test_looking_for_nobody_counts_towards_the_limit(desk: Desk) -> None:
     words = ("--fields", FIELDS, *TO, "--tier", "core")
 
     assert [refused(desk, *words, status=1), refused(desk, *words)] == ["NO_CUSTOMERS", "LIMIT_REACHED"]
+    assert refused(desk, "--fields", FIELDS, *TO) == "LIMIT_REACHED"
+    assert [row["repeated"] for row in desk.rows(select(denial))] == [1], "each refusal is counted once"
 
 
 # What keeps it from being whole -----------------------------------------------------------------------------------
