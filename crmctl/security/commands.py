@@ -62,8 +62,8 @@ def status_command(call: Invocation) -> int | None:
 def copy_command(call: Invocation, dest: Path) -> int | None:
     """Copy the key store and its master keys into the new folder DEST, verified, for safe keeping.
 
-    Losing the key store is losing the data. Whoever has a copy can read every database copy: keep it as a key is kept,
-    apart from the backups of the data.
+    Losing the key store is losing the data. Whoever has this copy and any copy of the database reads everybody: keep it
+    as a key is kept, apart from the backups of the data. It is in the register of copies: crmctl use copies.
     """
     from crmctl.runs import run as runs
     from crmctl.security import keycare
@@ -75,14 +75,18 @@ def copy_command(call: Invocation, dest: Path) -> int | None:
         "folder": str(copied.folder),
         "keys": copied.keys,
         "sha256": copied.sha256,
+        "copy": copied.copy,
         "dry_run": call.dry_run,
     }
     number = sum(copied.keys.values())
     if call.dry_run:
-        line = _("{number} keys would be copied to {folder}; nothing was written.")
+        lines = [_("{number} keys would be copied to {folder}; nothing was written.")]
     else:
-        line = _("{number} keys copied to {folder} and verified. Keep it apart from the backups of the data.")
-    call.emit(document, line.format(number=number, folder=copied.folder))
+        lines = [
+            _("{number} keys copied to {folder} and verified. Keep it apart from the backups of the data."),
+            _("The master keys are in it; lock it away. When it is destroyed: crmctl use destroyed {copy}"),
+        ]
+    call.emit(document, *(line.format(number=number, folder=copied.folder, copy=copied.copy) for line in lines))
     return None
 
 

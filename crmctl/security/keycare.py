@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Copied:
-    """What `copy` made, or in a dry run would make: where, how many keys by kind of owner, SHA-256 of its keys.db."""
+    """What `copy` made, or in a dry run would make: where, how many keys by kind of owner, SHA-256 of its keys.db, and
+    its number in the register of copies."""
 
     run_id: int | None
     folder: Path
     keys: dict[str, int]
     sha256: str | None
+    copy: int | None
 
 
 def copy(run: Run, dest: Path) -> Copied:
@@ -41,7 +43,7 @@ def copy(run: Run, dest: Path) -> Copied:
     folder = dest.absolute()
     _refuse_place(run, folder)
     if run.dry_run:
-        return Copied(None, folder, run.keys.status()["keys"], None)
+        return Copied(None, folder, run.keys.status()["keys"], None, None)
     run = begin(run)
     with recorded_failure(run):
         with engine.write(run.engine) as conn:
@@ -50,14 +52,14 @@ def copy(run: Run, dest: Path) -> Copied:
         try:
             with (folder / DATABASE).open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            _record(run, folder / DATABASE, digest, counts, clock.now())
+            number = _record(run, folder / DATABASE, digest, counts, clock.now())
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)  # a copy nobody knows of would outlive every erasure
             raise
-    return Copied(run.run_id, folder, counts, digest)
+    return Copied(run.run_id, folder, counts, digest, number)
 
 
-def _record(run: Run, file: Path, digest: str, counts: dict[str, int], at: datetime) -> None:
+def _record(run: Run, file: Path, digest: str, counts: dict[str, int], at: datetime) -> int:
     assert run.run_id is not None
     number = sum(counts.values())
     place = (sealed.key_of(run, run.run_id), file)
@@ -66,6 +68,7 @@ def _record(run: Run, file: Path, digest: str, counts: dict[str, int], at: datet
         copy = copies.register(conn, run, leaving)
         finish(conn, run, "done", 0, counts)
         entries.append(conn, run.entry("done", at=at, obj=f"copy:{copy}", n=number, source=digest))
+    return copy
 
 
 def _refuse_place(run: Run, folder: Path) -> None:
