@@ -146,6 +146,11 @@ COMMANDS: tuple[Entry, ...] = (
     ),
     Entry("owner explain", "crmctl.owners.commands:explain_command", N_("Say why a customer has its owner.")),
     Entry(
+        "owner findings",
+        "crmctl.owners.commands:findings_command",
+        N_("List what owners policies in mode report would do."),
+    ),
+    Entry(
         "owner list",
         "crmctl.owners.book_commands:list_command",
         N_("List customers with their owners, or those without a fit one."),

@@ -16,6 +16,7 @@ from crmctl.audit import entries
 from crmctl.customers import scope
 from crmctl.customers.tables import customer
 from crmctl.errors import LimitExceeded
+from crmctl.owners import findings
 from crmctl.owners.applying import Applied, apply, chunks
 from crmctl.owners.weighing import Weighed, basis, weigh
 from crmctl.policy.policyset import Policy
@@ -47,6 +48,7 @@ class Outcome:
     missed: int = 0
     refusal: LimitExceeded | None = None  # of a dry run: what the run would be refused with
     plan: int | None = None
+    findings: int | None = None  # number under which what policies in mode report found is written down
 
 
 def assign(run: Run, request: Request, tell: Tell) -> Outcome:
@@ -76,9 +78,11 @@ def finished(run: Run, weighed: Weighed, applied: Applied) -> Outcome:
     counts = weighed.counts()
     counts["assigned"] -= applied.missed
     with engine.write(run.engine) as conn:
+        reported = findings.save(conn, run, weighed)
         runs.finish(conn, run, "done", 0, counts)
-        entries.append(conn, run.entry("done", at=clock.now(), counts=counts))
-    return Outcome(run.run_id, False, counts, weighed, applied.missed)
+        obj = None if reported is None else f"plan:{reported}"
+        entries.append(conn, run.entry("done", at=clock.now(), obj=obj, counts=counts))
+    return Outcome(run.run_id, False, counts, weighed, applied.missed, findings=reported)
 
 
 def weighing(run: Run, request: Request) -> Weighed:

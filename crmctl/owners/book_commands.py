@@ -187,6 +187,7 @@ def _emit_reclaim(call: Invocation, run: Run, outcome: Outcome) -> None:
     document = {
         "run_id": outcome.run_id,
         "dry_run": outcome.dry_run,
+        "findings": outcome.findings,
         **outcome.counts(),
         "by_rule": dict(sorted(outcome.by_rule.items())),
         "by_owner": {people.number(owner) or str(owner): n for owner, n in sorted(outcome.by_owner.items())},
@@ -196,6 +197,8 @@ def _emit_reclaim(call: Invocation, run: Run, outcome: Outcome) -> None:
     lines = [told.format(reclaimed=f"{outcome.reclaimed:,}")]
     if outcome.reported:
         lines.append(_("policies in report mode would let {number} more go back").format(number=outcome.reported))
+    if outcome.findings is not None:
+        lines.append(_("What policies in mode report found is kept; see: crmctl owner findings"))
     if outcome.unknown:
         lines.append(
             _("of {number} customers no contact is recorded: nothing is known of them, and they stay").format(

@@ -1,4 +1,4 @@
-"""`crmctl owner …`: assign, explain."""
+"""`crmctl owner …`: assign, explain, findings."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 8, 10, 11, 12, 74, 130, 143)
 @click.option("--customer", "customers", multiple=True, metavar="NUMBER", help=N_("Only this customer; repeatable."))
 @click.option("--max-changes", type=click.IntRange(min=0), help=N_("Allow so many changes of owner (logged)."))
 @click.option("--plan", is_flag=True, help=N_("Save who would get whom as a plan, and print its number."))
+@click.option("--ask", is_flag=True, help=N_("With --plan: ask for approval to apply it beyond the limits."))
 @click.option("--apply", "apply_", type=click.IntRange(min=1), metavar="PLAN", help=N_("Apply a saved plan."))
 @click.option(
     "--valid", type=click.IntRange(1, 24 * 30), help=N_("Hours that a saved plan may be applied; else as policy says.")
@@ -43,12 +44,13 @@ def assign_command(call: Invocation, customers: tuple[str, ...], max_changes: in
     next and the loads at the time are on record. Customers nobody can take are listed with what excluded everyone.
     """
     from crmctl.customers import showing
-    from crmctl.owners import assign, planning
+    from crmctl.owners import assign, beyond, planning
     from crmctl.runs import run as runs
 
     _no_two(call, given, customers)
     with runs.open_run(call, "owner assign", "owner.assign", lock="owners") as run:
         request = assign.Request(tuple(showing.parse_number(number) for number in customers), max_changes)
+        approval: int | None = None
         with call.progress(_("assigning")) as progress:
             if given["apply_"]:
                 done = planning.apply_plan(run, given["apply_"], request, progress.advance)
@@ -56,15 +58,18 @@ def assign_command(call: Invocation, customers: tuple[str, ...], max_changes: in
                 return None
             if given["plan"]:
                 outcome = planning.save(run, request, given["valid"])
+                approval = beyond.ask(run, outcome.plan or 0, outcome.run_id) if given["ask"] else None
             else:
                 outcome = assign.assign(run, request, progress.advance)
-        _emit(call, run, outcome, given["limit"])
+        _emit(call, run, outcome, given["limit"], approval)
     if outcome.refusal is not None:
         raise outcome.refusal
     return None
 
 
 def _no_two(call: Invocation, given: dict[str, Any], customers: tuple[str, ...]) -> None:
+    if given["ask"] and not given["plan"]:
+        raise UsageProblem(_("--ask asks for approval of a plan: it goes with --plan"), hint=_("add --plan"))
     if given["plan"] and (given["apply_"] or call.dry_run):
         raise UsageProblem(
             _("--plan saves a plan: it goes with neither --apply nor --dry-run"), hint=_("leave one of them out")
@@ -82,7 +87,7 @@ def _emit_applied(call: Invocation, plan: int, done: Done) -> None:
     call.emit(document, Table(columns, [(done.counts["assigned"], done.missed)]))
 
 
-def _emit(call: Invocation, run: Run, outcome: Outcome, limit: int) -> None:
+def _emit(call: Invocation, run: Run, outcome: Outcome, limit: int, approval: int | None) -> None:
     from crmctl.owners import telling
 
     weighed, in_files = outcome.weighed, call.output in ("csv", "xlsx", "ndjson")
@@ -93,6 +98,8 @@ def _emit(call: Invocation, run: Run, outcome: Outcome, limit: int) -> None:
         "run_id": outcome.run_id,
         "dry_run": outcome.dry_run,
         "plan": outcome.plan,
+        "approval": approval,
+        "findings": outcome.findings,
         **outcome.counts,
         "missed": outcome.missed,
         "by_owner": telling.owner_rows(weighed),
@@ -117,6 +124,11 @@ def _emit(call: Invocation, run: Run, outcome: Outcome, limit: int) -> None:
         parts.append(
             _("Plan {plan} is saved; apply it with: crmctl owner assign --apply {plan}").format(plan=outcome.plan)
         )
+    if approval is not None:
+        told = _("Approval {approval} is asked for; see: crmctl approval show {approval}")
+        parts.append(told.format(approval=approval))
+    if outcome.findings is not None:
+        parts.append(_("What policies in mode report found is kept; see: crmctl owner findings"))
     if outcome.missed:
         parts.append(_("{number} customers changed meanwhile").format(number=outcome.missed))
     call.emit(document, *parts)
@@ -140,4 +152,23 @@ def explain_command(call: Invocation, number: str) -> int | None:
         columns = (Column("what", N_("What")), Column("value", N_("Value")))
         lines = list(telling_one.lines(run.policies, found))
         call.emit({"run_id": run.run_id, **telling_one.document(found)}, Table(columns, lines))
+    return None
+
+
+@command(example="crmctl owner findings", exits=READING_EXITS)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help=N_("How many to show."))
+@click.option("--after", default="", metavar="NUMBER", help=N_("Continue after this customer."))
+def findings_command(call: Invocation, limit: int, after: str) -> int | None:
+    """List what owners policies in mode report found in the last assignment and the last reclaim, and why.
+
+    Nothing of it was done. An assignment of everybody replaces what assignments found, a reclaim what reclaims found.
+    """
+    from crmctl.customers import showing as customers
+    from crmctl.owners import showing
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "owner findings", "owner.findings") as run:
+        columns, rows = showing.reported(run, limit, customers.parse_number(after) if after else 0)
+        run = runs.record_reading(run, n=len(rows))
+        call.emit({"run_id": run.run_id}, Table(columns, rows, "findings"))
     return None

@@ -16,12 +16,13 @@ from sqlalchemy import Text, cast, func, select
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers.tables import customer
-from crmctl.errors import PlanStale, UsageProblem
+from crmctl.errors import LimitExceeded, PlanStale, UsageProblem
 from crmctl.i18n import _
-from crmctl.owners import assign
+from crmctl.owners import assign, beyond
 from crmctl.owners.applying import CHUNK, Applied, Move, apply
 from crmctl.owners.assign import Outcome, Request, Tell
 from crmctl.owners.bench import bench, books
+from crmctl.owners.beyond import Leave
 from crmctl.owners.terms import settings_of
 from crmctl.policy.scopes import in_force
 from crmctl.runs import plans
@@ -31,7 +32,7 @@ from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
 from crmctl.store import engine
 
-KIND, ACTION = "owner.assign", "assign"
+KIND, ACTION = beyond.BEYOND.act, "assign"
 
 
 @dataclass(frozen=True)
@@ -90,21 +91,23 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Done:
         plans.usable(conn, found, run.policies.hash, run.at)
     run = replace(run, as_of=found.as_of)
     _fits_still(run, found)
-    _within_limits(run, request, found)
+    leave = _within_limits(run, request, found)
     if run.dry_run:
         return Done(None, True, dict(found.summary))
     run = runs.begin(run)
     with runs.recorded_failure(run):
         applied = Applied()
         for page in _pages(run, found):
-            also = partial(plans.advance, number=number, cursor=page[-1].customer_id)
+            advance = partial(plans.advance, number=number, cursor=page[-1].customer_id)
+            also = beyond.spending(run, leave, applied.chunks, advance)
             apply(run, [_move(item) for item in page], applied, also=also)
             tell(len(page))
         counts = {**found.summary, "assigned": applied.changed}
         with engine.write(run.engine) as conn:
             plans.close(conn, number, run.run_id)
             runs.finish(conn, run, "done", 0, counts)
-            entries.append(conn, run.entry("done", at=clock.now(), obj=f"plan:{number}", counts=counts))
+            about = {"obj": f"plan:{number}", "approval": leave.approval}
+            entries.append(conn, run.entry("done", at=clock.now(), counts=counts, **about))
     return Done(run.run_id, False, counts, applied.missed)
 
 
@@ -158,11 +161,19 @@ def _stale(message: str, number: int, concerned: int) -> PlanStale:
     return PlanStale(message.format(plan=number, number=concerned), hint=_("make a new plan"), code="PLAN_STALE")
 
 
-def _within_limits(run: Run, request: Request, found: Plan) -> None:
-    """Check each policy's limits: a plan goes no further than a run. Raises LimitExceeded."""
+def _within_limits(run: Run, request: Request, found: Plan) -> Leave:
+    """Check each policy's limits: a plan that nobody else approved goes no further than a run.
+
+    Raises LimitExceeded, or as `beyond.leave` does where somebody was asked.
+    """
     existing: Counter[int] = Counter()
     with engine.read(run.engine) as conn:
         for item in plans.items(conn, found.plan_id):
             existing[int(item.detail[0])] += item.before is not None
     rulings = in_force(run.policies, "owners", runs.today(run.policies, run.as_of))
-    assign.check_limits(run, request, [(each.policy, existing[place]) for place, each in enumerate(rulings)])
+    changing = [(each.policy, existing[place]) for place, each in enumerate(rulings)]
+    try:
+        assign.check_limits(run, request, changing)
+    except LimitExceeded as refusal:
+        return beyond.leave(run, found, refusal)
+    return Leave()

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, not_, null, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, not_, null, or_, select, true
 
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers.ownership import OWNER, ownership
 from crmctl.customers.tables import customer
 from crmctl.errors import LimitExceeded
-from crmctl.owners import contracts
+from crmctl.owners import contracts, findings
 from crmctl.owners.applying import CHUNK, Applied, Move, apply
 from crmctl.owners.bench import CANCELLED
 from crmctl.owners.poolrules import Placed, days, pools, undecided
@@ -66,6 +67,7 @@ class Outcome:
     first: list[tuple[int, int, str]] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     refusal: LimitExceeded | None = None
+    findings: int | None = None  # number under which what policies in mode report found is written down
 
     def counts(self) -> dict[str, int]:
         """Return the counts for the run and its entry."""
@@ -102,8 +104,10 @@ def reclaim(run: Run, max_changes: int | None, tell: Tell) -> Outcome:
             tell(len(chunk))
         outcome.run_id, outcome.missed, outcome.reclaimed = run.run_id, applied.missed, applied.changed
         with engine.write(run.engine) as conn:
+            outcome.findings = _findings(conn, run, rules)
             runs.finish(conn, run, "done", 0, outcome.counts())
-            entries.append(conn, run.entry("done", at=clock.now(), counts=outcome.counts()))
+            obj = None if outcome.findings is None else f"plan:{outcome.findings}"
+            entries.append(conn, run.entry("done", at=clock.now(), obj=obj, counts=outcome.counts()))
     return outcome
 
 
@@ -163,12 +167,18 @@ def _refusal(run: Run, rules: Sequence[Rule], acting: Counter[int], override: in
 
 
 def _chunks(run: Run, rules: Sequence[Rule]) -> Iterator[list[Move]]:
-    for page in _pages(run, rules):
-        moves = [_move(rules[place], number, owner) for number, owner, place in page]
-        acting = [move for move, (_number, _owner, place) in zip(moves, page, strict=True)
-                  if not rules[place].placed.ruling.report]  # fmt: skip
-        if acting:
-            yield acting
+    acting = [rule for rule in rules if not rule.placed.ruling.report]
+    for page in _pages(run, acting):
+        yield [_move(acting[place], number, owner) for number, owner, place in page]
+
+
+def _findings(conn: Connection, run: Run, rules: Sequence[Rule]) -> int | None:
+    """Write down what policies in mode report would have taken; it is read again, so that nothing is kept in memory."""
+    reporting = [rule for rule in rules if rule.placed.ruling.report]
+    found = (
+        _move(reporting[place], number, owner) for page in _pages(run, reporting, conn) for number, owner, place in page
+    )
+    return findings.save_reclaimed(conn, run, found, reporting=bool(reporting))
 
 
 def _move(rule: Rule, number: int, owner: int) -> Move:
@@ -178,15 +188,18 @@ def _move(rule: Rule, number: int, owner: int) -> Move:
     return Move(number, owner, None, "reclaim", rule.rule, None, told, policy.name, policy.version)
 
 
-def _pages(run: Run, rules: Sequence[Rule]) -> Iterator[list[tuple[int, int, int]]]:
-    """Yield what goes back, a chunk at a time, by customer number: (customer, owner, place of the rule)."""
+def _pages(run: Run, rules: Sequence[Rule], conn: Connection | None = None) -> Iterator[list[tuple[int, int, int]]]:
+    """Yield what goes back, a chunk at a time, by customer number: (customer, owner, place of the rule).
+
+    Each chunk is read by itself, unless in the transaction of `conn`.
+    """
     if not rules:
         return
     after = 0
     while True:
-        with engine.read(run.engine) as conn:
-            query = _query(run, rules, conn.dialect.name).where(customer.c.customer_id > after).limit(CHUNK)
-            page = [(int(row[0]), int(row[1]), int(row[2])) for row in conn.execute(query)]
+        with engine.read(run.engine) if conn is None else nullcontext(conn) as reader:
+            query = _query(run, rules, reader.dialect.name).where(customer.c.customer_id > after).limit(CHUNK)
+            page = [(int(row[0]), int(row[1]), int(row[2])) for row in reader.execute(query)]
         if page:
             yield page
         if len(page) < CHUNK:

@@ -1,16 +1,21 @@
-"""How books and handovers look to people: the columns of their lists."""
+"""How books, handovers and findings look to people: the columns of their lists."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from crmctl import clock
 from crmctl.cli.render import Column
 from crmctl.customers import showing
 from crmctl.i18n import N_, _
-from crmctl.owners.bench import Bench, said
+from crmctl.owners import findings
+from crmctl.owners.bench import Bench, bench, said
+from crmctl.owners.findings import Finding
 from crmctl.owners.handovers import CAUSES, STATES
+from crmctl.owners.telling import code_text, rule_label
 from crmctl.runs.run import Run
 from crmctl.sheets.formats.money import written
+from crmctl.store import engine
 
 
 def workload_columns(run: Run, people: Bench) -> tuple[Column, ...]:
@@ -70,3 +75,46 @@ def item_columns(run: Run, people: Bench) -> tuple[Column, ...]:
         Column("decided_by", N_("Decided by")),
         Column("wecom_at", N_("In a WeCom file")),
     )
+
+
+def reported(run: Run, limit: int, after: int) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
+    """Return the columns and rows of what policies in mode report found, by customer number, from after one on."""
+    with engine.read(run.engine) as conn:
+        people = bench(conn, run)
+        found = findings.listed(conn, run, limit, after)
+    columns = (
+        Column("customer", N_("Customer"), show=showing.number_text),
+        Column("finding", N_("Finding")),
+        Column("action", detail=True),
+        Column("from", detail=True),
+        Column("to", detail=True),
+        Column("runner_up", N_("Runner-up"), show=people.name),
+        Column("code", detail=True),
+        Column("policy", N_("Policy")),
+        Column("version", N_("Version")),
+        Column("rule", N_("Rule"), show=lambda value: rule_label(run.policies, value) or (value or ("", ""))[1]),
+        Column("inputs", detail=True),
+        Column("found_at", N_("Found at")),
+        Column("plan", detail=True),
+    )
+    rows = [
+        (
+            each.customer_id, finding_text(people, each), each.action, each.before, each.after, each.runner_up,
+            each.code, each.policy, each.version, (each.policy, each.rule), dict(each.inputs),
+            clock.local(each.found_at, run.zone), each.plan_id,
+        )
+        for each in found
+    ]  # fmt: skip
+    return columns, rows
+
+
+def finding_text(people: Bench, found: Finding) -> str:
+    """Return in words what a policy in mode report would do."""
+    names = {"before": people.name(found.before), "after": people.name(found.after)}
+    if found.action == findings.BACK:
+        return _("would go from {before} back to the pool").format(**names)
+    if found.action == findings.NOBODY:
+        return _("would find nobody: {reason}").format(reason=code_text(found.code or ""))
+    if found.before is not None:
+        return _("would go from {before} to {after}").format(**names)
+    return _("would go to {after}").format(**names)

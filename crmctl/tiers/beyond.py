@@ -1,92 +1,9 @@
-"""A plan beyond the limits of its policies: applied as it is once somebody else agreed to exactly it (design §4)."""
+"""A re-grade's plan beyond the limits of its policies: applied once somebody else agreed to it (design §4)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from crmctl.approvals.beyond import Beyond, Leave, spending
 
-import orjson
-from sqlalchemy import Connection
-
-from crmctl.approvals import asking, using
-from crmctl.clock import stamp
-from crmctl.errors import LimitExceeded
-from crmctl.i18n import _
-from crmctl.runs import plans
-from crmctl.runs.plans import Plan
-from crmctl.runs.run import Run, access_of
-from crmctl.store import engine
-
-ACT = "tier.regrade"
-
-
-@dataclass(frozen=True)
-class Leave:
-    """What lets a plan be applied: within the limits (no approval), or an approval, `spent` on it already or not."""
-
-    approval: int | None = None
-    spent: bool = False
-
-
-def fingerprint(found: Plan) -> str:
-    """Return the SHA-256 over all that decides what a plan does: what an approval is bound to."""
-    told = {
-        "as_of": stamp(found.as_of),
-        "hash": found.hash,
-        "items": found.items,
-        "kind": found.kind,
-        "policies": found.policy_hash,
-    }
-    return sha256(b"crmctl-plan-v1\n" + orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def ask(run: Run, number: int, made_by: int | None) -> int | None:
-    """Ask for agreement to a plan that the run `made_by` saved; return the approval, None where nobody is asked."""
-    with engine.write(run.engine) as conn:
-        found = plans.find(conn, number, ACT)
-        begun = replace(run, run_id=made_by)
-        return asking.ask(
-            conn, begun, act=ACT, subject=_subject(found), subject_hash=fingerprint(found), rows=found.items
-        )
-
-
-def leave(run: Run, found: Plan, refusal: LimitExceeded) -> Leave:
-    """Return the approval under which a plan goes beyond the limits.
-
-    Raises `refusal` where nobody was asked, PermissionMissing and PlanStale as `using.require` does.
-    """
-    subject, subject_hash = _subject(found), fingerprint(found)
-    with engine.read(run.engine) as conn:
-        if found.state == plans.APPLYING:
-            spent = using.spent_on(conn, act=ACT, subject=subject, subject_hash=subject_hash)
-            if spent is not None:
-                return Leave(spent, spent=True)
-        if not using.asked_for(conn, act=ACT, subject=subject):
-            raise _with_a_way(run, refusal)
-        number = using.require(conn, run, act=ACT, subject=subject, subject_hash=subject_hash, rows=found.items)
-    if number is None:
-        raise refusal
-    return Leave(number)
-
-
-def spending(run: Run, given: Leave, chunk: int, then: Callable[[Connection], None]) -> Callable[[Connection], None]:
-    """Return what is done in a chunk's transaction: the first spends the approval; then `then`."""
-
-    def both(conn: Connection) -> None:
-        if given.approval is not None and not given.spent and chunk == 0:
-            using.spend(conn, run, given.approval)
-        then(conn)
-
-    return both
-
-
-def _subject(found: Plan) -> str:
-    return f"plan:{found.plan_id}"
-
-
-def _with_a_way(run: Run, refusal: LimitExceeded) -> LimitExceeded:
-    if ACT not in access_of(run.policies).approvals:
-        return refusal
-    way = _("or have a plan approved: crmctl tier regrade --plan --ask")
-    return LimitExceeded(refusal.message, hint=f"{refusal.hint}; {way}", code=refusal.code)
+BEYOND = Beyond("tier.regrade", "crmctl tier regrade --plan --ask")
+ask, leave = BEYOND.ask, BEYOND.leave
+__all__ = ["BEYOND", "Leave", "ask", "leave", "spending"]
