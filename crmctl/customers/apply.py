@@ -57,7 +57,10 @@ def release(run: Run, batch_id: int, unused: range) -> None:
 
 
 def apply(run: Run, batch_id: int, built: Built) -> None:
-    """Write a built chunk. Raises Locked when another run took an identity meanwhile: nothing of it is kept."""
+    """Write a built chunk.
+
+    Raises Locked when another run took an identity or changed a customer meanwhile: nothing of it is kept.
+    """
     keys = [row for piece in built.pieces("keys") for row in piece]
     if keys:
         run.keys.add(keys)
@@ -73,7 +76,7 @@ def apply(run: Run, batch_id: int, built: Built) -> None:
             _progress(conn, run, batch_id, built)
             part = Part(built.chunk, built.first_row, built.last_row, built.counts, built.reasons)
             batches.log(conn, run, batch_id, part, changes.summary())
-    except IntegrityError:
+    except (IntegrityError, _ChangedError):
         raise Locked(
             _("batch {batch}: another run changed the same customers meanwhile").format(batch=batch_id),
             hint=_("continue with: crmctl batch resume {batch}").format(batch=batch_id),
@@ -81,13 +84,22 @@ def apply(run: Run, batch_id: int, built: Built) -> None:
         ) from None
 
 
+class _ChangedError(Exception):
+    """A customer is not as it was when it was read: another run gave it a tier or an owner."""
+
+
 def _rows(conn: Connection, built: Built) -> None:
     for section, table, columns in INSERTED:
         for piece in built.pieces(section):
             bulk.insert_rows(conn, table, columns, piece)
-    for section, table, columns, keys in CHANGED:
-        for piece in built.pieces(section):
-            bulk.update_rows(conn, table, columns[:keys], columns[keys:], piece)
+    for piece in built.pieces("changed_customers"):
+        # Whole rows are written, so that what others decided since they were read would be lost: an import leaves
+        # `derived_version` as it is, and finds nothing to change where somebody else has not.
+        rows = [(row[0], row[_DERIVED], *row[1:_DERIVED], *row[_DERIVED + 1 :]) for row in piece]
+        if bulk.update_rows(conn, tables.customer, _UNCHANGED, _WRITTEN, rows) != len(rows):
+            raise _ChangedError
+    for piece in built.pieces("changed_contacts"):
+        bulk.update_rows(conn, tables.contact, CONTACT[:2], CONTACT[2:], piece)
     for piece in built.pieces("dropped_identities"):
         bulk.delete_rows(conn, tables.identity, IDENTITY[:4], piece)
 
@@ -98,7 +110,9 @@ INSERTED = (
     ("identities", tables.identity, IDENTITY),
     ("rejected", rejected_row, REJECTED),
 )
-CHANGED = (("changed_customers", tables.customer, CUSTOMER, 1), ("changed_contacts", tables.contact, CONTACT, 2))
+_UNCHANGED = ("customer_id", "derived_version")
+_WRITTEN = tuple(name for name in CUSTOMER if name not in _UNCHANGED)
+_DERIVED = CUSTOMER.index("derived_version")
 
 
 def _changes(conn: Connection, built: Built, changes: Changes) -> None:

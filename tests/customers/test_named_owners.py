@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from crmctl.audit.tables import change
 from crmctl.audit.verify import verify
+from crmctl.customers import live
 from crmctl.customers.ownership import ownership
 from crmctl.customers.tables import customer
 from crmctl.owners.applying import Applied, Move, apply
@@ -252,6 +253,27 @@ def test_a_chunk_is_written_whole_or_not_at_all(folder: Path, monkeypatch: pytes
     assert [each.owner for each in stand(folder).values()] == [1, 1]
     assert run(folder, "batch", "resume", "2")["created"] == 6
     assert [each.owner for each in stand(folder).values()] == [1] * 6
+
+
+@pytest.mark.parametrize("cell", ["E1", "外部代理"])
+def test_an_owner_given_meanwhile_is_not_lost(folder: Path, monkeypatch: pytest.MonkeyPatch, cell: str) -> None:
+    """`owner assign` need not wait for an import: whichever comes second sees what the first one did."""
+    bring(folder, [("甲一样例有限公司", "")])
+    write = live.apply.apply
+
+    def later(*given: Any) -> None:
+        monkeypatch.undo()
+        with workspaces.running(folder, "owner assign") as changing:
+            apply(changing, [Move(1, None, 3, "assign")], Applied())
+        write(*given)
+
+    monkeypatch.setattr(live.apply, "apply", later)
+    words = ["-w", str(folder), "customer", "import", str(sheet(folder, [("甲一样例有限公司", cell)]))]
+    done = call([*words, "--mode", "update", "-o", "json"])
+    assert (done.exit_code, json.loads(done.stderr)["code"]) == (11, "CHANGED_MEANWHILE")
+    assert bare(stand(folder)) == {"甲一样例有限公司": Stands(3, None, "")}
+    assert run(folder, "batch", "resume", "3")["updated"] == 1
+    assert bare(stand(folder)) == {"甲一样例有限公司": Stands(3, cell, "")}
 
 
 def test_a_second_process_reads_the_register_too(folder: Path) -> None:
