@@ -29,9 +29,8 @@ from benchmarks.regrade import _run
 from benchmarks.report import Budget
 from benchmarks.server import postgresql
 from crmctl.customers.columns import CUSTOMER
+from crmctl.customers.ownership import OWNERSHIP, ownership
 from crmctl.customers.tables import customer
-from crmctl.owners.applying import OWNERSHIP_COLUMNS
-from crmctl.owners.tables import ownership
 from crmctl.staff.tables import staff
 from crmctl.store import bulk, engine
 
@@ -83,7 +82,7 @@ def held(number: int) -> Iterator[tuple[Any, ...]]:
     given |= {"inputs": "{}", "run_id": 1, "ordered_by": "bench"}
     for number_ in range(3, number + 1, 3):
         own = {"customer_id": number_, "ownership_id": number_, "staff_id": _owner(number_), **given}
-        yield tuple(own.get(name) for name in OWNERSHIP_COLUMNS)
+        yield tuple(own.get(name) for name in OWNERSHIP)
 
 
 def fill(url: str, number: int) -> None:
@@ -102,7 +101,7 @@ def fill(url: str, number: int) -> None:
     with engine.write(base) as conn:
         bulk.insert_rows(conn, customer, CUSTOMER, customers(number))
     with engine.write(base) as conn:
-        bulk.insert_rows(conn, ownership, OWNERSHIP_COLUMNS, held(number))
+        bulk.insert_rows(conn, ownership, OWNERSHIP, held(number))
     if url.startswith("postgresql"):
         with base.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
             conn.exec_driver_sql("ANALYZE")
