@@ -208,7 +208,8 @@ class Allocation:
         if chain is None:
             chain = self._chains[waiting.kind] = list(self._chain(kind))
         found: Choice | Nobody = Nobody(None, NO_RULE)
-        out = waiting.locked | self.terms.named.get(waiting.customer_id, frozenset())
+        named = self.terms.named.get(waiting.customer_id)
+        out = waiting.locked | named if named else waiting.locked
         for rule, pool, code in chain:
             if pool is None:
                 found = Nobody(rule, code)

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, func, literal, or_, select, true
 
@@ -66,8 +66,7 @@ class Queue:
         return sorted(range(len(self.numbers)), key=self.numbers.__getitem__)
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One customer as it is read."""
 
     customer_id: int

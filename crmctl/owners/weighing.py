@@ -31,6 +31,7 @@ from crmctl.staff.decide import ABSENT
 from crmctl.tiers.grading import decimals_of
 
 KIND = "owners"
+_NO_ONE: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -286,11 +287,9 @@ def _give(conn: Connection, base: Basis, each: Given, own: Terms, books: Books) 
 
 
 def _waiting(queue: Queue, position: int, earlier: Former, index: dict[int, int]) -> Waiting:
-    number = queue.numbers[position]
-    last = earlier.last.get(number)
-    locked = earlier.locked.get(number)
-    barred = queue.befores[position] if queue.befores[position] in index else 0
-    out = frozenset(index[who] for who in (*(locked or ()), *((barred,) if barred else ())) if who in index)
+    number, before = queue.numbers[position], queue.befores[position]
+    last, locked = earlier.last.get(number), earlier.locked.get(number, ())
+    out = frozenset(index[who] for who in (*locked, before) if who in index) if locked or before else _NO_ONE
     return Waiting(number, queue.kinds[position], queue.values[position], index.get(last or 0), out)
 
 
