@@ -72,7 +72,7 @@ def export_command(
         elif out is not None:
             _write(call, run, permitted, form, out)
         else:
-            _print(run, permitted, form)
+            _print(call, run, permitted, form)
 
 
 def _refuse_misfits(call: Invocation, form: str, out: Path | None, bundle: Path | None, given: dict[str, str]) -> None:
@@ -167,7 +167,7 @@ def _make_bundle(call: Invocation, run: Run, permitted: Permitted, path: Path) -
     )
 
 
-def _print(run: Run, permitted: Permitted, form: str) -> None:
+def _print(call: Invocation, run: Run, permitted: Permitted, form: str) -> None:
     """Commit the entry, then stream the entries to standard output."""
     import sys
 
@@ -178,6 +178,8 @@ def _print(run: Run, permitted: Permitted, form: str) -> None:
     if form == "xlsx":
         sheet.binary_output()  # refuses a terminal before anything is logged
     selection = _chosen(run, permitted, form)
+    if not selection.count:
+        call.say(_("there are no such entries"))
     run = runs.begin(run)
     with runs.recorded_failure(run):
         leaving.settle(run, permitted, selection)
@@ -193,6 +195,8 @@ def _write(call: Invocation, run: Run, permitted: Permitted, form: str, out: Pat
     from crmctl.runs import run as runs
 
     selection = _chosen(run, permitted, form)
+    if not selection.count:
+        raise leaving.nothing(run, permitted)
     left: list[Left] = []
     with leaving.taken_back(left), atomic_output(out) as stream:
         run = runs.begin(run)

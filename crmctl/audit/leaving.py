@@ -34,6 +34,7 @@ from crmctl.use.policy import Purpose, Recipient
 from crmctl.use.requests import Request
 
 ACT = "audit.export"
+NOTHING = "NOTHING_TO_EXPORT"
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,13 @@ def ask(run: Run, wanted: Wanted, given: Mapping[str, str], why: str) -> Request
     run = runs.begin(run)
     with runs.recorded_failure(run):
         return requests.ask(run, wish)
+
+
+def nothing(run: Run, permitted: Permitted) -> Refused:
+    """Return, once it is in the log who looked, the answer to an export that would hold no entry: no file is made."""
+    told = {name: value for name, value in permitted.told.items() if name in ("obj", "recipient", "purpose")}
+    runs.record_reading(run, n=0, codes=[NOTHING], **told)
+    return Refused(_("there are no such entries"), hint=_("see: crmctl audit list"), code=NOTHING)
 
 
 def announce(run: Run, permitted: Permitted, selection: Selection) -> None:

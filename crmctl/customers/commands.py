@@ -139,6 +139,8 @@ def show_command(call: Invocation, number: str, reveal: str, purpose: str, ticke
             found = revealing.reveal(run, wanted, revealing.Wish(reveal, purpose, ticket))
             run, shown = found.run, found.shown
             told |= {"revealed": list(found.fields), "purpose": found.purpose, "use_record": found.record_id}
+            if blank := revealing.blank(found):
+                call.say(_("this customer has none of these: {fields}").format(fields=", ".join(blank)))
         else:
             page = records.page(run, records.Filters(numbers=(wanted,)), 1)
             if not page.customers:

@@ -66,3 +66,10 @@ def reveal(run: Run, number: int, wish: Wish) -> Revealed:
             )
             entries.append(conn, body)
     return Revealed(run, page.customers[0], codes, purpose.code, record)
+
+
+def blank(found: Revealed) -> list[str]:
+    """Return the fields that were asked for and of which neither the customer nor a contact person has a value."""
+    shown = found.shown
+    places = (shown.clear, shown.personal, *shown.contacts)
+    return [code for code in found.fields if all(place.get(code) in (None, "") for place in places)]

@@ -232,5 +232,6 @@ def evaluated_command(call: Invocation, need: str, privacy: str, note: str, sinc
         with engine.read(run.engine) as conn:
             stands = evaluating.standing(conn, run.policies, run.at)
         document = {**listing.evaluation(run, period, found, stands), "evaluation": number}
-        call.emit(document, *listing.evaluation_lines(found, stands))
+        said = _("evaluation {number} is recorded").format(number=number)
+        call.emit(document, said, *listing.evaluation_lines(found, stands))
     return None

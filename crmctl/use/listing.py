@@ -15,7 +15,7 @@ from crmctl.use.evaluating import Figures, Period, Standing
 from crmctl.use.records import Record
 from crmctl.use.requests import Request
 
-STATES = {"open": N_("open"), "used": N_("used")}
+STATES = {"open": N_("not used yet"), "used": N_("used")}
 LOG_EXPORT = "audit.export"
 ABOUT = {"customers": N_("customers"), "log": N_("audit log")}
 FOUND = {

@@ -142,9 +142,9 @@ def _find(items: Sequence[Item], kind: str, text: str) -> Item:
     for item in items:
         if item.code == code:
             return item
+    codes = [item.code for item in items if not isinstance(item, Purpose) or item.allowed]
     raise InvalidInput(
         _("{text}: no such {field}").format(text=text[:40], field=_(KINDS[kind])),
-        hint=suggest(text, [item.code for item in items])
-        or _("one of: {codes}").format(codes=", ".join(item.code for item in items)),
+        hint=suggest(text, codes) or _("one of: {codes}").format(codes=", ".join(codes)),
         code=f"{kind.removesuffix('s').upper()}_UNKNOWN",
     )

@@ -89,6 +89,19 @@ def test_agreement_may_be_wanted_inside_too(desk: Desk, tmp_path: Path) -> None:
     assert (done.exit_code, done.stdout.splitlines()) == (0, [line.decode() for line in desk.log()[: used["entries"]]])
 
 
+def test_an_export_of_no_entries_makes_no_file(desk: Desk, tmp_path: Path) -> None:
+    words = ("audit", "export", "--from", "2020-01-01", "--to", "2020-01-31", "--purpose", "compliance")
+    told = desk.json(AUDITOR, *words, "--out", tmp_path / "none.csv", "--format", "csv", status=1)
+    assert (told["code"], list(tmp_path.glob("*none*"))) == ("NOTHING_TO_EXPORT", [])
+    (entry,) = desk.entries("audit.export")
+    assert (entry["result"], entry["n"], entry["codes"], entry["purpose"]) == (
+        "done", 0, ["NOTHING_TO_EXPORT"], "compliance",
+    )  # fmt: skip
+    assert desk.json(AUDITOR, "use", "copies", "--all")["copies"] == []
+    piped = desk.say(AUDITOR, *words)
+    assert (piped.exit_code, piped.stdout, "no such entries" in piped.stderr) == (0, "", True)
+
+
 def test_without_the_rule_nobody_can_agree(desk: Desk, tmp_path: Path) -> None:
     path = desk.folder / "policies" / "access.yaml"
     text = path.read_text("utf-8")

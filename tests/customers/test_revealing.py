@@ -36,6 +36,13 @@ def test_only_what_is_named_is_in_clear(desk: Desk) -> None:
     assert (shown["revealed"], shown["purpose"], shown["masked"]) == (["mobile", "email"], "contact", True)
 
 
+def test_a_field_without_a_value_is_said(desk: Desk) -> None:
+    """Else nobody sees why what was asked for is not there."""
+    done = desk.say(STEWARD, "customer", "show", 3, *REVEAL[3:])
+    assert (done.exit_code, "email" in done.stderr, "mobile" in done.stderr) == (0, True, False), done
+    assert desk.say(STEWARD, *REVEAL).stderr == ""
+
+
 def test_the_entry_says_who_what_and_what_for_and_no_value(desk: Desk) -> None:
     shown = desk.json(STEWARD, *REVEAL[:-1], "联系客户", "--ticket", "CRM-4711")
 

@@ -57,6 +57,7 @@ def test_a_near_miss_is_told(policies: PolicySet) -> None:
     with pytest.raises(InvalidInput) as unknown:
         purposes.purpose(policies, "contakt")
     assert (unknown.value.code, "contact" in unknown.value.hint) == ("PURPOSE_UNKNOWN", True)
+    assert "advertising" not in unknown.value.hint, "what is forbidden is not offered"
 
 
 @pytest.mark.parametrize(
