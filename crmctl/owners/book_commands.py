@@ -69,19 +69,31 @@ def list_command(call: Invocation, check: bool, owner: str, **given: Any) -> int
 
 @command(example="crmctl owner workload", exits=READING_EXITS, as_of=True)
 def workload_command(call: Invocation) -> int | None:
-    """Say what everybody in post looks after: customers, by tier, their annual amount, and the room there still is.
+    """Say what everybody in post looks after: customers, by tier, their annual amount, load, and the room there is.
 
-    The annual amount is what the records declare in the home currency. Who has left and still has customers is listed
-    too.
+    Load is in the measure of the owners policy: customers, customers weighed by tier, or their annual amount. Below it
+    stands how evenly all of it is spread over those who may own customers. Who has left and still has customers is
+    listed too.
     """
-    from crmctl.owners import showing, workload
+    from crmctl.owners import showing, telling, workload
     from crmctl.runs import run as runs
 
     with runs.open_run(call, "owner workload", "owner.workload") as run:
-        people, rows = workload.workload(run)
-        run = runs.record_reading(run, n=len(rows))
-        document = {"run_id": run.run_id, "day": people.day.isoformat()}
-        call.emit(document, Table(showing.workload_columns(run, people), rows, "staff"))
+        found = workload.workload(run)
+        run = runs.record_reading(run, n=len(found.rows))
+        used = found.measure
+        document = {
+            "run_id": run.run_id,
+            "day": found.bench.day.isoformat(),
+            "load_by": None if used is None else used.document(),
+            "fairness": found.fairness,
+        }
+        parts: list[Any] = [Table(showing.workload_columns(run, found.bench, used), found.rows, "staff")]
+        if used is not None and call.output == "table":
+            parts.append(telling.fairness_table(run, {"now": found.fairness}))
+        call.emit(document, *parts)
+        if used is not None and used.undecided:
+            call.warn(run.policies.waiting(used.undecided).message)
     return None
 
 

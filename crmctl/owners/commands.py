@@ -90,6 +90,7 @@ def _emit_applied(call: Invocation, plan: int, done: Done) -> None:
 def _emit(call: Invocation, run: Run, outcome: Outcome, limit: int, approval: int | None) -> None:
     from crmctl.owners import telling
 
+    fairness = telling.fairness(outcome.weighed)
     weighed, in_files = outcome.weighed, call.output in ("csv", "xlsx", "ndjson")
     shown = list(telling.moves(weighed, None if in_files else limit))
     moves = Table(telling.move_columns(run), shown, "moves")
@@ -103,7 +104,8 @@ def _emit(call: Invocation, run: Run, outcome: Outcome, limit: int, approval: in
         **outcome.counts,
         "missed": outcome.missed,
         "by_owner": telling.owner_rows(weighed),
-        "fairness": telling.fairness(weighed),
+        "load_by": telling.measure_of(weighed).document(),
+        "fairness": fairness,
         "moves_listed": len(shown),
     }
     if in_files:
@@ -112,7 +114,11 @@ def _emit(call: Invocation, run: Run, outcome: Outcome, limit: int, approval: in
     if call.output == "json":
         call.emit(document, moves, nobody)
         return
-    parts: list[Any] = [telling.counts_table(outcome), telling.owners_table(run, weighed)]
+    parts: list[Any] = [
+        telling.counts_table(outcome),
+        telling.owners_table(run, weighed),
+        telling.fairness_table(run, fairness),
+    ]
     parts += [moves] if shown else []
     more = outcome.counts["assigned"] - len(shown)
     if more > 0 and limit:

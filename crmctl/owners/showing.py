@@ -12,17 +12,18 @@ from crmctl.owners import findings
 from crmctl.owners.bench import Bench, bench, said
 from crmctl.owners.findings import Finding
 from crmctl.owners.handovers import CAUSES, STATES
+from crmctl.owners.measure import Measure
 from crmctl.owners.telling import code_text, rule_label
 from crmctl.runs.run import Run
 from crmctl.sheets.formats.money import written
 from crmctl.store import engine
+from crmctl.tiers.grading import decimals_of
 
 
-def workload_columns(run: Run, people: Bench) -> tuple[Column, ...]:
+def workload_columns(run: Run, people: Bench, used: Measure | None) -> tuple[Column, ...]:
     """Return the columns of `owner workload`."""
     label = showing.labels(run.policies)
-    settings: Any = run.policies.settings("customers")
-    decimals = next((each.decimals for each in settings.currencies if each.code == settings.currency), 2)
+    decimals = decimals_of(run.policies)
 
     def by_tier(counts: dict[str, int]) -> str:
         return ", ".join(f"{label('tier', None if tier == 'none' else tier) or _('ungraded')} {number}"
@@ -35,6 +36,7 @@ def workload_columns(run: Run, people: Bench) -> tuple[Column, ...]:
         Column("customers", N_("Customers"), right=True),
         Column("tiers", N_("By tier"), show=by_tier),
         Column("value", N_("Annual amount"), show=lambda value: written(value, decimals), right=True),
+        Column("load", N_("Load"), show=used.text if used else str, right=True),
         Column("capacity", N_("Capacity"), right=True),
         Column("free", N_("Free"), right=True),
         Column("problems", N_("Speaks against"), show=lambda codes: ", ".join(map(said, codes))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
@@ -10,7 +10,9 @@ from crmctl.cli.render import Column, Table
 from crmctl.customers import showing
 from crmctl.i18n import N_, _, pick
 from crmctl.owners.assign import Outcome
-from crmctl.owners.decide import SCALE, Books
+from crmctl.owners.decide import Books
+from crmctl.owners.measure import UNGRADED, Book, Measure, governing, measure
+from crmctl.owners.measure import fairness as how_even
 from crmctl.owners.terms import settings_of
 from crmctl.owners.weighing import Weighed
 from crmctl.policy.metrics import BY_NAME
@@ -80,41 +82,85 @@ def owner_rows(weighed: Weighed) -> list[dict[str, Any]]:
 
 
 def _figures(weighed: Weighed, books: Books) -> list[dict[str, Any]]:
-    first = weighed.basis.found[0].settings.load
-    weights = {str(each.tier): weighed.basis.ground.policies.figure(each.weight) for each in first.weights}
+    used = measure_of(weighed)
+    return [
+        {
+            "customers": book.customers,
+            "load": used.load(book.tiers, book.value),
+            "value": book.value,
+            "tiers": dict(book.tiers),
+        }
+        for book in _books(weighed, books)
+    ]
+
+
+def _books(weighed: Weighed, books: Books) -> list[Book]:
     tiers = sorted((tier for tier in books.tiers if tier is not None), key=str)
     codes: list[str | None] = [*tiers, None] if None in books.tiers else [*tiers]
-    found = []
-    for index, number in enumerate(books.counts):
-        mix = {tier or "none": books.tiers[tier][index] for tier in codes if books.tiers[tier][index]}
-        load: Any = sum(float(weights.get(tier) or (0 if tier in weights else 1)) * n for tier, n in mix.items())
-        load = books.values[index] if first.by == "value" else number if first.by == "count" else load
-        found.append({"customers": number, "load": load, "value": books.values[index], "tiers": mix})
-    return found
+    return [
+        Book(
+            person.capacity,
+            {tier or UNGRADED: books.tiers[tier][index] for tier in codes if books.tiers[tier][index]},
+            books.values[index],
+        )
+        for index, person in enumerate(weighed.people)
+    ]
 
 
-def fairness(weighed: Weighed) -> dict[str, dict[str, float | None]]:
-    """Return how full those who may own customers are."""
-    found: dict[str, dict[str, float | None]] = {}
+def measure_of(weighed: Weighed) -> Measure:
+    """Return the measure of the policy that everybody's load is told in."""
+    found = governing(weighed.basis.rulings)
+    policy = weighed.basis.found[0].policy if found is None else found.policy
+    return measure(weighed.basis.ground.policies, policy)
+
+
+def fairness(weighed: Weighed) -> dict[str, dict[str, Any]]:
+    """Return how evenly customers are spread over those who may own them, before and after."""
+    found = {}
     for name, books in (("before", weighed.before), ("after", weighed.after)):
-        shares = [
-            books.counts[index] * SCALE // person.capacity / (SCALE // 100)
-            for index, person in enumerate(weighed.people)
-            if person.capacity and not person.problems
-        ]
-        found[name] = {
-            "least_percent": round(min(shares), 2) if shares else None,
-            "most_percent": round(max(shares), 2) if shares else None,
-        }
+        pairs = zip(_books(weighed, books), weighed.people, strict=True)
+        found[name] = how_even(measure_of(weighed), [book for book, person in pairs if not person.problems])
     return found
+
+
+def fairness_table(run: Run, figures: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return fairness for people: a line a measure, a column a state of things (`before`, `after`; `now`)."""
+    label = showing.labels(run.policies)
+    tiers = sorted(
+        {tier for each in figures.values() for tier in each["tiers"]}, key=lambda code: (code == UNGRADED, code)
+    )
+    lines: list[tuple[str, Any]] = [
+        (_("capacity used"), lambda each: each),
+        (_("customers"), lambda each: each["customers"]),
+        (_("load"), lambda each: each["load"]),
+        (_("annual cooperation amount"), lambda each: each["value"]),
+    ]
+    for tier in tiers:
+        name = label("tier", None if tier == UNGRADED else tier) or _("ungraded")
+        lines.append((str(name), lambda each, tier=tier: each["tiers"].get(tier)))
+    columns = (
+        Column("share", N_("Least to most; 100 % is even")),
+        *(Column(name, STATES[name], right=True) for name in figures),
+    )
+    rows = [(name, *(_ends(part(each)) for each in figures.values())) for name, part in lines]
+    return Table(columns, rows, "fairness")
+
+
+STATES = {"before": N_("Before"), "after": N_("After"), "now": N_("Now")}
+
+
+def _ends(each: Mapping[str, Any] | None) -> str:
+    if each is None or each["least_percent"] is None:
+        return "–"
+    return f"{each['least_percent']:.0f}–{each['most_percent']:.0f} %"
 
 
 def owners_table(run: Run, weighed: Weighed) -> Table:
     """Return everybody's book for people: who has customers or gets some."""
-    label = showing.labels(run.policies)
+    label, used = showing.labels(run.policies), measure_of(weighed)
 
     def mix(tiers: dict[str, int]) -> str:
-        return ", ".join(f"{label('tier', None if code == 'none' else code) or _('ungraded')} {number}"
+        return ", ".join(f"{label('tier', None if code == UNGRADED else code) or _('ungraded')} {number}"
                          for code, number in tiers.items())  # fmt: skip
 
     columns = (
@@ -129,15 +175,11 @@ def owners_table(run: Run, weighed: Weighed) -> Table:
     )
     rows = [
         (each["number"], person.staff.name, each["before"]["customers"], each["after"]["customers"], person.capacity,
-         _load(each["before"]["load"]), _load(each["after"]["load"]), mix(each["after"]["tiers"]))
+         used.text(each["before"]["load"]), used.text(each["after"]["load"]), mix(each["after"]["tiers"]))
         for each, person in zip(owner_rows(weighed), weighed.people, strict=True)
         if each["after"]["customers"] or not person.problems
     ]  # fmt: skip
     return Table(columns, rows)
-
-
-def _load(load: Any) -> str:  # noqa: ANN401 - a count or a weight
-    return f"{load:g}" if isinstance(load, float) else str(load)
 
 
 def move_columns(run: Run) -> tuple[Column, ...]:

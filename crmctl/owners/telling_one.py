@@ -12,6 +12,8 @@ from crmctl.owners.explaining import Explanation
 from crmctl.owners.listing import REASONS
 from crmctl.owners.telling import code_text, rule_label, skill_text
 from crmctl.policy.policyset import PolicySet
+from crmctl.sheets.formats.money import written
+from crmctl.tiers.grading import decimals_of
 
 Line = tuple[str, str]
 STEPS = {
@@ -80,7 +82,7 @@ def lines(policies: PolicySet, found: Explanation) -> Iterator[Line]:
         yield _("Staff left"), " → ".join(told)
     if found.next_move is not None:
         yield _("Would go to"), name(found.next_move["to"])
-        yield from _scales(found, found.next_move["runner_up"], found.next_move["inputs"])
+        yield from _scales(found, decimals_of(policies), found.next_move["runner_up"], found.next_move["inputs"])
     if found.code is not None:
         yield _("Why nobody"), code_text(found.code)
 
@@ -96,22 +98,24 @@ def _chosen(policies: PolicySet, found: Explanation, held: Mapping[str, Any]) ->
         rule = rule_label(policies, (held["policy"], held["rule"])) or held["rule"]
         told = _("{policy}, version {version}: {rule}")
         yield _("Policy"), told.format(policy=held["policy"], version=held["policy_version"], rule=rule)
-    yield from _scales(found, held["runner_up_id"], held["inputs"])
+    yield from _scales(found, decimals_of(policies), held["runner_up_id"], held["inputs"])
     yield _("Ordered by"), _("{person}, run {run}").format(person=held["ordered_by"], run=held["run_id"])
 
 
-def _scales(found: Explanation, runner_up: int | None, inputs: Mapping[str, Any]) -> Iterator[Line]:
+def _scales(found: Explanation, decimals: int, runner_up: int | None, inputs: Mapping[str, Any]) -> Iterator[Line]:
     """Yield what was on the scales: loads before the customer was given."""
     if "load" in inputs:
         told = _("{customers} of {capacity} customers, load {load}")
         yield (
             _("Load at the time"),
-            told.format(customers=inputs["customers"], capacity=inputs["capacity"], load=load_text(inputs, "load")),
+            told.format(
+                customers=inputs["customers"], capacity=inputs["capacity"], load=load_text(decimals, inputs, "load")
+            ),
         )
     if inputs.get("because") == "former_owner":
         yield _("Chosen as"), _("the former owner")
     if runner_up is not None:
-        load = load_text(inputs, "runner_up_load")
+        load = load_text(decimals, inputs, "runner_up_load")
         told = _("{person}, load {load}").format(person=found.bench.name(runner_up), load=load)
         yield _("Runner-up"), told
     if "place" in inputs:
@@ -119,9 +123,9 @@ def _scales(found: Explanation, runner_up: int | None, inputs: Mapping[str, Any]
         yield _("Order"), told
 
 
-def load_text(inputs: Mapping[str, Any], name: str) -> str:
-    """Return a load as people count it: customers, weighted customers, or minor units of money."""
+def load_text(decimals: int, inputs: Mapping[str, Any], name: str) -> str:
+    """Return a load as people count it: customers, weighted customers, or money with so many decimals."""
     load = inputs.get(name)
     if load is None:
         return ""
-    return str(load) if inputs.get("load_by") == "value" else f"{load / 1000:g}"
+    return written(load, decimals) if inputs.get("load_by") == "value" else f"{load / 1000:g}"

@@ -54,18 +54,21 @@ def ready(policies: PolicySet, policy: Policy, decimals: int, day: date) -> Read
     conflicts = [each.when for each in settings.conflicts if each.when is not None]
     facts = {str(name) for rule in settings.rules for name in rule.staff.same}
     facts |= {skill.customer for rule in settings.rules for skill in rule.staff.skills}
-    load = settings.load
-    over = window(load.over) if load.over else None
-    value = Left(BY_NAME["order_amount"], over) if over else Left(BY_NAME["annual_amount"])
     return Ready(
         policy,
         settings,
         tuple(rules),
         tuple(policies.bound(conflicts, decimals)),
         tuple(sorted(facts)),
-        value,
+        value_of(settings),
         seed_of(settings.period, day),
     )
+
+
+def value_of(settings: OwnersSettings) -> Left:
+    """Return what a customer is worth: its annual amount, or its orders of the time that the policy says."""
+    over = window(settings.load.over) if settings.load.over else None
+    return Left(BY_NAME["order_amount"], over) if over else Left(BY_NAME["annual_amount"])
 
 
 def seed_of(period: str, day: date) -> str:

@@ -16,8 +16,8 @@ from crmctl.customers.tables import customer
 from crmctl.runs import run as runs
 
 KEYS = {
-    "schema", "run_id", "dry_run", "plan", "assigned", "reassigned", "kept", "unassignable", "exempt", "reported",
-    "missed", "by_owner", "fairness", "moves_listed", "moves", "unassigned",
+    "schema", "run_id", "dry_run", "plan", "approval", "findings", "assigned", "reassigned", "kept", "unassignable",
+    "exempt", "reported", "missed", "by_owner", "load_by", "fairness", "moves_listed", "moves", "unassigned",
 }  # fmt: skip
 TIERS = {"2000000": "core", "500000": "important", "1000": "ordinary", "": "potential"}
 

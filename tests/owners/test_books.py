@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -100,6 +101,53 @@ def test_workload_counts_tiers_value_and_room(office: Office) -> None:
     assert (anna["capacity"], anna["free"]) == (8, 5)
     assert staff["F6"]["customers"] == 1  # has left, and still has one
     assert staff["F6"]["problems"] == ["INACTIVE"]
+
+
+def _loads(office: Office, load: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Let load be measured so; return the document of `owner workload`, and everybody's load by staff number."""
+    path = office.desk.folder / "policies" / "owners.yaml"
+    text = re.sub(r"  load: .*\n", "", path.read_text("utf-8"))
+    path.write_text(text.replace("settings:\n", f"settings:\n  load: {load}\n"), "utf-8")
+    told = office.json("owner", "workload")
+    return told, {row["number"]: row["load"] for row in told["staff"]}
+
+
+def test_load_is_in_the_measure_of_the_policy(office: Office) -> None:
+    office.give("A1", 4, 5, 6)
+    office.give("B2", 7)
+    office.update(
+        4, tier=["core", "", "ordinary", "core"], annual_amount=["1", "1.5", "7", "2.5"], currency=["CNY"] * 4
+    )
+    told, loads = _loads(office, "{by: count}")
+    assert (loads["A1"], loads["B2"], told["load_by"]["by"]) == (3, 1, "count")
+    told, loads = _loads(office, "{by: tier, weights: [{tier: core, weight: 5}, {tier: ordinary, weight: 0.5}]}")
+    assert (loads["A1"], loads["B2"], loads["E5"]) == (6.5, 5, 0)
+    assert told["load_by"] == {"policy": "owners", "version": 7, "by": "tier", "undecided": []}
+    told, loads = _loads(office, "{by: value}")
+    assert (loads["A1"], loads["B2"]) == (950, 250)
+    assert "9.50" in office.say("owner", "workload").stdout
+    told, loads = _loads(office, "{by: value, over: 12 months}")
+    assert (loads["A1"], loads["B2"]) == (0, 0), "nobody ordered anything"
+    office.desk.edit(
+        "company.yaml", "    owner_weight_core:\n      value: 5", "    owner_weight_core:\n      value: unset"
+    )
+    told, loads = _loads(office, "{by: tier, weights: [{tier: core, weight: $owner_weight_core}]}")
+    assert (loads["A1"], told["load_by"]["undecided"]) == (None, ["owner_weight_core"])
+    assert "owner_weight_core" in office.say("owner", "workload").stderr
+
+
+def test_how_evenly_books_are_spread(office: Office) -> None:
+    """Those who may own customers count, in proportion to capacity; an even share is 100 per cent."""
+    office.give("A1", 4, 5, 6)
+    office.give("F6", 7)  # has left
+    figures = office.json("owner", "workload")["fairness"]
+    room = {row["number"]: row["capacity"] for row in office.json("owner", "workload")["staff"] if not row["problems"]}
+    assert set(room) >= {"A1", "B2"}
+    assert (figures["least_percent"], figures["most_percent"]) == (0, 37.5)
+    assert figures["customers"]["most_percent"] == round(100 * sum(room.values()) / room["A1"], 2)
+    assert figures["tiers"]["none"] == figures["load"] == figures["customers"]
+    assert figures["value"] == {"least_percent": None, "most_percent": None}
+    assert "0–38 %" in office.say("owner", "workload").stdout
 
 
 def test_taking_from_the_pool(office: Office) -> None:
