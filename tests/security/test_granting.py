@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from realm import ADMIN, STEWARD, Realm
+from realm import ADMIN, AUDITOR, STEWARD, Realm
 
 from crmctl.security import granting
 from crmctl.security.access import AccessSettings
@@ -34,6 +34,8 @@ def test_an_edit_of_access_yaml_is_in_the_log(realm: Realm) -> None:
         {"about": "li.na", "granted": ["supervisor"]},
         {"obj": "role:agent", "fields": ["limits"]},
     ]
+    shown = realm.say(AUDITOR, "audit", "list", "--act", "access.changed", "--limit", "2").stdout
+    assert "li.na" in shown and "supervisor" in shown, "people who read the log see whom it concerns, and what they got"
 
 
 def test_back_to_a_set_that_was_in_force_before_is_news_again(realm: Realm) -> None:
