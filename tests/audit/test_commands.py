@@ -150,7 +150,8 @@ def test_list_pages_and_forms(place: tuple[Path, Engine]) -> None:
     assert [json.loads(line)["seq"] for line in rest.stdout.splitlines()] == [1, 0]
     assert "Purpose" not in page.stdout
     sheet = crmctl(place, "audit", "list", "--limit", "1", "-o", "csv", "--headers", "code")
-    assert sheet.stdout.splitlines()[0] == "seq,at,person,act,result,obj,about,granted,revoked,n,fields,purpose,recipient,ticket,codes,run,batch"
+    about = "obj,about,granted,revoked,n,fields,purpose,recipient,ticket,codes"
+    assert sheet.stdout.splitlines()[0] == f"seq,at,person,act,result,{about},run,batch"
 
 
 def test_list_narrows_by_time(place: tuple[Path, Engine]) -> None:
