@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import docpages
@@ -15,6 +16,7 @@ import golden
 import pytest
 from docpages import PAGES, ROOT, name_of
 
+from crmctl import clock
 from crmctl.cli.table import COMMANDS
 from crmctl.setup import init
 
@@ -169,7 +171,7 @@ def _settled(text: str) -> str:
     return text
 
 
-def _typed(line: str, folder: Path, language: str) -> golden.Result:
+def _typed(line: str, folder: Path, language: str, workspace: str = "") -> golden.Result:
     """Run a line as if typed: our commands in this process, `> FILE` as said; others by bash."""
     words = shlex.split(line)
     if words[0] != "crmctl":
@@ -177,7 +179,8 @@ def _typed(line: str, folder: Path, language: str) -> golden.Result:
         done = subprocess.run(["bash", "-c", line], cwd=folder, env=env, capture_output=True, text=True)
         return golden.Result(done.returncode, done.stdout, done.stderr)
     target = words[-1] if words[-2] == ">" else ""
-    result = golden.call(words[1:-2] if target else words[1:], cwd=folder, env={"CRMCTL_LANG": language})
+    env = {"CRMCTL_LANG": language, **({"CRMCTL_WORKSPACE": workspace} if workspace else {})}
+    result = golden.call(words[1:-2] if target else words[1:], cwd=folder, env=env)
     if target:
         (folder / target).write_text(result.stdout, encoding="utf-8")
         return result._replace(stdout="")
@@ -211,3 +214,50 @@ def test_the_tour_is_real(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
         page.write_text(text.replace(tour.group(), now), encoding="utf-8")
     else:
         assert _settled(tour.group()) == _settled(now), f"the tour shows something else by now: {HOW}"
+
+
+# The worked examples ---------------------------------------------------------------------------------------------
+
+WORKED = ("docs/tiers.md", "docs/owners.md")  # one company: what the first page leaves the second goes on with
+AT = datetime(2026, 11, 22, 7, tzinfo=UTC)  # in another quarter other customers would have other owners
+DECIDED = {"core_annual_amount": 30_000, "important_annual_amount": 10_000}  # as docs/tiers.md says
+
+
+def _northwind(folder: Path) -> str:
+    """Make the company of the examples, with the numbers of the demo and those of the page; return its workspace."""
+    shutil.copytree(ROOT / "docs" / "northwind", folder / "docs" / "northwind")
+    place = folder / "crm"
+    init.init(init.Request(place, "en"), AT)
+    text = (ROOT / "policies" / "_demo_company.yaml").read_text("utf-8").replace("currency: CNY", "currency: USD")
+    for name, value in DECIDED.items():
+        text, count = re.subn(rf"(    {name}:\n      value: )\S+(\n      unit: )\S+", rf"\g<1>{value}\g<2>yuan", text)
+        assert count == 1
+    (place / "policies" / "company.yaml").write_text(text, "utf-8")
+    return str(place)
+
+
+def test_the_worked_examples_are_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run what the pages show in `console` blocks, one page after the other, and compare what they show."""
+    monkeypatch.setattr(init, "_person", lambda: "lina")
+    monkeypatch.setattr(clock, "now", lambda: AT)
+    workspace = _northwind(tmp_path)
+
+    def run(block: re.Match[str]) -> str:
+        shown = []
+        for line in block.group().splitlines():
+            if line.startswith("$ "):
+                result = _typed(line[2:], tmp_path, "en", workspace)
+                assert result.exit_code in (0, 1 if "--check" in line else 0), f"{line}: {result.stderr}"
+                said = (result.stdout + result.stderr).replace(str(tmp_path), "/srv")
+                status = [f"[exit {result.exit_code}]"] if result.exit_code else []
+                shown += [line, *(text.rstrip() for text in said.splitlines()), *status]
+        return "\n".join(shown) + "\n"
+
+    for name in WORKED:
+        page = ROOT / name
+        text = page.read_text(encoding="utf-8")
+        now = _CONSOLE.sub(run, text)
+        if UPDATE and _settled(now) != _settled(text):
+            page.write_text(now, encoding="utf-8")
+        else:
+            assert _settled(text) == _settled(now), f"{name} shows something else by now: {HOW}"

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from crmctl.owners.terms import settings_of
+from crmctl.owners.terms import requirements, settings_of
 from crmctl.policy.model import ValueRef
 from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.scopes import Ruling
 from crmctl.sheets.formats.money import written
+from crmctl.staff import Staff
 from crmctl.tiers.grading import decimals_of
 
 UNGRADED = "none"
+_OF_BOTH = ("SAME_", "SKILL_")  # requirements that depend on the customer, too
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,17 @@ def measure(policies: PolicySet, policy: Policy) -> Measure:
     return Measure(policy.name, policy.version, load.by, known, decimals_of(policies), tuple(dict.fromkeys(unset)))
 
 
+def takes_some(policies: PolicySet, policy: Policy, person: Staff) -> bool:
+    """Say whether some rule of a policy may give this person customers at all, whatever the customers are."""
+    ranks = dict(cast("Any", policies.settings("staff")).rank)
+    return any(
+        all(each.fits(person, {}) for each in requirements(rule.staff, ranks) if not each.code.startswith(_OF_BOTH))
+        for rule in settings_of(policy).rules
+    )
+
+
 def fairness(used: Measure, books: Sequence[Book]) -> dict[str, Any]:
-    """Return how evenly customers, load, value and each tier are spread over those who may own customers.
+    """Return how evenly customers, load, value and each tier are spread over people: who may own, whom a rule takes.
 
     `least_percent` and `most_percent` at the top say how full the emptiest and the fullest are; below `customers`,
     `load`, `value` and `tiers` what they have of their even share, which is in proportion to capacity: 100 is even.

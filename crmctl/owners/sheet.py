@@ -25,11 +25,15 @@ _ORDER = ("customer_id", "number", "ordered_on", "amount", "currency", "delivere
 
 @dataclass(frozen=True)
 class Part:
-    """A table of the sheet: its title, headings, rows of text; where it has none it says so."""
+    """A table of the sheet: its title, headings, rows of text.
+
+    Where it has none it says so; `by_hand` is what is said of a table that the program keeps nothing for.
+    """
 
     title: str
     headings: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+    by_hand: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ def sheet(run: Run, found: Handover, items: Sequence[Item], people: Bench) -> Sh
         parts=(
             _customers(run, items, people),
             _open_orders(orders),
-            Part(_("Open promises"), (_("Customer"), _("Promise"), _("Due")), ()),
-            Part(_("Open complaints"), (_("Customer"), _("Acceptance number"), _("State")), ()),
+            Part(_("Open promises"), (_("Customer"), _("Promise"), _("Due")), (), _by_hand()),
+            Part(_("Open complaints"), (_("Customer"), _("Acceptance number"), _("State")), (), _by_hand()),
         ),
         none=_("none recorded"),
         signatures=(
@@ -83,6 +87,10 @@ def sheet(run: Run, found: Handover, items: Sequence[Item], people: Bench) -> Sh
             "Customer information: keep it locked away, and destroy it when the register of copies says so."
         ),
     )
+
+
+def _by_hand() -> str:
+    return _("crmctl does not keep these yet: write them in by hand before you sign.")
 
 
 def _customers(run: Run, items: Sequence[Item], people: Bench) -> Part:

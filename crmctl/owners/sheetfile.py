@@ -70,7 +70,7 @@ def _table(book: Any, part: Any, none: str, bold: Any, quoted: Any) -> None:  # 
     for place, heading in enumerate(part.headings):
         page.write_string(0, place, heading, bold)
     if not part.rows:
-        page.write_string(1, 0, none)
+        page.write_string(1, 0, part.by_hand or none)
     for line, row in enumerate(part.rows, start=1):
         for place, text in enumerate(row):
             if text:

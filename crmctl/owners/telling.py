@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from typing import Any
 
 from crmctl.cli.render import Column, Table
@@ -11,7 +11,7 @@ from crmctl.customers import showing
 from crmctl.i18n import N_, _, pick
 from crmctl.owners.assign import Outcome
 from crmctl.owners.decide import Books
-from crmctl.owners.measure import UNGRADED, Book, Measure, governing, measure
+from crmctl.owners.measure import UNGRADED, Book, Measure, governing, measure, takes_some
 from crmctl.owners.measure import fairness as how_even
 from crmctl.owners.terms import settings_of
 from crmctl.owners.weighing import Weighed
@@ -115,12 +115,16 @@ def measure_of(weighed: Weighed) -> Measure:
 
 
 def fairness(weighed: Weighed) -> dict[str, dict[str, Any]]:
-    """Return how evenly customers are spread over those who may own them, before and after."""
-    found = {}
-    for name, books in (("before", weighed.before), ("after", weighed.after)):
-        pairs = zip(_books(weighed, books), weighed.people, strict=True)
-        found[name] = how_even(measure_of(weighed), [book for book, person in pairs if not person.problems])
-    return found
+    """Return how evenly customers are spread over those who may own some by a policy in force, before and after."""
+    policies = weighed.basis.ground.policies
+    there = [
+        not person.problems and any(takes_some(policies, each.policy, person.staff) for each in weighed.basis.found)
+        for person in weighed.people
+    ]
+    return {
+        name: how_even(measure_of(weighed), list(compress(_books(weighed, books), there)))
+        for name, books in (("before", weighed.before), ("after", weighed.after))
+    }
 
 
 def fairness_table(run: Run, figures: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from crmctl.customers import ruled, scope
 from crmctl.customers.tables import customer
 from crmctl.owners.bench import CANCELLED, Bench, bench
-from crmctl.owners.measure import UNGRADED, Measure, fairness, governing, measure
+from crmctl.owners.measure import UNGRADED, Measure, fairness, governing, measure, takes_some
 from crmctl.owners.measure import Book as Measured
 from crmctl.owners.terms import settings_of, value_of
 from crmctl.policy.metrics import BY_NAME, Left
@@ -70,7 +70,8 @@ def books_by_tier(conn: Connection, run: Run, policy: Policy | None) -> dict[int
 
 def workload(run: Run) -> Workload:
     """Return who is in post, or still has customers, with the load in the measure of the owners policy in force."""
-    ruling = governing(in_force(run.policies, "owners", today(run.policies, run.as_of)))
+    rulings = in_force(run.policies, "owners", today(run.policies, run.as_of))
+    ruling = governing(rulings)
     policy = None if ruling is None else ruling.policy
     used = None if policy is None else measure(run.policies, policy)
     with engine.read(run.engine) as conn:
@@ -84,7 +85,12 @@ def workload(run: Run) -> Workload:
         if owner not in people.directory.by_id
     ]  # fmt: skip
     rows = [_row(people, person, held.get(person.staff_id, Book()), used) for person in there]
-    fit = [person for person in there if not people.problems(person.staff_id)]
+    fit = [
+        person
+        for person in there
+        if not people.problems(person.staff_id)
+        and any(takes_some(run.policies, each.policy, person) for each in rulings)
+    ]
     return Workload(people, used, {} if used is None else fairness(used, _measured(people, fit, held)), [*rows, *gone])
 
 

@@ -162,6 +162,7 @@ def test_the_sheet_has_both_sides_and_nothing_in_clear(office: Office) -> None:
         "C-000007",
         "公司004有限公司",
         "none recorded",
+        "does not keep these yet: write them in by hand",
         "Signature",
     ):
         assert wanted in text
