@@ -72,9 +72,12 @@ def derive(
 
 
 def _stored(conn: Connection, numbers: Sequence[int]) -> dict[int, Row]:
-    """Return the rows of customers, whose numbers ascend; where they lie close together, by one walk along them."""
+    """Return the rows of customers, whose numbers ascend; where they lie close together, by one walk along them.
+
+    They are locked: an import that writes one of them meanwhile would be undone, and the change would not fit.
+    """
     if numbers and numbers[-1] - numbers[0] < _CLOSE * len(numbers):
-        rows = bulk.fetch_range(conn, customer, "customer_id", numbers[0], numbers[-1], _READ)
+        rows = bulk.fetch_range(conn, customer, "customer_id", numbers[0], numbers[-1], _READ, locked=True)
     else:
-        rows = bulk.fetch_by_keys(conn, customer, "customer_id", numbers, _READ)
+        rows = bulk.fetch_by_keys(conn, customer, "customer_id", numbers, _READ, locked=True)
     return {row[0]: row for row in rows}

@@ -63,24 +63,33 @@ def fetch_by_keys(
     columns: Sequence[str],
     *,
     extra: Mapping[str, Collection[Any]] | None = None,
+    locked: bool = False,
 ) -> list[Row]:
     """Return `columns` of the rows whose `key_column` is one of `keys`, in no order.
 
-    `extra` narrows by further columns, each to one of a few values: `extra={"epoch": (1, 2)}`. One statement on
-    PostgreSQL, sorted batches on SQLite; tens of thousands of keys are fine.
+    `extra` narrows by further columns, each to one of a few values: `extra={"epoch": (1, 2)}`. `locked` rows are as
+    whoever wrote them last left them, and nobody else writes them until the transaction ends (a writing transaction of
+    SQLite is alone anyway). One statement on PostgreSQL, sorted batches on SQLite; tens of thousands of keys are fine.
     """
     if not keys:
         return []
     narrowed = {name: tuple(values) for name, values in (extra or {}).items()}
-    rows: list[Row] = _engine_of(conn).fetch_by_keys(conn, table, key_column, keys, tuple(columns), narrowed)
+    rows: list[Row] = _engine_of(conn).fetch_by_keys(conn, table, key_column, keys, tuple(columns), narrowed, locked)
     return rows
 
 
 def fetch_range(
-    conn: Connection, table: Table, key_column: str, first: int, last: int, columns: Sequence[str]
+    conn: Connection,
+    table: Table,
+    key_column: str,
+    first: int,
+    last: int,
+    columns: Sequence[str],
+    *,
+    locked: bool = False,
 ) -> list[Row]:
-    """Return `columns` of the rows whose `key_column` is a number from `first` to `last`, in no order."""
-    rows: list[Row] = _engine_of(conn).fetch_range(conn, table, key_column, first, last, tuple(columns))
+    """Return `columns` of the rows whose `key_column` is a number from `first` to `last`; see `fetch_by_keys`."""
+    rows: list[Row] = _engine_of(conn).fetch_range(conn, table, key_column, first, last, tuple(columns), locked)
     return rows
 
 

@@ -66,27 +66,32 @@ def fetch_by_keys(
     keys: Collection[Any],
     columns: tuple[str, ...],
     extra: Mapping[str, tuple[Any, ...]],
+    locked: bool,
 ) -> list[Row]:
     """See `bulk.fetch_by_keys`."""
     wanted = {key_column: list(keys), **{name: list(values) for name, values in extra.items()}}
     conditions = sql.SQL(" AND ").join(
         sql.SQL("t.{} = ANY(%b::{})").format(sql.Identifier(name), _array(table, name)) for name in wanted
     )
-    statement = sql.SQL("SELECT {} FROM {} AS t WHERE {}").format(
-        _names(columns), sql.Identifier(table.name), conditions
+    statement = sql.SQL("SELECT {} FROM {} AS t WHERE {}{}").format(
+        _names(columns), sql.Identifier(table.name), conditions, _lock(locked)
     )
     values = [_to_server(table, name, listed) for name, listed in wanted.items()]
     return _look_up(_raw(conn), statement, values, table, columns)
 
 
 def fetch_range(
-    conn: Connection, table: Table, key_column: str, first: int, last: int, columns: tuple[str, ...]
+    conn: Connection, table: Table, key_column: str, first: int, last: int, columns: tuple[str, ...], locked: bool
 ) -> list[Row]:
     """See `bulk.fetch_range`."""
-    statement = sql.SQL("SELECT {} FROM {} AS t WHERE t.{} BETWEEN %b AND %b").format(
-        _names(columns), sql.Identifier(table.name), sql.Identifier(key_column)
+    statement = sql.SQL("SELECT {} FROM {} AS t WHERE t.{} BETWEEN %b AND %b{}").format(
+        _names(columns), sql.Identifier(table.name), sql.Identifier(key_column), _lock(locked)
     )
     return _look_up(_raw(conn), statement, (first, last), table, columns)
+
+
+def _lock(locked: bool) -> sql.SQL:
+    return sql.SQL(" FOR UPDATE" if locked else "")
 
 
 def fetch_pairs(

@@ -57,6 +57,7 @@ def fetch_by_keys(
     keys: Collection[Any],
     columns: tuple[str, ...],
     extra: Mapping[str, tuple[Any, ...]],
+    _locked: bool,  # whoever writes here is alone
 ) -> list[Row]:
     """See `bulk.fetch_by_keys`."""
     execute = conn.connection.driver_connection.execute  # type: ignore[union-attr]
@@ -70,7 +71,7 @@ def fetch_by_keys(
 
 
 def fetch_range(
-    conn: Connection, table: Table, key_column: str, first: int, last: int, columns: tuple[str, ...]
+    conn: Connection, table: Table, key_column: str, first: int, last: int, columns: tuple[str, ...], _locked: bool
 ) -> list[Row]:
     """See `bulk.fetch_range`."""
     execute = conn.connection.driver_connection.execute  # type: ignore[union-attr]
