@@ -203,7 +203,7 @@ def sql_command(call: Invocation) -> int | None:
 
     with runs.open_run(call, "access sql", "access.sql") as run:
         day = runs.today(run.policies, run.at)
-        script = accesssql.script(runs.access_of(run.policies), run.policies.hash, day)
+        script = accesssql.script(runs.access_of(run.policies), run.policies.hash, day, run.zone)
         runs.record_reading(run, n=1)
     click.echo(script, nl=False)
     return None

@@ -65,8 +65,11 @@ _LOOKS = ("customer", "order", "tier", "policy", "purge", "owner", "audit", "bat
 _IMPORTS = ("customer.import", "order.import", "staff.import", "batch.list", "batch.show", "batch.rejects")
 
 
-def script(access: AccessSettings, policy_hash: str, day: date) -> str:
-    """Return the script for the people of `access` who may work on `day`; running it again changes nothing."""
+def script(access: AccessSettings, policy_hash: str, day: date, zone: str) -> str:
+    """Return the script for the people of `access` who may work on `day`; running it again changes nothing.
+
+    `zone` is the company's: whoever stands in for somebody sees their customers on its days.
+    """
     head = (
         f"-- access.yaml of the policies {policy_hash[:16]}, as of {day}: for the owner of the database, in one go.\n"
     )
@@ -74,7 +77,7 @@ def script(access: AccessSettings, policy_hash: str, day: date) -> str:
         SQL("BEGIN;"),
         *_groups(access),
         *_members(access, day),
-        *_people(access, day),
+        *_people(access, zone),
         *_grants(access),
         *_policies(access),
         SQL("COMMIT;"),
@@ -133,7 +136,7 @@ def _members(access: AccessSettings, day: date) -> Iterator[Composable]:
     )
 
 
-def _people(access: AccessSettings, day: date) -> Iterator[Composable]:
+def _people(access: AccessSettings, zone: str) -> Iterator[Composable]:
     """Yield the table that says who a login is, and the functions that row policies ask."""
     yield SQL(
         "\n-- Who a login is on the staff register, for row policies.\n"
@@ -151,8 +154,12 @@ def _people(access: AccessSettings, day: date) -> Iterator[Composable]:
     yield SQL(
         "CREATE OR REPLACE FUNCTION {own}.own_staff() RETURNS SETOF bigint LANGUAGE sql STABLE SECURITY DEFINER\n"
         "  SET search_path = pg_catalog, pg_temp AS $crm$\n"
-        "  SELECT s.staff_id FROM {schema}.staff s JOIN {own}.login l ON l.login = session_user\n"
-        "  WHERE s.number = l.number OR string_to_array(s.uids, ' ') && l.uids $crm$;\n"
+        "  WITH me AS (SELECT s.staff_id FROM {schema}.staff s JOIN {own}.login l ON l.login = session_user\n"
+        "    WHERE s.number = l.number OR string_to_array(s.uids, ' ') && l.uids)\n"
+        "  SELECT staff_id FROM me UNION\n"
+        "  SELECT a.staff_id FROM {schema}.absence a JOIN me ON me.staff_id = a.deputy_id\n"
+        "  WHERE a.cancelled_at IS NULL\n"
+        "    AND to_char(now() AT TIME ZONE {zone}, 'YYYY-MM-DD') BETWEEN a.from_on AND a.until_on $crm$;\n"
         "CREATE OR REPLACE FUNCTION {own}.own_units() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER\n"
         "  SET search_path = pg_catalog, pg_temp AS $crm$\n"
         "  SELECT coalesce(l.org_unit, (SELECT min(s.org_unit) FROM {schema}.staff s\n"
@@ -164,7 +171,7 @@ def _people(access: AccessSettings, day: date) -> Iterator[Composable]:
         "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {own} FROM PUBLIC;\n"
         "GRANT USAGE ON SCHEMA {own} TO {user};\n"
         "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {own} TO {user};"
-    ).format(own=Identifier(OWN), schema=Identifier(SCHEMA), user=Identifier(EVERYBODY))
+    ).format(own=Identifier(OWN), schema=Identifier(SCHEMA), user=Identifier(EVERYBODY), zone=Literal(zone))
 
 
 def _grants(access: AccessSettings) -> Iterator[Composable]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import postgres
 import psycopg
 import pytest
 from psycopg import errors, sql
 from realm import ADMIN, AGENT, AUDITOR, OTHER, PEOPLE, STEWARD, Realm, login
+
+from crmctl import clock
 
 
 @pytest.fixture
@@ -195,6 +199,24 @@ def test_who_loses_a_role_or_has_not_signed_loses_the_group(realm: Realm, server
             conn.execute("SELECT customer_id FROM customer")
     with as_login(realm, server, "li.na") as conn:
         assert conn.execute("SELECT count(*) FROM customer").fetchone() == (4,)
+
+
+def test_who_stands_in_sees_the_customers_while_the_absence_lasts(realm: Realm, server: postgres.Server) -> None:
+    today = clock.now().astimezone(ZoneInfo("Asia/Shanghai")).date()
+    seen = {}
+    for after, until in {1: 5, -9: -1, 0: 0}.items():
+        span = ["--from", str(today + timedelta(after)), "--until", str(today + timedelta(until))]
+        told = realm.json(ADMIN, "staff", "absence", "add", "E5", *span, "--deputy", "E6")
+        with as_login(realm, server, "he.l") as conn:
+            rows = conn.execute("SELECT customer_id FROM customer ORDER BY 1").fetchall()
+        seen[after] = [row[0] for row in rows]
+    assert seen == {1: [3], -9: [3], 0: [1, 2, 3]}
+    serve(realm, "he.l")
+    assert realm.json(OTHER, "customer", "list", "--count")["count"] == 3
+    with realm.engine.begin() as conn:
+        number = told["absence"]["absence_id"]
+        conn.exec_driver_sql(f"UPDATE absence SET cancelled_at = now() WHERE absence_id = {number}")
+    assert realm.json(OTHER, "customer", "list", "--count")["count"] == 1
 
 
 def test_the_org_unit_of_a_login(realm: Realm, server: postgres.Server) -> None:
