@@ -171,6 +171,14 @@ def _chosen(giver: Staff, book: Sequence[tuple[int, str]], wish: Wish, earlier: 
         numbers = sorted(set(wish.customers))
     elif wish.share is not None:
         numbers = shared(giver.staff_id, list(tiers.items()), wish.share)
+    if not numbers and book:
+        raise Refused(
+            _("{number}: {share} per cent of {book} customers is none").format(
+                number=giver.number, share=wish.share, book=len(book)
+            ),
+            hint=_("name them: --partial C-000012,C-000123"),
+            code="NO_CUSTOMERS",
+        )
     if not numbers:
         raise Refused(
             _("{number}: has no customers to hand over").format(number=giver.number),

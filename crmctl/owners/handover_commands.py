@@ -80,7 +80,7 @@ def _emit_given(call: Invocation, outcome: Outcome) -> None:
     columns = (
         Column("staff_id", detail=True),
         Column("number", N_("Staff number")),
-        Column("name", N_("Name")),
+        Column("name", N_("Full name")),
         Column("customers", N_("Customers"), right=True),
     )
     rows = [(person.staff_id, person.number, person.name, number) for person, number in handing.receivers(outcome)]
@@ -204,8 +204,13 @@ def _emit_closed(call: Invocation, run: Run, done: Closed) -> None:
         "state": done.state,
         "open": done.open,
     }
+    told = (
+        _("Handover {number}: {accepted} would be accepted, {returned} given back")
+        if run.dry_run
+        else _("Handover {number}: accepted {accepted}, given back {returned}, open {open} ({state})")
+    )
     lines = [
-        _("Handover {number}: accepted {accepted}, given back {returned}, open {open} ({state})").format(
+        told.format(
             number=done.handover_id,
             accepted=done.accepted,
             returned=done.returned,

@@ -127,11 +127,11 @@ def history(run: Run, number: int) -> tuple[tuple[Column, ...], Rows]:
 
 def _history_columns(people: Bench) -> tuple[Column, ...]:
     return (
-        Column("staff_id", N_("Who"), show=people.name),
+        Column("staff_id", N_("Person"), show=people.name),
         Column("number", detail=True),
         Column("role", N_("Role"), show=lambda code: _(ROLES.get(code, code))),
-        Column("from", N_("From")),
-        Column("to", N_("To")),
+        Column("from", N_("Since")),
+        Column("to", N_("Until")),
         Column("reason", N_("Because"), show=lambda code: _(REASONS.get(code, code))),
         Column("rule", N_("Rule")),
         Column("policy", detail=True),

@@ -32,7 +32,7 @@ def workload_columns(run: Run, people: Bench, used: Measure | None) -> tuple[Col
     return (
         Column("staff_id", detail=True),
         Column("number", N_("Staff number")),
-        Column("name", N_("Name")),
+        Column("name", N_("Full name")),
         Column("customers", N_("Customers"), right=True),
         Column("tiers", N_("By tier"), show=by_tier),
         Column("value", N_("Annual amount"), show=lambda value: written(value, decimals), right=True),

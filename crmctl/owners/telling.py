@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, compress, islice
 from typing import Any
 
@@ -16,6 +17,7 @@ from crmctl.owners.measure import fairness as how_even
 from crmctl.owners.terms import settings_of
 from crmctl.owners.weighing import Weighed
 from crmctl.policy.metrics import BY_NAME
+from crmctl.policy.model import CodeItem
 from crmctl.policy.policyset import PolicySet
 from crmctl.runs.run import Run
 
@@ -150,7 +152,7 @@ def fairness_table(run: Run, figures: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table(columns, rows, "fairness")
 
 
-STATES = {"before": N_("Before"), "after": N_("After"), "now": N_("Now")}
+STATES = {"before": N_("Before assigning"), "after": N_("After assigning"), "now": N_("Now")}
 
 
 def _ends(each: Mapping[str, Any] | None) -> str:
@@ -169,7 +171,7 @@ def owners_table(run: Run, weighed: Weighed) -> Table:
 
     columns = (
         Column("number", N_("Staff number")),
-        Column("name", N_("Name")),
+        Column("name", N_("Full name")),
         Column("before", N_("Customers before"), right=True),
         Column("after", N_("Customers after"), right=True),
         Column("capacity", N_("Capacity"), right=True),
@@ -221,15 +223,16 @@ def nobody_table(run: Run, weighed: Weighed, limit: int | None) -> Table:
 
 
 def rule_label(policies: PolicySet, value: Any) -> str:  # noqa: ANN401 - policy and rule
-    """Return a rule by the label people know it by."""
-    if not value or not value[1].startswith("rules["):
+    """Return a rule, or a pool, by the label people know it by."""
+    found = re.match(r"(rules|pools)\[(\d+)\]", value[1]) if value else None
+    if found is None:
         return ""
     policy = next((each for each in policies.of_kind("owners") if each.name == value[0]), None)
-    place = int(value[1][6:-1])
-    if policy is None or place >= len(settings_of(policy).rules):
+    there: Sequence[CodeItem] = () if policy is None else getattr(settings_of(policy), found[1])
+    if int(found[2]) >= len(there):
         return str(value[1])
-    rule = settings_of(policy).rules[place]
-    return pick({str(language): label for language, label in rule.labels.items()}, rule.code)
+    item = there[int(found[2])]
+    return pick({str(language): label for language, label in item.labels.items()}, item.code)
 
 
 def names(run: Run) -> Callable[[int | None], str]:

@@ -120,7 +120,7 @@ def _scales(found: Explanation, decimals: int, runner_up: int | None, inputs: Ma
         yield _("Runner-up"), told
     if "place" in inputs:
         told = _("place {place} of {period}").format(place=inputs["place"], period=inputs["period"])
-        yield _("Order"), told
+        yield _("Order of the period"), told
 
 
 def load_text(decimals: int, inputs: Mapping[str, Any], name: str) -> str:

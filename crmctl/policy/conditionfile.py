@@ -25,7 +25,7 @@ from crmctl.policy.conditions import (
     code_of,
 )
 from crmctl.policy.metrics import BY_NAME, Left, Metric
-from crmctl.policy.model import CODE_PATTERN, ValueRef, Wrong
+from crmctl.policy.model import ValueRef, Wrong
 from crmctl.policy.nodes import Path
 from crmctl.policy.problems import shown, suggest
 from crmctl.policy.windows import Window, window
@@ -223,8 +223,9 @@ def _text(metric: Metric, data: object, at: Path, faults: Faults) -> str | None:
             message = _("no {what} '{code}'").format(what=metric.name, code=shown(data))
             faults.wrong(at, "P307", message, suggest(data, metric.codes))
         return data
-    if not re.match(CODE_PATTERN, data) or len(data) > 100:
-        faults.known(at, "string_pattern_mismatch", pattern=CODE_PATTERN)
+    pattern = metric.code_pattern
+    if not re.match(pattern, data) or len(data) > 100:
+        faults.known(at, "string_pattern_mismatch", pattern=pattern)
         return None
     return code_of(metric.what)(data)
 

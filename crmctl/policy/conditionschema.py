@@ -9,7 +9,7 @@ from crmctl.i18n import N_, _
 from crmctl.policy.conditionfile import OVER, operators_of
 from crmctl.policy.conditions import LISTS, MARKER, Operator
 from crmctl.policy.metrics import METRICS, Metric
-from crmctl.policy.model import CODE_PATTERN, ValueRef
+from crmctl.policy.model import ValueRef
 
 NAME = "Condition"
 REFERENCE = {"$ref": f"#/$defs/{NAME}"}
@@ -76,7 +76,7 @@ def _one(metric: Metric) -> dict[str, Any]:
     if metric.codes:
         return {"enum": list(metric.codes)}
     if not metric.numeric:
-        return {"type": "string", **({"pattern": CODE_PATTERN} if metric.type == "code" else {"minLength": 1})}
+        return {"type": "string", **({"pattern": metric.code_pattern} if metric.type == "code" else {"minLength": 1})}
     least, most = metric.limits()
     number = {"type": "number" if metric.most_places() else "integer", "minimum": least, "maximum": most}
     return {"anyOf": [number, {"type": "string", "pattern": ValueRef.pattern}]}

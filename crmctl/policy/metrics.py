@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any, Literal, Protocol
 
 from crmctl.i18n import LANGUAGES, N_, _, speak
+from crmctl.policy.model import CODE_PATTERN, NAME_PATTERN
 from crmctl.policy.windows import Window, window
 
 Type = Literal["money", "number", "count", "days", "percent", "code", "text", "flag"]
@@ -53,6 +54,11 @@ class Metric:
     def numeric(self) -> bool:
         """Whether its facts are numbers, which have an order."""
         return self.type in NUMERIC
+
+    @property
+    def code_pattern(self) -> str:
+        """The pattern of its codes; those of a list of names (浙江省) are names."""
+        return NAME_PATTERN if self.open else CODE_PATTERN
 
     def most_places(self) -> int:
         """Return how many decimals an operand may have; of money, in any currency."""

@@ -34,8 +34,10 @@ ScopeName = Literal["channel", "post", "customer_type", "org_unit"]
 SCOPES: tuple[ScopeName, ...] = ("channel", "post", "customer_type", "org_unit")
 
 CODE_PATTERN = r"^[a-z][a-z0-9_-]*$"
+NAME_PATTERN = r"^\S(.*\S)?$"
 PATTERN_HINTS: Mapping[str, str] = {
     CODE_PATTERN: N_("small letters, digits, _ and -, beginning with a letter"),
+    NAME_PATTERN: N_("a text without space before or after it"),
     r"^\$[a-z][a-z0-9_]*$": N_("write $ and the name of a value in company.yaml"),
     r"^\S+ §\S.*$": N_('write document and clause: "004 §9(二)"'),
 }

@@ -58,6 +58,13 @@ def test_a_sound_file_is_sound(folder: Path) -> None:
     assert told(folder, "{annual_amount: {gte: $core_annual_amount}}", "{tier: {in: [core, important]}}") == []
 
 
+def test_a_list_of_names_has_names_as_codes(folder: Path) -> None:
+    """Regions are called 浙江省 in customers.yaml, not cn-zj: a condition says the same."""
+    assert told(folder, "{region: {in: [浙江省, 上海市]}}", "{region: {ne: 北京市}}") == []
+    (line,) = told(folder, "{region: {eq: 浙江}}")
+    assert "P307" in line and "'浙江'" in line
+
+
 def test_references_are_found_wherever_they_are_nested(folder: Path) -> None:
     assert told(
         folder,

@@ -86,7 +86,7 @@ BROKEN = [
     ("tier: {in: [core, core]}", "1:26: P301 when.tier.in[1]: repeats item 1"),
     ("tier: {eq: Core Tier}", "1:19: P205 when.tier.eq: 'Core Tier' is malformed; "
      "small letters, digits, _ and -, beginning with a letter"),
-    ("region: {eq: 010}", '1:21: P202 010: YAML programs read this differently; quote it: "010"'),
+    ("tier: {eq: 010}", '1:19: P202 010: YAML programs read this differently; quote it: "010"'),
     ("region: {eq: 10}", "1:21: P202 when.region.eq: a text is wanted, but 10 is read as something else; "
      'quote it: "10"'),
     ("status: {eq: darft}", "1:21: P307 when.status.eq: no status 'darft'; did you mean 'draft'?"),
