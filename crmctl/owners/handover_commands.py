@@ -285,6 +285,7 @@ def wecom_command(call: Invocation, number: int, purpose: str, again: bool, out:
             found = handovers.find(conn, run, number)
             items = handovers.items(conn, run, number)
         chosen = wecom.transfer(run, found, items, people, again=again)
+        wecom.require_some(found, chosen)
         write = wecom.csv_bytes if call.output == "csv" else wecom.json_bytes
 
         def made(begun: Run) -> bytes:

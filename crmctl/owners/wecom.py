@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from sqlalchemy import Connection
 from crmctl import clock
 from crmctl.customers import disclosing, facts
 from crmctl.customers.merge import CONTACT_SEALED, CUSTOMER_SEALED
-from crmctl.errors import PermissionMissing
+from crmctl.errors import PermissionMissing, Refused
 from crmctl.i18n import N_, _
 from crmctl.owners.bench import Bench
 from crmctl.owners.handovers import Handover, Item
@@ -111,6 +112,20 @@ def transfer(run: Run, found: Handover, items: Sequence[Item], people: Bench, *,
         else:
             there.append(item)
     return Transfer(IN_POST if in_post else RESIGNED, tuple(there), tuple(others))
+
+
+def require_some(found: Handover, chosen: Transfer) -> None:
+    """Raise Refused where nobody can be in the file: an empty one would be a copy to destroy, and no use."""
+    if chosen.customers:
+        return
+    why = Counter(code for _number, code in chosen.others)
+    told = "; ".join(f"{_(WHY[code])} ({number})" for code, number in why.most_common())
+    raise Refused(
+        _("handover {number}: nobody can be transferred: {reasons}").format(number=found.handover_id, reasons=told),
+        hint=_("WeCom accounts of staff: crmctl staff update STAFF --wecom-id ACCOUNT"),
+        code="NOTHING_TO_TRANSFER",
+        details={"others": [{"customer": number, "code": code} for number, code in chosen.others]},
+    )
 
 
 def _transfers(conn: Connection, run: Run, items: Sequence[Item], people: Bench) -> Mapping[int, int]:
