@@ -60,7 +60,8 @@ def list_command(call: Invocation, check: bool, owner: str, **given: Any) -> int
             lines.append(_("more: --after {number}").format(number=showing.number_text(found.next)))
         document = {"run_id": run.run_id, "day": found.bench.day.isoformat(), "next": found.next, **found.counts}
         failed = check and found.counts["customers"] > 0
-        call.emit(document, Table(columns, rows, "list"), *lines, trouble=failed)
+        if failed or not (check and call.quiet and call.output == "table"):  # cron mails whatever is said
+            call.emit(document, Table(columns, rows, "list"), *lines, trouble=failed)
         if found.bench.rules.undecided:
             told = run.policies.waiting((found.bench.rules.undecided,))
             call.warn(_("not checked whether a training has expired: {message}").format(message=told.message))

@@ -50,6 +50,7 @@ class Explanation:
     next_move: Mapping[str, Any] | None
     code: str | None
     undecided: ValueUndecided | None = None
+    reporting: bool = False  # the policy only reports: what it says of the next run is not done
 
     @property
     def clauses(self) -> list[str]:
@@ -92,7 +93,7 @@ def _now(conn: Connection, base: Basis, found: Explanation) -> Explanation:
         if row is None:
             continue
         rule = next((place for place in range(len(each.found.rules)) if row.kind.rules >> place & 1), None)
-        told = replace(found, policy=each.found.policy, rule=rule)
+        told = replace(found, policy=each.found.policy, rule=rule, reporting=each.ruling.report)
         if rule is not None:
             values = dict(zip(each.found.facts, row.kind.values, strict=True))
             own = terms(base.ground.policies, each.found, each.people)

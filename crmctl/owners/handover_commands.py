@@ -76,6 +76,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _emit_given(call: Invocation, outcome: Outcome) -> None:
     from crmctl.owners import handing
+    from crmctl.owners.telling import code_text
 
     columns = (
         Column("staff_id", detail=True),
@@ -106,7 +107,8 @@ def _emit_given(call: Invocation, outcome: Outcome) -> None:
         told = _("{number} of them a run that was interrupted had handed over")
         parts.append(told.format(number=f"{outcome.resumed:,}"))
     for code, number in sorted(outcome.stays.items()):
-        parts.append(_("{number} customers stay: nobody can take them ({code})").format(number=number, code=code))
+        told = _("{number} customers stay: {reason}")
+        parts.append(told.format(number=f"{number:,}", reason=code_text(code)))
     if outcome.missed:
         parts.append(_("{number} customers changed meanwhile").format(number=outcome.missed))
     if outcome.handover_id is not None:

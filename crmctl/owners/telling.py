@@ -43,6 +43,7 @@ CODES = {
     "CONFLICT": N_("a conflict of interest bars everybody"),
     "LOCKED_OUT": N_("everybody left had it until lately"),
     "FULL": N_("everybody is full"),
+    "NO_POLICY": N_("no owners policy that acts is for them, or an exception is"),
 }
 
 

@@ -46,6 +46,7 @@ def document(found: Explanation) -> dict[str, Any]:
         "eligible": [{"code": step.code, "left": step.left} for step in found.steps],
         "next": found.next_move,
         "nobody": found.code,
+        "reporting": found.reporting,
         "undecided": None if found.undecided is None else found.undecided.message,
     }
 
@@ -80,6 +81,8 @@ def lines(policies: PolicySet, found: Explanation) -> Iterator[Line]:
         yield _("Clauses"), ", ".join(found.clauses)
         told = [f"{_step(step.code)} {step.left}" for step in found.steps]
         yield _("Staff left"), " → ".join(told)
+    if found.reporting:
+        yield _("Policy in mode report"), _("says what it would do, and does nothing")
     if found.next_move is not None:
         yield _("Would go to"), name(found.next_move["to"])
         yield from _scales(found, decimals_of(policies), found.next_move["runner_up"], found.next_move["inputs"])

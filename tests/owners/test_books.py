@@ -103,6 +103,15 @@ def test_workload_counts_tiers_value_and_room(office: Office) -> None:
     assert staff["F6"]["problems"] == ["INACTIVE"]
 
 
+def test_check_says_nothing_to_cron_while_all_is_well(office: Office) -> None:
+    office.give("B2", *range(1, 16))
+    quiet = office.say("owner", "list", "--check", "-q")
+    assert (quiet.exit_code, quiet.stdout) == (0, "")
+    office.give("D4", 5)
+    loud = office.say("owner", "list", "--check", "-q")
+    assert loud.exit_code == 1 and "C-000005" in loud.stdout
+
+
 def _loads(office: Office, load: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Let load be measured so; return the document of `owner workload`, and everybody's load by staff number."""
     path = office.desk.folder / "policies" / "owners.yaml"

@@ -57,6 +57,13 @@ def test_an_assignment_writes_down_what_it_would_have_done(trying: Firm) -> None
     trying.json("audit", "verify", "--changes", status=14)
 
 
+def test_it_is_explained_that_nothing_is_done(trying: Firm) -> None:
+    told = trying.json("owner", "explain", 3)
+    assert told["reporting"] and told["next"]["rule"] == "rules[0]"
+    assert "and does nothing" in trying.say("owner", "explain", 3).stdout
+    assert not trying.json("owner", "explain", 4)["reporting"]
+
+
 def test_who_would_find_nobody(trying: Firm) -> None:
     path = trying.folder / "policies" / "owners.trial.yaml"
     path.write_text(path.read_text("utf-8").replace("levels: [senior]", "departments: [nowhere]"), "utf-8")

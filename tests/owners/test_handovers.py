@@ -113,6 +113,10 @@ def test_a_book_that_nobody_can_take_is_no_handover(office: Office) -> None:
     done = office.json("owner", "handover", "A1", "--by-policy")
     assert (done["handed_over"], done["handover"], done["stays"]) == (0, None, {"DEPARTMENT": 4})
     assert office.json("owner", "handover", "list")["handovers"] == []
+    told = office.say("owner", "handover", "A1", "--by-policy").stdout
+    assert "4 customers stay: nobody is of a department that the rule asks for" in told
+    office.desk.edit("owners.yaml", "owner: grading post\n", "owner: grading post\nmode: report\n")
+    assert "no owners policy that acts" in office.say("owner", "handover", "A1", "--by-policy").stdout
 
 
 def test_who_takes_over_accepts_their_own(office: Office) -> None:
