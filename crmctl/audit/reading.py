@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, cast, func
-
-from crmctl.process import held_back
 
 BATCH = 2048  # a power of two: the tree takes whole blocks
 _names = count(1)
@@ -29,7 +24,7 @@ def batches(conn: Connection, statement: Select[Any], size: int = BATCH) -> Iter
     raw: Any = conn.connection.driver_connection
     if conn.dialect.name == "postgresql":
         cursor = raw.cursor(f"audit_{next(_names)}", binary=True)
-        yield from _ahead(_fetched(cursor, text.replace("%%", "%"), size))  # doubled for a call with parameters
+        yield from _fetched(cursor, text.replace("%%", "%"), size)  # doubled for a call with parameters; there are none
         return
     done = 0
     try:
@@ -49,24 +44,13 @@ def batches(conn: Connection, statement: Select[Any], size: int = BATCH) -> Iter
             raw.text_factory = factory
 
 
-def _fetched(cursor: Any, text: str, size: int) -> Generator[list[Row]]:  # noqa: ANN401 - either driver's
+def _fetched(cursor: Any, text: str, size: int) -> Iterator[list[tuple[Any, ...]]]:  # noqa: ANN401 - either driver's
     try:
         cursor.execute(text)
         while rows := cursor.fetchmany(size):
             yield rows
     finally:
         cursor.close()
-
-
-def _ahead(batches: Generator[list[Row]]) -> Iterator[list[Row]]:
-    """Yield what `batches` does; from the second on a thread has the server prepare it while this one works."""
-    with contextlib.closing(batches), ThreadPoolExecutor(1) as fetcher:
-        found: list[Row] | None = next(batches, None)
-        while found is not None:
-            with held_back(*signal.Signals):  # the first one starts the thread: an exception would leave half of it
-                coming = fetcher.submit(next, batches, None)
-            yield found
-            found = coming.result()
 
 
 def _lenient(data: bytes) -> str:
