@@ -5,7 +5,6 @@ Knows neither files nor click: `line` prepares and builds, `ground` looks up and
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,6 +12,7 @@ from typing import Protocol
 from crmctl.customers.build import Built, Order, Stored
 from crmctl.customers.decide import ADD_CONTACT, MERGE, Candidate, Decided, Known, decide, pairs
 from crmctl.customers.pipeline import Line, Prepared
+from crmctl.process import uncollected
 from crmctl.runs import limits
 from crmctl.sheets.model import Totals
 
@@ -62,16 +62,13 @@ class Import:
 
     def run(self) -> Totals:
         """Import everything the line has; return the totals."""
-        gc.disable()  # rows by the ten thousand and no cycles: collecting would only walk them, again and again
-        try:
+        with uncollected():
             prepared = self.line.next()
             while prepared is not None:
                 self._block(prepared)
                 prepared = self.line.next()
             self._write_waiting()
             self.ground.finish()
-        finally:
-            gc.enable()
         return self.totals
 
     def _block(self, prepared: Prepared) -> None:

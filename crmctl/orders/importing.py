@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +12,7 @@ from crmctl.orders.apply import Chunk, Edited, New
 from crmctl.orders.decide import CREATE, REJECT, UPDATE, Decision, Facts, decide
 from crmctl.orders.model import OrderRow
 from crmctl.orders.rows import Outcome
+from crmctl.process import uncollected
 from crmctl.runs import limits
 from crmctl.security.sealing import DataKey, Sealer, pad
 from crmctl.sheets.model import REJECTED_SEALED, Rejected, Totals
@@ -69,12 +69,9 @@ class Import:
 
     def run(self, blocks: Iterator[list[Record]]) -> Totals:
         """Import everything that `blocks` hold; return the totals."""
-        gc.disable()  # rows by the ten thousand and no cycles: collecting would only walk them, again and again
-        try:
+        with uncollected():
             for block in blocks:
                 self._block(block)
-        finally:
-            gc.enable()
         return self.totals
 
     def _block(self, block: list[Record]) -> None:

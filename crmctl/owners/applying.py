@@ -19,6 +19,7 @@ from crmctl.audit.changes import Changes, fields_json
 from crmctl.customers import deriving
 from crmctl.customers.columns import CUSTOMER_CLEAR
 from crmctl.customers.ownership import OWNER, OWNERSHIP, ownership
+from crmctl.process import uncollected
 from crmctl.runs.run import Run
 from crmctl.store import bulk, counters, engine
 
@@ -67,7 +68,7 @@ def apply(run: Run, moves: Sequence[Move], applied: Applied, also: Callable[[Con
     found = sorted(moves)
     first = counters.take(run.engine, "change", len(found)) if found else 0
     here = Applied()
-    with engine.write(run.engine) as conn:
+    with engine.write(run.engine) as conn, uncollected():
         changes = Changes(run.run_id or 0, applied.chunks, first)
         _change(conn, run, found, changes, here)
         if also is not None:

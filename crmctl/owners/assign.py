@@ -20,6 +20,7 @@ from crmctl.owners import findings
 from crmctl.owners.applying import Applied, apply, chunks
 from crmctl.owners.weighing import Weighed, basis, weigh
 from crmctl.policy.policyset import Policy
+from crmctl.process import uncollected
 from crmctl.runs import limits
 from crmctl.runs import run as runs
 from crmctl.runs.limits import Limits
@@ -87,7 +88,7 @@ def finished(run: Run, weighed: Weighed, applied: Applied) -> Outcome:
 
 def weighing(run: Run, request: Request) -> Weighed:
     """Return what an assignment would do; undecided values are told before a run begins."""
-    with engine.read(run.engine) as conn:
+    with engine.read(run.engine) as conn, uncollected():
         return weigh(conn, basis(conn, run, request.customers))
 
 

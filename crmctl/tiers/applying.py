@@ -14,6 +14,7 @@ from crmctl.audit import entries
 from crmctl.audit.changes import Changes, fields_json
 from crmctl.customers import deriving
 from crmctl.customers.columns import CUSTOMER_CLEAR
+from crmctl.process import uncollected
 from crmctl.runs.run import Run, today
 from crmctl.store import bulk, counters, engine
 from crmctl.tiers.grading import Grading
@@ -60,7 +61,7 @@ def apply(
     ending = [move.customer_id for move in found if move.since_on is not None and move.action in (CHANGE, CLEAR)]
     first = counters.take(run.engine, "change", len(changing)) if changing else 0
     here = Applied(waiting=len(starting), recovered=sum(move.action == CLEAR for move in found))
-    with engine.write(run.engine) as conn:
+    with engine.write(run.engine) as conn, uncollected():
         changes = Changes(run.run_id or 0, applied.chunks, first)
         for grading, moves in work:
             _change(conn, run, grading, [move for move in moves if move.action == CHANGE], changes, here)
