@@ -62,7 +62,8 @@ ALLOWED = {
 }
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {
-    "commands", "batch_commands", "absence_commands", "book_commands", "handover_commands", "checkpoint_commands",
+    "commands", "batch_commands", "absence_commands", "book_commands", "handover_commands",
+    "collaborator_commands", "checkpoint_commands",
     "export_commands", "prune_commands", "pruning", "bundle_telling", "leaving", "access_commands", "reviewing",
     "keycare", "keyturning", "asking", "outcome", "showing", "telling", "listing", "demo",
 }  # fmt: skip

@@ -57,10 +57,16 @@ def ownership() -> None:
         sa.Column("ordered_by", sa.Text(), nullable=False, comment="person, as access.yaml names them"),
         sa.Column("ended_run_id", sa.BigInteger(), nullable=True),
         sa.Column("end_reason", sa.Text(), nullable=True, comment="as reason, and leave, return"),
+        sa.Column(
+            "until_on",
+            sa.Text(),
+            nullable=True,
+            comment="last day of a collaborator (YYYY-MM-DD), over by itself; null: until it is ended",
+        ),
         sa.PrimaryKeyConstraint("customer_id", "ownership_id", name=op.f("pk_ownership")),
         sqlite_with_rowid=False,
     )
-    open_owner, open_row = sa.text("until_at IS NULL AND role = 'owner'"), sa.text("until_at IS NULL")
+    open_owner = sa.text("until_at IS NULL AND role = 'owner'")
     op.create_index(
         "ix_ownership_open_owner",
         "ownership",
@@ -69,8 +75,13 @@ def ownership() -> None:
         sqlite_where=open_owner,
         postgresql_where=open_owner,
     )
+    open_collaborator = sa.text("until_at IS NULL AND role = 'collaborator'")
     op.create_index(
-        "ix_ownership_open_staff_id", "ownership", ["staff_id"], sqlite_where=open_row, postgresql_where=open_row
+        "ix_ownership_open_collaborator",
+        "ownership",
+        ["staff_id", "customer_id"],
+        sqlite_where=open_collaborator,
+        postgresql_where=open_collaborator,
     )
 
 
@@ -85,7 +96,10 @@ def handover() -> None:
         sa.Column("state", sa.Text(), nullable=False, comment="open, accepted, returned"),
         sa.Column("reason", sa.Text(), nullable=False, comment="code: leave, move, absence, load, other"),
         sa.Column(
-            "asked", sa.Text(), nullable=False, comment="all, share:PER CENT, or some:SHA-256 of the customers' numbers"
+            "asked",
+            sa.Text(),
+            nullable=False,
+            comment="all, share:PER CENT, some:SHA-256 of their numbers; then stay:DAY",
         ),
         sa.Column("ordered_by", sa.Text(), nullable=False, comment="person, as access.yaml names them"),
         sa.Column("run_id", sa.BigInteger(), nullable=False),

@@ -52,6 +52,11 @@ GROUPS: tuple[GroupEntry, ...] = (
         "give",
     ),
     GroupEntry(
+        "owner collaborator",
+        N_("Collaborators: who works on a customer beside its owner."),
+        "crmctl owner collaborator add C-000123 1002 --until 2027-06-30",
+    ),
+    GroupEntry(
         "approval", N_("Approvals: what somebody else has to agree to, and who did."), "crmctl approval list --open"
     ),
     GroupEntry("use", N_("Use of customer information: ask, record, copies."), "crmctl use copies --due"),
@@ -167,6 +172,12 @@ COMMANDS: tuple[Entry, ...] = (
         "crmctl.owners.book_commands:reclaim_command",
         N_("Let customers go back to a pool when nobody has looked after them."),
     ),
+    Entry(
+        "owner collaborator add",
+        "crmctl.owners.collaborator_commands:add_command",
+        N_("Let somebody work on a customer beside its owner."),
+    ),
+    Entry("owner collaborator end", "crmctl.owners.collaborator_commands:end_command", N_("End a collaboration.")),
     Entry(
         "owner handover give",
         "crmctl.owners.handover_commands:give_command",

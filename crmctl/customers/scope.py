@@ -6,10 +6,12 @@ A customer outside it looks like one that does not exist: the same answer, the s
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 
 from sqlalchemy import ColumnElement, Connection, false, or_, select
 
 from crmctl import staff
+from crmctl.customers.ownership import collaborating
 from crmctl.customers.tables import customer
 from crmctl.errors import Refused
 from crmctl.i18n import _
@@ -25,9 +27,9 @@ UNKNOWN = "CUSTOMER_UNKNOWN"
 def in_scope(run: Run) -> list[ColumnElement[bool]]:
     """Return what narrows table customer to those the person may know of; nothing for scope all.
 
-    Own are the customers whose owner the staff register has as this person, and while somebody is away those whose
-    owner this person stands in for; of the org unit those of the unit that access.yaml, else the register, gives the
-    person. Somebody without either has none.
+    Own are the customers whose owner the staff register has as this person, while somebody is away those whose owner
+    this person stands in for, and those on which this person is a collaborator that day; of the org unit those of the
+    unit that access.yaml, else the register, gives the person. Somebody without either has none.
     """
     access = access_of(run.policies)
     scope = permissions.scope(run.actor, access, run.act)
@@ -39,8 +41,15 @@ def in_scope(run: Run) -> list[ColumnElement[bool]]:
         return [columns.org_unit == unit] if unit else [false()]
     if not standing or not standing.staff_ids:
         return [false()]
-    away = staff.represented(standing.staff_ids, runs.today(run.policies, run.at))
-    return [or_(columns.owner_id.in_(standing.staff_ids), columns.owner_id.in_(away))]
+    day = runs.today(run.policies, run.at)
+    shared = columns.customer_id.in_(collaborating(standing.staff_ids, day))
+    return [or_(owned(standing.staff_ids, day), shared)]
+
+
+def owned(staff_ids: Collection[int], day: date) -> ColumnElement[bool]:
+    """Return the condition that a customer's owner is one of these staff, or somebody they stand in for on a day."""
+    owner = customer.c.owner_id
+    return or_(owner.in_(staff_ids), owner.in_(staff.represented(staff_ids, day)))
 
 
 def known(conn: Connection, run: Run, numbers: Collection[int]) -> set[int]:

@@ -17,6 +17,7 @@ from crmctl import clock
 from crmctl.audit import entries
 from crmctl.audit.changes import Changes, fields_json
 from crmctl.customers import deriving
+from crmctl.customers import ownership as owning
 from crmctl.customers.columns import CUSTOMER_CLEAR
 from crmctl.customers.ownership import OWNER, OWNERSHIP, ownership
 from crmctl.process import uncollected
@@ -62,7 +63,8 @@ class Applied:
 def apply(run: Run, moves: Sequence[Move], applied: Applied, also: Callable[[Connection], None] | None = None) -> None:
     """Write one chunk of moves, each of another customer, and count it in `applied`; `also` is done with it.
 
-    The former owner's row ends, the new owner's begins at the moment the run decides for. Customers whose owner is no
+    The former owner's row ends, the new owner's begins at the moment the run decides for; a new owner who was a
+    collaborator is one no more. Customers whose owner is no
     longer `before` are left as they are and counted as missed.
     """
     found = sorted(moves)
@@ -111,18 +113,16 @@ def _change(conn: Connection, run: Run, found: Sequence[Move], changes: Changes,
     numbers = [move.customer_id for move in found]
     here.changed = deriving.derive(conn, changes, numbers, ("owner_id",), FIELDS, decide)
     here.missed = len(found) - here.changed
-    _end(conn, ended, since, run_id)
+    _end(conn, run, ended)
+    owning.supersede(conn, run, {row[0]: (row[2], row[5]) for row in began})
     bulk.insert_rows(conn, ownership, OWNERSHIP, began)
 
 
-def _end(conn: Connection, ended: Mapping[int, Move], until: str, run_id: int | None) -> None:
+def _end(conn: Connection, run: Run, ended: Mapping[int, Move]) -> None:
     """Close the open owner rows of customers; one whose owner came without a row has none."""
     read = ("customer_id", "ownership_id", "until_at")
     rows = bulk.fetch_by_keys(conn, ownership, "customer_id", [*ended], read, extra={"role": (OWNER,)})
-    closing = [(number, own, until, run_id, ended[number].reason) for number, own, closed in rows if closed is None]
-    bulk.update_rows(
-        conn, ownership, ("customer_id", "ownership_id"), ("until_at", "ended_run_id", "end_reason"), closing
-    )
+    owning.finish(conn, run, [(number, own, ended[number].reason) for number, own, closed in rows if closed is None])
 
 
 def chunks(found: Iterable[Move], size: int = CHUNK) -> Iterator[list[Move]]:

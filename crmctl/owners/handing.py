@@ -1,6 +1,7 @@
 """`owner handover`: one person's customers go to another, or to whom the policy chooses (OWN-03).
 
-Owners change; collaborators and first receivers stay as they are: a hand-over does not end their duty (OWN-02). Every
+Owners change; collaborators and first receivers stay as they are: a hand-over does not end their duty (OWN-02). With a
+last day the former owner stays as a collaborator until then, written with the change of each customer's owner. Every
 chunk is a transaction of its own with its items, the first of which writes the handover; a killed run has handed over
 what it wrote, and the same command typed again goes on with the same handover.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
@@ -17,12 +19,14 @@ from sqlalchemy import Connection, insert, select, update
 
 from crmctl import clock, staff
 from crmctl.audit import entries
-from crmctl.customers.ownership import ownership
+from crmctl.customers import ownership as owning
+from crmctl.customers.ownership import OWNER, ownership
 from crmctl.customers.tables import customer
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.owners.applying import Applied, Move, apply, chunks
 from crmctl.owners.bench import CANCELLED, Bench, bench, books, said
+from crmctl.owners.collaborating import require_to_come
 from crmctl.owners.tables import handover, handover_item
 from crmctl.owners.unfinished import Begun, asked, begun
 from crmctl.owners.weighing import basis, weigh
@@ -41,13 +45,17 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be handed over: whose, to whom (empty: as the policy chooses), all, these customers, or per cent."""
+    """What is to be handed over: whose, to whom (empty: as the policy chooses), all, these customers, or per cent.
+
+    Until `stay_until` the former owner stays as a collaborator.
+    """
 
     from_: str
     to: str = ""
     customers: tuple[int, ...] = ()
     share: int | None = None
     reason: str = ""
+    stay_until: date | None = None
 
 
 @dataclass
@@ -60,6 +68,7 @@ class Outcome:
     bench: Bench
     reason: str
     asked: str
+    stay_until: date | None = None
     customers: int = 0
     resumed: int = 0  # of these: handed over by a run that was killed
     missed: int = 0
@@ -79,15 +88,19 @@ class Plan:
 def hand_over(run: Run, wish: Wish, tell: Tell) -> Outcome:
     """Hand customers over, or say who would get whom (`run.dry_run`).
 
-    Raises Refused for a receiver who may not own customers or has no room, for customers who are somebody else's, and
-    when there is nothing to hand over.
+    Raises Refused for a receiver who may not own customers or has no room, for customers who are somebody else's, for
+    somebody no longer in post who is to stay, and when there is nothing to hand over; InvalidInput for a day to stay
+    until that has passed.
     """
+    require_to_come(run, wish.stay_until, "--stay-until")
     with engine.read(run.engine) as conn:
         people = bench(conn, run)
         giver = staff.find(conn, wish.from_)
         receiver = staff.find(conn, wish.to) if wish.to else None
         reason = wish.reason or ("other" if people.active(giver.staff_id) else "leave")
-        outcome = Outcome(None, None, giver, people, reason, asked(wish.customers, wish.share))
+        _require_there(people, giver, wish.stay_until)
+        wanted = asked(wish.customers, wish.share, wish.stay_until)
+        outcome = Outcome(None, None, giver, people, reason, wanted, wish.stay_until)
         earlier = begun(conn, giver, receiver, outcome.asked, reason)
         book = _chosen(giver, _book(conn, giver), wish, earlier)
         if receiver is not None:
@@ -119,13 +132,17 @@ def _carry_out(run: Run, plan: Plan, receiver: Staff | None, outcome: Outcome, t
     for chunk in chunks(iter(plan.moves)):
         if run.held is not None:
             run.held.check()
+        stays = 0 if outcome.stay_until is None else counters.take(run.engine, "change", len(chunk))
 
-        def note(conn: Connection, chunk: Sequence[Move] = chunk) -> None:
+        def note(conn: Connection, chunk: Sequence[Move] = chunk, stays: int = stays) -> None:
             done = _done(conn, run, chunk)
             if done and outcome.handover_id is None:
                 _open(conn, run, number, receiver, outcome)
                 outcome.handover_id = number
             _items(conn, number, outcome.giver, done)
+            if outcome.stay_until is not None:
+                joined = [(stays + at, each[0], outcome.giver.staff_id) for at, each in enumerate(done)]
+                owning.join(conn, run, "handover", joined, outcome.stay_until)
             outcome.by_receiver.update(to for _customer, to, _rule in done)
 
         apply(run, chunk, applied, note)
@@ -222,6 +239,16 @@ def _require_room(conn: Connection, people: Bench, giver: Staff, receiver: Staff
         )
 
 
+def _require_there(people: Bench, giver: Staff, stay_until: date | None) -> None:
+    """Raise Refused for somebody no longer in post who is to stay as a collaborator."""
+    if stay_until is not None and not people.active(giver.staff_id):
+        raise Refused(
+            _("{number}: no longer in post, and stays with no customer").format(number=giver.number),
+            hint=_("leave --stay-until out"),
+            code="INACTIVE",
+        )
+
+
 def _by_policy(run: Run, giver: Staff, numbers: Sequence[int]) -> Plan:
     """Return to whom the owners policies give each customer, the giver counted as nobody who is there.
 
@@ -268,7 +295,8 @@ def _open(conn: Connection, run: Run, number: int, receiver: Staff | None, outco
 def _done(conn: Connection, run: Run, chunk: Sequence[Move]) -> list[tuple[int, int, str]]:
     """Return those of a chunk who did change hands: the customer, who has it now, the rule."""
     wanted, read = [move.customer_id for move in chunk], ("customer_id", "staff_id", "rule")
-    found = bulk.fetch_by_keys(conn, ownership, "customer_id", wanted, read, extra={"run_id": (run.run_id,)})
+    extra = {"run_id": (run.run_id,), "role": (OWNER,)}
+    found = bulk.fetch_by_keys(conn, ownership, "customer_id", wanted, read, extra=extra)
     return sorted((int(number), int(to), str(rule)) for number, to, rule in found)
 
 

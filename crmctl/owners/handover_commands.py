@@ -31,6 +31,7 @@ _CUSTOMERS = click.option(
         "crmctl owner handover give 1001 --to 1002 --dry-run",
         "crmctl owner handover 1001 --by-policy --reason leave",
         "crmctl owner handover 1001 --to 1002 --share 30 --reason load",
+        "crmctl owner handover 1001 --to 1002 --stay-until 2027-01-31",
     ),
     exits=CHANGING_EXITS,
     changes=True,
@@ -45,22 +46,28 @@ _CUSTOMERS = click.option(
     type=click.Choice(["leave", "move", "absence", "load", "other"]),
     help=N_("Why; leave for who is no longer in post, else other."),
 )
+@click.option(
+    "--stay-until", default="", metavar="DAY", help=N_("Until this day the former owner stays as a collaborator.")
+)
 def give_command(call: Invocation, from_: str, to: str, by_policy: bool, **given: Any) -> int | None:  # noqa: ANN401
     """Hand a person's customers to another, or to whom the policy chooses; the verb `give` may be left out.
 
     FROM is a staff number, a staff id, a WeCom account, or a name that only one person has. Owners change;
-    collaborators and first receivers stay as they are (OWN-02). Who takes over accepts or gives back: crmctl owner
-    handover accept. The sheet to sign: crmctl owner handover sheet.
+    collaborators and first receivers stay as they are (OWN-02). With --stay-until who hands over sees the customers
+    until that day. Who takes over accepts or gives back: crmctl owner handover accept. The sheet to sign: crmctl owner
+    handover sheet.
     """
     from crmctl.owners import handing
     from crmctl.runs import run as runs
+    from crmctl.staff import asking
 
     if bool(to) == by_policy:
         raise UsageProblem(_("say who takes them"), hint=_("either --to STAFF or --by-policy"))
     if given["customers"] and given["share"] is not None:
         raise UsageProblem(_("--partial and --share do not go together"), hint=_("leave one of them out"))
+    stay = asking.day(given["stay_until"], "--stay-until") if given["stay_until"] else None
     with runs.open_run(call, "owner handover", "owner.handover", lock="owners") as run:
-        wish = handing.Wish(from_, to, _numbers(given["customers"]), given["share"], given["reason"] or "")
+        wish = handing.Wish(from_, to, _numbers(given["customers"]), given["share"], given["reason"] or "", stay)
         with call.progress(_("handing over")) as progress:
             outcome = handing.hand_over(run, wish, progress.advance)
         _emit_given(call, outcome)
@@ -91,6 +98,7 @@ def _emit_given(call: Invocation, outcome: Outcome) -> None:
         "handover": outcome.handover_id,
         "from": outcome.giver.number,
         "reason": outcome.reason,
+        "stay_until": outcome.stay_until.isoformat() if outcome.stay_until else None,
         "handed_over": outcome.customers,
         "resumed": outcome.resumed,
         "missed": outcome.missed,
@@ -103,6 +111,9 @@ def _emit_given(call: Invocation, outcome: Outcome) -> None:
         told.format(number=f"{outcome.customers:,}", giver=outcome.giver.number),
         Table(columns, rows, "to"),
     ]
+    if outcome.stay_until is not None and outcome.customers:
+        told = _("{giver} stays as a collaborator until {day}")
+        parts.append(told.format(giver=outcome.giver.number, day=outcome.stay_until.isoformat()))
     if outcome.resumed:
         told = _("{number} of them a run that was interrupted had handed over")
         parts.append(told.format(number=f"{outcome.resumed:,}"))

@@ -132,6 +132,7 @@ def _history_columns(people: Bench) -> tuple[Column, ...]:
         Column("role", N_("Role"), show=lambda code: _(ROLES.get(code, code))),
         Column("from", N_("Since")),
         Column("to", N_("Until")),
+        Column("until_on", N_("Last day")),
         Column("reason", N_("Because"), show=lambda code: _(REASONS.get(code, code))),
         Column("rule", N_("Rule")),
         Column("policy", detail=True),
@@ -149,9 +150,9 @@ def _history_row(run: Run, people: Bench, row: Mapping[Any, Any]) -> tuple[Any, 
     until = row["until_at"]
     return (
         row["staff_id"], people.number(row["staff_id"]), row["role"], clock.local(row["since_at"], run.zone),
-        clock.local(until, run.zone) if until else None, row["reason"], row["rule"], row["policy"] or None,
-        row["policy_version"] or None, row["runner_up_id"], orjson.loads(row["inputs"] or "{}"), row["ordered_by"],
-        row["run_id"], row["end_reason"], row["ended_run_id"],
+        clock.local(until, run.zone) if until else None, row["until_on"], row["reason"], row["rule"],
+        row["policy"] or None, row["policy_version"] or None, row["runner_up_id"], orjson.loads(row["inputs"] or "{}"),
+        row["ordered_by"], row["run_id"], row["end_reason"], row["ended_run_id"],
     )  # fmt: skip
 
 

@@ -14,7 +14,12 @@ handover = Table(
     Column("to_id", BigInteger, comment="staff who takes them; null: as the owners policy says"),
     Column("state", Text, nullable=False, comment="open, accepted, returned"),
     Column("reason", Text, nullable=False, comment="code: leave, move, absence, load, other"),
-    Column("asked", Text, nullable=False, comment="all, share:PER CENT, or some:SHA-256 of the customers' numbers"),
+    Column(
+        "asked",
+        Text,
+        nullable=False,
+        comment="all, share:PER CENT, some:SHA-256 of their numbers; then stay:DAY",
+    ),
     Column("ordered_by", Text, nullable=False, comment="person, as access.yaml names them"),
     Column("run_id", BigInteger, nullable=False),
     Column("customers", BigInteger, nullable=False),

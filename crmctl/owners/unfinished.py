@@ -1,13 +1,14 @@
 """A handover that a killed run began: typed again, the same command goes on with it, and gives out no more than once.
 
 Which command it was is kept as `handover.asked`: everything, a share of the book, or customers by the hash of their
-numbers. What is done is in the items.
+numbers, and until when the former owner stays. What is done is in the items.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
 
 from sqlalchemy import Connection, select
@@ -28,12 +29,13 @@ class Begun:
     items: Mapping[int, tuple[int, str]] = field(default_factory=dict)
 
 
-def asked(customers: Iterable[int], share: int | None) -> str:
+def asked(customers: Iterable[int], share: int | None, stay_until: date | None = None) -> str:
     """Return what is kept of what was asked for, so that the same command is known again."""
+    stays = "" if stay_until is None else f" stay:{stay_until.isoformat()}"
     numbers = sorted(set(customers))
     if numbers:
-        return f"some:{sha256(','.join(map(str, numbers)).encode()).hexdigest()}"
-    return EVERYTHING if share is None else f"share:{share}"
+        return f"some:{sha256(','.join(map(str, numbers)).encode()).hexdigest()}{stays}"
+    return (EVERYTHING if share is None else f"share:{share}") + stays
 
 
 def begun(conn: Connection, giver: Staff, receiver: Staff | None, wanted: str, reason: str) -> Begun | None:

@@ -45,6 +45,7 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         {"customer": "UPDATE", "ownership": KEEP, "handover": KEEP, "handover_item": KEEP, "change": ADD, "plan": KEEP,
          "plan_item": ALL},
     ),
+    (("owner.collaborator",), {"ownership": KEEP}),
     (
         ("staff.add", "staff.update", "staff.deactivate", "staff.import", "staff.absence"),
         {"staff": ALL, "absence": ALL, "change": ADD, **_SHEETS},
@@ -68,7 +69,7 @@ _IMPORTS = ("customer.import", "order.import", "staff.import", "batch.list", "ba
 def script(access: AccessSettings, policy_hash: str, day: date, zone: str) -> str:
     """Return the script for the people of `access` who may work on `day`; running it again changes nothing.
 
-    `zone` is the company's: whoever stands in for somebody sees their customers on its days.
+    `zone` is the company's: whoever stands in for somebody, or is a collaborator, sees the customers on its days.
     """
     head = (
         f"-- access.yaml of the policies {policy_hash[:16]}, as of {day}: for the owner of the database, in one go.\n"
@@ -160,6 +161,13 @@ def _people(access: AccessSettings, zone: str) -> Iterator[Composable]:
         "  SELECT a.staff_id FROM {schema}.absence a JOIN me ON me.staff_id = a.deputy_id\n"
         "  WHERE a.cancelled_at IS NULL\n"
         "    AND to_char(now() AT TIME ZONE {zone}, 'YYYY-MM-DD') BETWEEN a.from_on AND a.until_on $crm$;\n"
+        "CREATE OR REPLACE FUNCTION {own}.own_shared() RETURNS SETOF bigint LANGUAGE sql STABLE SECURITY DEFINER\n"
+        "  SET search_path = pg_catalog, pg_temp AS $crm$\n"
+        "  SELECT o.customer_id FROM {schema}.ownership o JOIN {schema}.staff s ON s.staff_id = o.staff_id\n"
+        "    JOIN {own}.login l ON l.login = session_user\n"
+        "  WHERE (s.number = l.number OR string_to_array(s.uids, ' ') && l.uids)\n"
+        "    AND o.role = 'collaborator' AND o.until_at IS NULL\n"
+        "    AND (o.until_on IS NULL OR o.until_on >= to_char(now() AT TIME ZONE {zone}, 'YYYY-MM-DD')) $crm$;\n"
         "CREATE OR REPLACE FUNCTION {own}.own_units() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER\n"
         "  SET search_path = pg_catalog, pg_temp AS $crm$\n"
         "  SELECT coalesce(l.org_unit, (SELECT min(s.org_unit) FROM {schema}.staff s\n"
@@ -244,20 +252,41 @@ def _policies(access: AccessSettings) -> Iterator[Composable]:
     for code, role in access.roles.items():
         for table in tables:
             if _looks(role) or table.name in (*_written(role), *_EVERY_RUN):
-                what = _condition(role.scope, table.name)
-                yield SQL("CREATE POLICY {name} ON {table} TO {name} USING ({what}) WITH CHECK ({what});").format(
-                    name=Identifier(group(code)), table=Identifier(SCHEMA, table.name), what=what
-                )
+                yield from _role_policies(code, role, table.name)
 
 
-def _condition(scope: str, table: str) -> Composable:
-    """Return the condition of a scope; what hangs on a customer follows the customer, by the same policies."""
+def _role_policies(code: str, role: Role, table: str) -> Iterator[Composable]:
+    """Yield what a role sees of a table, and changes there.
+
+    Who owns a customer, and who works on it, is changed by its owner alone: a collaborator, who sees it, could make
+    themselves the owner otherwise.
+    """
+    seen, changed = _condition(role.scope, table), _condition(role.scope, table, owner_only=True)
+    name, place = group(code), Identifier(SCHEMA, table)
+    if seen != changed:
+        yield SQL("CREATE POLICY {} ON {} FOR SELECT TO {} USING ({});").format(
+            Identifier(f"{name}_see_"), place, Identifier(name), seen
+        )
+    yield SQL("CREATE POLICY {name} ON {place} TO {name} USING ({what}) WITH CHECK ({what});").format(
+        name=Identifier(name), place=place, what=changed
+    )
+
+
+def _condition(scope: str, table: str, *, owner_only: bool = False) -> Composable:
+    """Return the condition of a scope; what hangs on a customer follows the customer, by the same policies.
+
+    With `owner_only` a customer on which somebody is but a collaborator is outside, as far as owners are concerned.
+    """
     if scope == "all":
         return SQL("true")
+    column, function = ("owner_id", "own_staff") if scope == "own" else ("org_unit", "own_units")
+    mine = SQL("{} = ANY (ARRAY(SELECT {}()))").format(Identifier(column), Identifier(OWN, function))
     if table == "customer":
-        column, function = ("owner_id", "own_staff") if scope == "own" else ("org_unit", "own_units")
-        return SQL("{} = ANY (ARRAY(SELECT {}()))").format(Identifier(column), Identifier(OWN, function))
-    held = SQL("EXISTS (SELECT FROM {customer} c WHERE c.customer_id = {table}.customer_id)").format(
-        customer=Identifier(SCHEMA, "customer"), table=Identifier(table)
+        if scope != "own" or owner_only:
+            return mine
+        return SQL("{} OR customer_id = ANY (ARRAY(SELECT {}()))").format(mine, Identifier(OWN, "own_shared"))
+    also = SQL(" AND c.{}").format(mine) if table == "ownership" and owner_only and scope == "own" else SQL("")
+    held = SQL("EXISTS (SELECT FROM {customer} c WHERE c.customer_id = {table}.customer_id{also})").format(
+        customer=Identifier(SCHEMA, "customer"), table=Identifier(table), also=also
     )
     return SQL("customer_id = 0 OR {}").format(held) if table == "change" else held

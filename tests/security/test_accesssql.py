@@ -219,6 +219,37 @@ def test_who_stands_in_sees_the_customers_while_the_absence_lasts(realm: Realm, 
     assert realm.json(OTHER, "customer", "list", "--count")["count"] == 1
 
 
+def test_a_collaborator_sees_the_customer_and_does_not_take_it_over(realm: Realm, server: postgres.Server) -> None:
+    today = clock.now().astimezone(ZoneInfo("Asia/Shanghai")).date()
+    serve(realm, "chen.x")
+    told = realm.json(AGENT, "owner", "collaborator", "add", "1", "E6", "--until", today)
+    mine = "WHERE customer_id = 1"
+    with as_login(realm, server, "he.l") as conn:
+        assert conn.execute("SELECT customer_id FROM customer ORDER BY 1").fetchall() == [(1,), (3,)]
+        assert conn.execute("SELECT DISTINCT customer_id FROM contact ORDER BY 1").fetchall() == [(1,), (3,)]
+        found = conn.execute(f"SELECT role, run_id FROM ownership {mine}").fetchall()
+        assert found == [("collaborator", told["run_id"])]
+        for statement in (f"UPDATE customer SET owner_id = 2 {mine}", f"UPDATE ownership SET until_on = NULL {mine}"):
+            assert conn.execute(statement).rowcount == 0, statement
+        with pytest.raises(errors.InsufficientPrivilege):
+            conn.execute(
+                f"INSERT INTO ownership SELECT customer_id, 99, staff_id, 'owner', since_at FROM ownership {mine}"
+            )
+    serve(realm, "he.l")
+    assert realm.say(OTHER, "customer", "show", "1").exit_code == 0
+    assert realm.json(OTHER, "owner", "collaborator", "end", "1", "E6", status=1)["code"] == "NOT_THE_OWNER"
+    with realm.engine.begin() as conn:
+        conn.exec_driver_sql(f"UPDATE ownership SET until_on = '{today - timedelta(days=1)}'")
+    assert realm.json(OTHER, "customer", "list", "--count")["count"] == 1
+    with as_login(realm, server, "he.l") as own:
+        assert own.execute("SELECT customer_id FROM customer").fetchall() == [(3,)]
+    serve(realm, "chen.x")
+    realm.json(AGENT, "owner", "collaborator", "add", "1", "E6")
+    assert realm.json(AGENT, "owner", "collaborator", "end", "1", "E6")["run_id"]
+    with as_login(realm, server, "he.l") as own:
+        assert own.execute("SELECT customer_id FROM customer").fetchall() == [(3,)]
+
+
 def test_the_org_unit_of_a_login(realm: Realm, server: postgres.Server) -> None:
     realm.edit("access.yaml", "scope: own", "scope: org_unit")
     realm.edit("access.yaml", "pg: [test_chen_x]", "pg: [test_chen_x], org_unit: head")

@@ -75,6 +75,18 @@ def test_what_concerns_all_customers_needs_the_scope_all(realm: Realm, words: li
     assert realm.entries(".".join(words[:2]))[-1]["codes"] == ["ACT_SCOPE_TOO_NARROW"]
 
 
+def test_collaborators_know_the_customer_in_every_look(realm: Realm) -> None:
+    assert realm.say(ADMIN, "owner", "collaborator", "add", "3", "E5").exit_code == 0
+    assert numbers(realm.json(AGENT, "customer", "list")) == [1, 2, 3]
+    assert realm.json(AGENT, "customer", "list", "--count")["count"] == 3
+    assert numbers(realm.json(AGENT, "customer", "find", "--mobile", "13800000003")) == [3]
+    for words in FOREIGN:
+        assert realm.say(AGENT, *words, "C-000003").exit_code == 0, words
+    assert numbers(realm.json(OTHER, "customer", "list")) == [3]
+    assert realm.say(ADMIN, "owner", "collaborator", "end", "3", "E5").exit_code == 0
+    assert numbers(realm.json(AGENT, "customer", "list")) == [1, 2]
+
+
 def test_the_org_unit(realm: Realm) -> None:
     realm.edit("access.yaml", "scope: own", "scope: org_unit")
     assert numbers(realm.json(AGENT, "customer", "list")) == []  # neither file nor register names a unit
