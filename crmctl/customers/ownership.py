@@ -144,7 +144,8 @@ def supersede(conn: Connection, run: Run, owners: Mapping[int, tuple[int, str]])
     Nobody is both, and whoever loses the customer later does not keep it by a row from before.
     """
     columns = ownership.c
-    held = select(columns.customer_id).where(_COLLABORATES, columns.until_at.is_(None)).limit(1)
+    # In the order of the index of open collaborations, so that none is found without reading the owners' rows.
+    held = select(columns.staff_id).where(_COLLABORATES, columns.until_at.is_(None)).order_by(columns.staff_id).limit(1)
     if not owners or conn.execute(held).first() is None:
         return
     read = ("customer_id", "ownership_id", "staff_id", "until_at")

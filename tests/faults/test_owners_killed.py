@@ -114,7 +114,7 @@ class House:
         owners = {row["customer_id"]: row["owner_id"] for row in self.read(select(customer))}
         found = {number: owner for number, owner in owners.items() if owner is not None}
         history = self.read(select(ownership).order_by(ownership.c.ownership_id))
-        still = [row for row in history if row["until_at"] is None]
+        still = [row for row in history if row["until_at"] is None and row["role"] == "owner"]
         assert len(still) == len(found), "one open ownership a customer"
         assert {row["customer_id"]: row["staff_id"] for row in still} == found
         for row in history:
@@ -198,12 +198,16 @@ def handed(at: House, place: int) -> None:
 
 
 def named(at: House, place: int) -> None:
-    """Customers by number: those that a killed run handed over are not somebody else's the second time."""
+    """Customers by number, and who had them stays: a killed run's are not somebody else's, or shared, a second time."""
     numbers = [number for number, owner in at.held().items() if owner == at.ids["S0"]][:25]
-    words = ("owner", "handover", "S0", "--by-policy", "--partial", ",".join(map(str, numbers)))
+    staying = ("--stay-until", "2099-12-31")
+    words = ("owner", "handover", "S0", "--by-policy", "--partial", ",".join(map(str, numbers)), *staying)
     at.killed(GIVE[place], *words)
     told = at.json(*words)
     assert told["handed_over"] == len(numbers)
+    stays = select(ownership).where(ownership.c.role == "collaborator", ownership.c.until_at.is_(None))
+    rows = [(row["customer_id"], row["staff_id"]) for row in at.read(stays)]
+    assert sorted(each for each in rows if each[0] in numbers) == [(number, at.ids["S0"]) for number in sorted(numbers)]
     accepted = ("owner", "handover", "accept", told["handover"])
     at.killed(ACCEPT[place], *accepted)
     if at.state(told["handover"]) == "open":
