@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from crmctl.audit.changes import CHANGE_COLUMNS, After, Before, Changes, fields_json
 from crmctl.audit.tables import change
 from crmctl.customers import ownership, tables
-from crmctl.customers.build import Built
 from crmctl.customers.columns import CONTACT, CUSTOMER, IDENTITY
+from crmctl.customers.exchange import Built
 from crmctl.errors import Locked
 from crmctl.i18n import _
 from crmctl.runs.run import Run

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from crmctl.customers.build import Built, Order, Stored
 from crmctl.customers.decide import ADD_CONTACT, MERGE, Candidate, Decided, Known, decide, pairs
+from crmctl.customers.exchange import Built, Order, Stored
 from crmctl.customers.pipeline import Line, Prepared
 from crmctl.process import uncollected
 from crmctl.runs import limits

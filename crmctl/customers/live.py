@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crmctl.customers import apply, facts
-from crmctl.customers.build import Built, Found, Stored
 from crmctl.customers.decide import Candidate, Known
+from crmctl.customers.exchange import Built, Found, Stored
 from crmctl.runs.run import Run
 from crmctl.store import engine
 

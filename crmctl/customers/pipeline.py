@@ -18,8 +18,9 @@ from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from crmctl.customers.build import Builder, Built, Order, Recipe
+from crmctl.customers.build import Builder, Recipe
 from crmctl.customers.decide import Candidate, Decision
+from crmctl.customers.exchange import Built, Order
 from crmctl.customers.model import Row
 from crmctl.customers.packing import Packed, Packer, ident_function
 from crmctl.errors import CrmctlError, StorageFailed

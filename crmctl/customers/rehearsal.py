@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Engine, create_engine
 
 from crmctl.customers import facts, tables
-from crmctl.customers.build import Built, Found, Stored
 from crmctl.customers.columns import CONTACT, CUSTOMER, IDENTITY
 from crmctl.customers.decide import Candidate, Known
+from crmctl.customers.exchange import Built, Found, Stored
 from crmctl.customers.live import Live
 from crmctl.runs.run import Run
 from crmctl.store import bulk, sqlite
