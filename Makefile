@@ -33,6 +33,7 @@ full: lint
 	$(PYTHON) -m pytest -n $(WORKERS) tests --full $(ARGS)
 	$(PYTHON) -m benchmarks.import_customers
 	$(PYTHON) -m benchmarks.regrade
+	$(PYTHON) -m benchmarks.owners
 	$(PYTHON) -m benchmarks.audit
 	$(PYTHON) -m benchmarks.keys
 	$(PYTHON) -m benchmarks.startup

@@ -19,6 +19,7 @@ from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.owners.applying import Applied, Move, apply, chunks
 from crmctl.owners.bench import bench
+from crmctl.owners.handovers import find
 from crmctl.owners.tables import handover, handover_item
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run, access_of
@@ -96,13 +97,14 @@ def give_back(run: Run, number: int, customers: Collection[int], *, pool: bool =
 
 
 def _open_items(run: Run, number: int, customers: Collection[int]) -> list[tuple[int, int, int]]:
-    """Return (customer, giver, receiver) of what the person may decide about. Raises Refused for none."""
+    """Return (customer, giver, receiver) of what the person may decide about; raises Refused where that is nothing."""
     columns = handover_item.c
     conditions: list[ColumnElement[bool]] = [columns.handover_id == number, columns.state == OPEN]
     if permissions.scope(run.actor, access_of(run.policies), run.act) != "all":
         conditions.append(columns.to_id.in_(run.standing.staff_ids if run.standing else ()))
     query = select(columns.customer_id, columns.from_id, columns.to_id).where(*conditions)
     with engine.read(run.engine) as conn:
+        find(conn, run, number)
         found = [(int(row[0]), int(row[1]), int(row[2])) for row in conn.execute(query.order_by(columns.customer_id))]
     if customers:
         found = [item for item in found if item[0] in customers]
