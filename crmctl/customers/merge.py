@@ -126,9 +126,9 @@ def _after(row: Row, before: _Before, terms: Terms) -> tuple[dict[str, Any], dic
                 clear.pop(name, None)
     if terms.names_types:
         clear["type"] = row.type
-    if row.flags or row.owner is not None:
+    if named_owners.concerns(row, before.clear):
         stands = named_owners.named(before.attributes, before.personal)
-        named_owners.settled(clear, row, before.clear, named_owners.named(row.attributes, row.personal) != stands)
+        named_owners.settled(clear, row, before.clear, named_owners.named(row.attributes, row.personal), stands)
     clear.pop("attributes", None)
     if attributes:
         clear["attributes"] = record.dumps(attributes).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+CANCELLED = "cancelled"  # status of who is a customer no more
 UNIQUE = "unique"
 SUPPORTING = "supporting"
 LOOK_UP = "none"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmctl import staff
 from crmctl.customers.drafting import Memory
-from crmctl.customers.model import Row
+from crmctl.customers.model import CANCELLED, Row
 from crmctl.sheets.model import Rejected
 from crmctl.staff.decide import ABSENT
 
@@ -91,21 +91,30 @@ def named(*places: Mapping[str, Any]) -> object:
     return next((place[FIELD] for place in places if FIELD in place), None)
 
 
-def settled(clear: dict[str, Any], row: Row, before: Mapping[str, Any], newly: bool) -> None:
+def concerns(row: Row, before: Mapping[str, Any]) -> bool:
+    """Say whether a row and a stored customer have anything to settle."""
+    return bool(row.flags) or row.owner is not None or not FLAGS.isdisjoint(str(before.get("flags", "")).split())
+
+
+def settled(clear: dict[str, Any], row: Row, before: Mapping[str, Any], says: object, stands: object) -> None:
     """Give a stored customer the owner and the flags that a row brings; `clear` are its columns as they are to be.
 
-    `before` are its columns as they are, `newly` says that the row names another owner than the customer's own fields
-    do. Whoever has an owner keeps it, whatever a file says: `crmctl owner` alone changes it. Nor does a file bring back
-    whom it named before: such a customer has lost its owner since.
+    `before` are its columns as they are; whom the row names is what it `says`, whom the customer's own fields name is
+    what `stands`. Whoever has an owner keeps it, whatever a file says: `crmctl owner` alone changes it. Nor does a file
+    bring back whom it named before: such a customer has lost its owner since, unless that one could not own it then.
     """
     kept, new = set(str(before.get("flags", "")).split()), set(row.flags)
-    if "owner_id" in before:
+    newly = says != stands
+    if "owner_id" in before or before.get("status") == CANCELLED:
+        kept -= FLAGS
         new -= FLAGS
-    elif not newly:
-        new -= {UNFIT}
-    elif row.owner is not None:
+    elif row.owner is not None and (newly or UNFIT in kept):
         clear["owner_id"] = row.owner
         kept -= FLAGS
+    elif not newly:
+        new -= {UNFIT}
+    elif says is not None and not new & FLAGS:
+        kept -= FLAGS  # somebody the register does not have
     clear.pop("flags", None)
     if kept or new:
         clear["flags"] = " ".join(sorted(kept | new))

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from crmctl import clock
-from crmctl.runs.run import Run
+from crmctl.runs.run import Run, today
 from crmctl.store import bulk
 from crmctl.store.metadata import JsonText, UtcTime, metadata
 
@@ -148,15 +148,16 @@ def supersede(conn: Connection, run: Run, owners: Mapping[int, tuple[int, str]])
     held = select(columns.staff_id).where(_COLLABORATES, columns.until_at.is_(None)).order_by(columns.staff_id).limit(1)
     if not owners or conn.execute(held).first() is None:
         return
-    read = ("customer_id", "ownership_id", "staff_id", "until_at")
+    read = ("customer_id", "ownership_id", "staff_id", "until_at", "until_on")
+    day = today(run.policies, run.as_of).isoformat()  # one whose last day has passed is over as it was written
     rows = bulk.fetch_by_keys(conn, ownership, "customer_id", [*owners], read, extra={"role": (COLLABORATOR,)})
     finish(
         conn,
         run,
         [
             (number, own, owners[number][1])
-            for number, own, staff_id, ended in rows
-            if ended is None and staff_id == owners[number][0]
+            for number, own, staff_id, ended, last in rows
+            if ended is None and staff_id == owners[number][0] and (last is None or last >= day)
         ],
     )
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from sqlalchemy import Connection, func, select
 
 from crmctl import staff
+from crmctl.customers.model import CANCELLED as CANCELLED  # a customer who is one no more needs no owner
 from crmctl.customers.tables import customer
 from crmctl.i18n import N_, _
 from crmctl.runs.run import Run, today
@@ -20,7 +21,6 @@ from crmctl.staff.showing import problem_text
 UNKNOWN = "NOT_ON_REGISTER"
 NO_OWNER = "NO_OWNER"
 OURS = {UNKNOWN: N_("not on the staff register"), NO_OWNER: N_("nobody")}
-CANCELLED = "cancelled"  # a customer who is one no more needs no owner
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, select, update
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers.ownership import ownership
+from crmctl.customers.tables import customer
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.owners.applying import Applied, Move, apply, chunks
@@ -23,7 +24,7 @@ from crmctl.owners.handovers import find
 from crmctl.owners.tables import handover, handover_item
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run, access_of
-from crmctl.security import permissions
+from crmctl.security import permissions, serverrights
 from crmctl.store import bulk, engine
 
 ACCEPTED, RETURNED, OPEN = "accepted", "returned", "open"
@@ -66,6 +67,7 @@ def give_back(run: Run, number: int, customers: Collection[int], *, pool: bool =
 
     A customer whose owner somebody else changed meanwhile stays, and its item open (`missed`). Raises as `accept`.
     """
+    serverrights.require_every_row(run, customer.name)
     wanted = _open_items(run, number, customers)
     with engine.read(run.engine) as conn:
         people = bench(conn, run)

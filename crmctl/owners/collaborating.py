@@ -56,6 +56,7 @@ def add(run: Run, number: int, reference: str, until_on: date | None) -> Collabo
                 code=problems[0],
             )
         _require_free(conn, run, number, person)
+        _require_another(run, person)
     if run.dry_run:
         return Collaboration(None, number, person, until_on)
     run = runs.begin(run)
@@ -113,6 +114,17 @@ def _require_say(conn: Connection, run: Run, number: int) -> None:
             _("{customer}: its owner says who works on it").format(customer=_text(number)),
             hint=_("see: crmctl owner history {customer}").format(customer=_text(number)),
             code="NOT_THE_OWNER",
+        )
+
+
+def _require_another(run: Run, person: Staff) -> None:
+    """Raise Refused for oneself, with scope own: whoever only stands in would keep the customer when that is over."""
+    mine = run.standing.staff_ids if run.standing else ()
+    if person.staff_id in mine and permissions.scope(run.actor, access_of(run.policies), run.act) == "own":
+        raise Refused(
+            _("{number}: that is you, who owns the customer or stands in for the owner").format(number=person.number),
+            hint=_("its owner, or whose scope is everybody, makes you a collaborator"),
+            code="ONESELF",
         )
 
 

@@ -9,7 +9,7 @@ import click
 
 from crmctl.cli.options import Invocation, command
 from crmctl.cli.render import Column, Table
-from crmctl.errors import UsageProblem
+from crmctl.errors import InvalidInput, Refused, UsageProblem
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74)
 CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 10, 11, 74, 130, 143)
 FILE_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74, 130, 143)
 _CUSTOMERS = click.option(
-    "--partial", "customers", default="", metavar="CUSTOMERS", help=N_("Only these customers, as in C-000012,C-000123.")
+    "--partial", "customers", metavar="CUSTOMERS", help=N_("Only these customers, as in C-000012,C-000123.")
 )
 
 
@@ -63,7 +63,7 @@ def give_command(call: Invocation, from_: str, to: str, by_policy: bool, **given
 
     if bool(to) == by_policy:
         raise UsageProblem(_("say who takes them"), hint=_("either --to STAFF or --by-policy"))
-    if given["customers"] and given["share"] is not None:
+    if given["customers"] is not None and given["share"] is not None:
         raise UsageProblem(_("--partial and --share do not go together"), hint=_("leave one of them out"))
     stay = asking.day(given["stay_until"], "--stay-until") if given["stay_until"] else None
     with runs.open_run(call, "owner handover", "owner.handover", lock="owners") as run:
@@ -74,11 +74,16 @@ def give_command(call: Invocation, from_: str, to: str, by_policy: bool, **given
     return None
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def _numbers(text: str | None) -> tuple[int, ...]:
+    """Return the customers named; none means everybody, so that an option without any is refused."""
     from crmctl.customers import showing
 
-    words = text.replace("，", ",").replace("、", ",").split(",")
-    return tuple(dict.fromkeys(showing.parse_number(word) for word in words if word.strip()))
+    if text is None:
+        return ()
+    words = [word for word in text.replace("，", ",").replace("、", ",").split(",") if word.strip()]
+    if not words:
+        raise InvalidInput(_("--partial: names no customer"), hint=_("for all of them leave the option out"))
+    return tuple(dict.fromkeys(showing.parse_number(word) for word in words))
 
 
 def _emit_given(call: Invocation, outcome: Outcome) -> None:
@@ -177,7 +182,7 @@ def show_command(call: Invocation, number: int, limit: int) -> int | None:
 @command(example="crmctl owner handover accept 3", exits=CHANGING_EXITS, changes=True)
 @click.argument("number", type=click.IntRange(min=1))
 @_CUSTOMERS
-def accept_command(call: Invocation, number: int, customers: str) -> int | None:
+def accept_command(call: Invocation, number: int, customers: str | None) -> int | None:
     """Record that customers of a handover are taken over: one's own, everybody's with scope all."""
     from crmctl.owners import closing
     from crmctl.runs import run as runs
@@ -192,7 +197,7 @@ def accept_command(call: Invocation, number: int, customers: str) -> int | None:
 @click.argument("number", type=click.IntRange(min=1))
 @_CUSTOMERS
 @click.option("--pool", is_flag=True, help=N_("To the pool, not to whoever had them."))
-def return_command(call: Invocation, number: int, customers: str, pool: bool) -> int | None:
+def return_command(call: Invocation, number: int, customers: str | None, pool: bool) -> int | None:
     """Give customers of a handover back: to whoever had them, or to the pool where that person may own none."""
     from crmctl.owners import closing
     from crmctl.runs import run as runs
@@ -231,7 +236,7 @@ def _emit_closed(call: Invocation, run: Run, done: Closed) -> None:
             state=_(STATES[done.state]),
         )
     ]
-    if done.returned and done.back_to is None:
+    if done.returned and done.back_to is None and not run.dry_run:
         lines.append(_("they are without an owner now: crmctl owner list --without"))
     if done.missed:
         lines.append(_("{number} customers changed meanwhile").format(number=done.missed))
@@ -264,6 +269,12 @@ def sheet_command(call: Invocation, number: int, out: Path) -> int | None:
             people = bench(conn, run)
             found = handovers.find(conn, run, number)
             items = handovers.items(conn, run, number)
+        if not items:
+            raise Refused(
+                _("handover {number}: none of its customers is yours to see").format(number=number),
+                hint=_("whoever takes them over, or sees everybody, writes the sheet"),
+                code="NO_CUSTOMERS",
+            )
         write = sheetfile.html if call.output == "html" else sheetfile.xlsx
         what = leaving.Leaving(number, [item.customer_id for item in items], out)
         done = leaving.put(run, what, lambda begun: write(sheet.sheet(begun, found, items, people)), lambda _conn: None)

@@ -22,7 +22,7 @@ from crmctl.owners.bench import CANCELLED, Bench, bench, books, said
 from crmctl.owners.poolrules import Placed, days, pool_of
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run, access_of
-from crmctl.security import permissions
+from crmctl.security import permissions, serverrights
 from crmctl.staff import Staff
 from crmctl.store import engine
 
@@ -47,6 +47,7 @@ def take(run: Run, number: int, for_: str = "") -> Taken:
     Raises Refused for a customer in no pool, a former owner who is still locked out, a full book, a day's takes used
     up, or somebody who may own nobody; ValueUndecided while a figure of the pool is unset.
     """
+    serverrights.require_every_row(run, customer.name)
     with engine.read(run.engine) as conn:
         people = bench(conn, run)
         taker = _taker(run, people, for_)
@@ -139,7 +140,7 @@ def _checked(conn: Connection, run: Run, people: Bench, taker: Staff, placed: Pl
         raise Refused(
             _("{number}: may not own customers: {reasons}").format(number=taker.number, reasons=told), code=problems[0]
         )
-    if placed.pool.own_unit_only and taker.org_unit != stored["org_unit"]:
+    if placed.pool.own_unit_only and (stored["org_unit"] is None or taker.org_unit != stored["org_unit"]):
         raise Refused(_("this pool is for staff of the customer's own unit"), code="OTHER_UNIT")
     capacity = people.capacity(taker)
     if capacity is not None and books(conn, customer.c.owner_id == taker.staff_id).get(taker.staff_id, 0) >= capacity:

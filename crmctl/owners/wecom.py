@@ -88,7 +88,7 @@ def transfer(run: Run, found: Handover, items: Sequence[Item], people: Bench, *,
     giver = people.directory.by_id.get(found.from_id)
     in_post = giver is not None and giver.active_on(people.day)
     with engine.read(run.engine) as conn:
-        before = _transfers(conn, run, items, people) if in_post else {}
+        before = _transfers(conn, run, found.handover_id, items, people) if in_post else {}
         known = _holders(conn, run, [item.customer_id for item in items])
     there: list[Item] = []
     others: list[tuple[int, str]] = []
@@ -120,22 +120,24 @@ def require_some(found: Handover, chosen: Transfer) -> None:
         return
     why = Counter(code for _number, code in chosen.others)
     told = "; ".join(f"{_(WHY[code])} ({number})" for code, number in why.most_common())
+    account = _("WeCom accounts of staff: crmctl staff update STAFF --wecom-id ACCOUNT")
+    looked = _("see: crmctl owner handover show {number}").format(number=found.handover_id)
     raise Refused(
         _("handover {number}: nobody can be transferred: {reasons}").format(number=found.handover_id, reasons=told),
-        hint=_("WeCom accounts of staff: crmctl staff update STAFF --wecom-id ACCOUNT"),
+        hint=account if why.keys() & {NO_ACCOUNT, NO_TAKER} else looked,
         code="NOTHING_TO_TRANSFER",
         details={"others": [{"customer": number, "code": code} for number, code in chosen.others]},
     )
 
 
-def _transfers(conn: Connection, run: Run, items: Sequence[Item], people: Bench) -> Mapping[int, int]:
-    """Return how often each customer was in a transfer file in 90 days, of somebody who was in post then."""
+def _transfers(conn: Connection, run: Run, own: int, items: Sequence[Item], people: Bench) -> Mapping[int, int]:
+    """Return how often each customer was in a file of another handover in 90 days, of who was in post then."""
     wanted = [item.customer_id for item in items]
     since = run.as_of - timedelta(days=DAYS)
     found: dict[int, int] = {}
-    read = ("customer_id", "from_id", "wecom_at")
-    for number, giver, moment in bulk.fetch_by_keys(conn, handover_item, "customer_id", wanted, read):
-        if moment is None:
+    read = ("customer_id", "handover_id", "from_id", "wecom_at")
+    for number, handed, giver, moment in bulk.fetch_by_keys(conn, handover_item, "customer_id", wanted, read):
+        if moment is None or handed == own:
             continue
         at = moment if isinstance(moment, datetime) else clock.parse_stamp(moment)
         person = people.directory.by_id.get(giver)

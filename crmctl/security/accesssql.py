@@ -31,7 +31,7 @@ _EVERY_RUN = {
 _CUSTOMER = {"customer": ALL, "contact": ALL, "identity": ALL, "change": ADD}
 # Acts, and what they write besides; a table that is not there (yet) is passed over.
 WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
-    (("customer.import", "batch.resume"), {**_CUSTOMER, "ownership": ADD, **_SHEETS}),
+    (("customer.import", "batch.resume"), {**_CUSTOMER, "ownership": KEEP, **_SHEETS}),
     (("customer.update", "customer.review", "customer.tag", "customer.merge", "customer.cancel"), _CUSTOMER),
     (("order.import", "batch.resume"), {"purchase_order": ALL, "order_number": ALL, "change": ADD, **_SHEETS}),
     (
@@ -50,11 +50,16 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         ("staff.add", "staff.update", "staff.deactivate", "staff.import", "staff.absence"),
         {"staff": ALL, "absence": ALL, "change": ADD, **_SHEETS},
     ),
-    (("batch.rejects", "customer.export", "audit.export", "keys.copy", "use.destroyed"), {"copy_register": KEEP}),
+    (
+        ("batch.rejects", "customer.export", "audit.export", "keys.copy", "use.destroyed", "owner.handover.sheet",
+         "owner.handover.wecom"),
+        {"copy_register": KEEP},
+    ),
     (("batch.rejects",), {"rejected_row": "UPDATE"}),
     (("approval.approve", "approval.reject", "approval.revoke"), {"approval_decision": ADD}),
     (
-        ("use.request", "use.record", "customer.export", "customer.reveal", "audit.export", "audit.ask"),
+        ("use.request", "use.record", "customer.export", "customer.reveal", "audit.export", "audit.ask",
+         "owner.handover.wecom"),
         {"use_request": KEEP, "use_record": KEEP},
     ),
     (("use.evaluated",), {"use_evaluation": ADD}),

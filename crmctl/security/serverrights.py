@@ -12,11 +12,13 @@ from sqlalchemy import text
 
 from crmctl.errors import PermissionMissing
 from crmctl.i18n import _
+from crmctl.security import permissions
 from crmctl.store import engine
 
 if TYPE_CHECKING:
     from crmctl.runs.run import Run
 
+_FILTERED = "SELECT row_security_active(:table)"
 _ASKED = "SELECT session_user, has_table_privilege(current_user, :table, :rights)"
 
 
@@ -35,3 +37,23 @@ def require(run: Run, table: str, *rights: str) -> None:
         hint=_("the owner of the database runs it, in mode direct: docs/access.md, Mode server"),
         code="DATABASE_OWNER_ONLY",
     )
+
+
+def require_every_row(run: Run, table: str) -> None:
+    """Raise PermissionMissing (ROWS_HIDDEN) for somebody whose scope is not everybody, when row policies hide rows.
+
+    Customers in a pool, and those given away, are not the person's: no row policy of scope own lets them be written.
+    """
+    access = run.policies.settings("access")
+    if run.engine.dialect.name != "postgresql" or permissions.scope(run.actor, access, run.act) == "all":  # type: ignore[arg-type]
+        return
+    with engine.read(run.engine) as conn:
+        hidden = conn.execute(text(_FILTERED), {"table": table}).scalar_one()
+    if hidden:
+        raise PermissionMissing(
+            _("{command}: in mode server your database login sees your own customers only; nothing was begun").format(
+                command=run.command
+            ),
+            hint=_("somebody whose scope is everybody does it for you: docs/access.md, Mode server"),
+            code="ROWS_HIDDEN",
+        )

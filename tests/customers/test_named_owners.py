@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import workspaces
 from golden import call
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from crmctl.audit.tables import change
 from crmctl.audit.verify import verify
@@ -205,6 +205,25 @@ def test_the_register_may_change_between_two_imports_of_a_file(folder: Path) -> 
     assert bare(stand(folder))["丙三样例有限公司"] == Stands(3, "E3", "")
 
 
+def test_a_flag_goes_when_its_reason_does(folder: Path) -> None:
+    """By an owner from elsewhere, by training, by another name in the file; who is cancelled gets nobody."""
+    one, two, three, four = (f"第{number}样例有限公司" for number in "一二三四")
+    bring(folder, [(one, "未培训"), (two, "未培训"), (three, "未培训"), (four, "外部代理")])
+    with workspaces.running(folder, "owner assign") as changing:
+        apply(changing, [Move(1, None, 1, "assign")], Applied())
+    assert bring(folder, [(one, "未培训")])["updated"] == 1
+    assert bring(folder, [(three, "外部代理")])["updated"] == 1
+    assert call(["-w", str(folder), "staff", "update", "E4", "--trained-on", "2026-01-05"]).exit_code == 0
+    with workspaces.running(folder, "customer list", dry_run=True) as changing, engine.write(changing.engine) as conn:
+        conn.execute(update(customer).where(customer.c.customer_id == 4).values(status="cancelled"))
+    assert bring(folder, [(two, "未培训")])["updated"] == 1
+    bring(folder, [(four, "E1")])
+    with workspaces.running(folder, "customer list", dry_run=True) as reading, engine.read(reading.engine) as conn:
+        found = conn.execute(select(customer.c.owner_id, customer.c.flags).order_by(customer.c.customer_id)).all()
+    flags = [(row.flags or "").replace("NO_IDENTITY", "").strip() for row in found]
+    assert ([row.owner_id for row in found], flags) == ([1, 4, None, None], ["", "", "", ""])
+
+
 MIXED = [
     ("甲一样例有限公司", ""), ("乙二样例有限公司", "E1"), ("甲一样例有限公司", "E2"), ("丙三样例有限公司", "同名"),
     ("甲一样例有限公司", "E3"), ("乙二样例有限公司", "E5"), ("丙三样例有限公司", "zhou"),
@@ -300,7 +319,7 @@ def expected(known: dict[str, Stands], name: str, cell: str, mode: str) -> Stand
     newly = text is not None and text != stood
     if held is None and flag and (flag == AMBIGUOUS or newly):
         flags.add(flag)
-    if held is None and newly and owner is not None:
+    if held is None and newly and not flag:
         held, flags = owner, set()
     return Stands(held, text or stood, " ".join(sorted(flags)))
 

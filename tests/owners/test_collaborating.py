@@ -176,3 +176,13 @@ def test_the_question_for_a_persons_customers_is_answered_by_an_index(office: Of
         else:
             found = conn.exec_driver_sql("SELECT indexdef FROM pg_indexes WHERE tablename = 'ownership'").scalars()
             assert any("(staff_id, customer_id)" in each for each in found)
+
+
+def test_who_only_stands_in_does_not_stay_by_being_a_collaborator(office: Office) -> None:
+    office.give("A1", 4)
+    words = ("staff", "absence", "add", "A1", "--from", office.day(), "--until", office.day(3), "--deputy", "B2")
+    assert office.say(*words).exit_code == 0
+    assert seen(office, BEN) == [4]
+    assert office.json(*ADD, 4, "B2", uid=BEN, status=1)["code"] == "ONESELF"
+    assert rows(office, 4) == []
+    assert office.json(*ADD, 4, "B2", uid=ANNA)["collaborator_number"] == "B2"

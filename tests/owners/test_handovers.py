@@ -78,6 +78,15 @@ def test_a_part_of_a_book(office: Office) -> None:
     assert list(office.open().values()).count(office.ids["A1"]) == 1
 
 
+@pytest.mark.parametrize("words", ["", " , ", "，、"])
+def test_a_part_that_names_nobody_is_not_everybody(office: Office, words: str) -> None:
+    office.give("A1", *BOOK)
+    before = office.owners()
+    done = office.say("owner", "handover", "A1", "--to", "B2", "--partial", words)
+    assert done.exit_code == 4 and "--partial" in done.stderr
+    assert office.owners() == before
+
+
 @pytest.mark.parametrize("share", [1, 25, 33, 50, 99])
 def test_a_share_is_spread_over_tiers_whatever_the_order(share: int) -> None:
     book = [(number, "core" if number % 4 == 0 else "ordinary") for number in range(1, 401)]

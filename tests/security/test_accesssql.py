@@ -167,6 +167,12 @@ def test_what_only_the_owner_may_is_refused_to_a_login_before_it_begins(
     assert realm.say(ADMIN, "customer", "find", "--number", "1").exit_code == 0
 
 
+def test_rows_that_row_policies_hide_are_not_taken_or_given_back(realm: Realm, server: postgres.Server) -> None:
+    serve(realm, "chen.x")
+    for words in (("owner", "take", "4"), ("owner", "handover", "return", "1")):
+        assert realm.json(AGENT, *words, status=6)["code"] == "ROWS_HIDDEN"
+
+
 def test_signing_and_a_new_master_key_need_no_owner(realm: Realm, server: postgres.Server) -> None:
     serve(realm, "zhou.m")
     assert realm.json(ADMIN, "audit", "checkpoint")["new"]
