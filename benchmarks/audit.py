@@ -8,25 +8,21 @@ Entries are written straight into the log, as `entries.append` would, a look at 
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, update
-from tabulate import tabulate
 
-from benchmarks import measure, report
+from benchmarks import measure
 from benchmarks.contenders import environment
-from benchmarks.machine import describe, script
+from benchmarks.machine import script
 from benchmarks.report import Budget
-from benchmarks.server import postgresql
+from benchmarks.sitting import Sitting, sit
 from crmctl.audit import entries
 from crmctl.audit.tables import audit_entry, audit_head
 from crmctl.audit.tree import Frontier, leaf_hash
@@ -124,31 +120,17 @@ def _newest_note(bundle: Path) -> str:
     return [note for note in notes if note.strip()][-1]
 
 
+def _measured(name: str, url: str, number: int, home: Path) -> tuple[list[list[Any]], list[Budget], dict[str, Any]]:
+    bench = Bench(name, url, number, home)
+    verdicts = measured(bench)
+    return bench.lines, verdicts, {line[0]: line[1:] for line in bench.lines}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark; print and save its report."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--entries", type=int, default=MILLION)
-    parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
-    parser.add_argument("--gate", action="store_true", help="exit 7 when a budget is missed")
-    a = parser.parse_args(argv)
-    started, facts = datetime.now().astimezone(), describe()
-    lines: list[list[Any]] = []
-    verdicts: list[Budget] = []
-    with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crmctl-bench-")))
-        for name in ("sqlite", "postgresql"):
-            if a.database in (name, "both"):
-                url = stack.enter_context(postgresql()).create("log") if name == "postgresql" else ""
-                bench = Bench(name, url, a.entries, home)
-                verdicts += measured(bench)
-                lines += bench.lines
-    table = tabulate(lines, ["case", "wall s", "CPU s", "MB"], tablefmt="github", disable_numparse=True)
-    head = f"# The log, {a.entries:,} entries, {started:%Y-%m-%d %H:%M}"
-    text = "\n\n".join([head, report.machine_table(facts), table, report.budget_table(verdicts)]) + "\n"
-    data = {"machine": facts, "cases": lines, "budgets": [[b.what, round(b.measured, 3), b.verdict] for b in verdicts]}
-    print(text)
-    print(f"written: {report.save('audit', text, data, started)}")
-    return 7 if a.gate and any(b.verdict == "MISSED" for b in verdicts) else 0
+    headers = ["case", "wall s", "CPU s", "MB"]
+    sitting = Sitting("audit", "entries", MILLION, "The log, {:,} entries".format, headers, _measured)
+    return sit(sitting, __doc__, argv)
 
 
 if __name__ == "__main__":

@@ -8,26 +8,20 @@ Customers, their tiers and the register are written straight into the tables: as
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert
-from tabulate import tabulate
 
-from benchmarks import report
 from benchmarks.contenders import environment
-from benchmarks.machine import describe, script
+from benchmarks.machine import script
 from benchmarks.regrade import _run
 from benchmarks.report import Budget
-from benchmarks.server import postgresql
+from benchmarks.sitting import Sitting, sit
 from crmctl.customers.columns import CUSTOMER
 from crmctl.customers.ownership import OWNERSHIP, ownership
 from crmctl.customers.tables import customer
@@ -139,35 +133,13 @@ def measured(name: str, url: str, number: int, home: Path) -> tuple[list[list[An
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark; print and save its report."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--customers", type=int, default=1_000_000)
-    parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
-    parser.add_argument("--gate", action="store_true", help="exit 7 when a budget is missed")
-    a = parser.parse_args(argv)
-    started, facts = datetime.now().astimezone(), describe()
-    lines: list[list[Any]] = []
-    verdicts: list[Budget] = []
-    raw: dict[str, Any] = {}
-    with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crmctl-bench-")))
-        for name in ("sqlite", "postgresql"):
-            if a.database not in (name, "both"):
-                continue
-            url = stack.enter_context(postgresql()).create("owners") if name == "postgresql" else ""
-            told, judged, raw[name] = measured(name, url, a.customers, home)
-            lines += told
-            verdicts += judged
-    table = tabulate(lines, ["case", "assigned", "wall s", "CPU s", "MB"], tablefmt="github", disable_numparse=True)
-    head = f"# Assigning owners, {a.customers:,} customers, {STAFF:,} people, {started:%Y-%m-%d %H:%M}"
-    text = "\n\n".join([head, report.machine_table(facts), table, report.budget_table(verdicts)]) + "\n"
-    data = {
-        "machine": facts | {"load after": f"{os.getloadavg()[0]:.2f}"},
-        "seconds": raw,
-        "budgets": [{"what": b.what, "measured": round(b.measured, 3), "verdict": b.verdict} for b in verdicts],
-    }
-    print(text)
-    print(f"written: {report.save('owners', text, data, started)}")
-    return 7 if a.gate and any(b.verdict == "MISSED" for b in verdicts) else 0
+    headers = ["case", "assigned", "wall s", "CPU s", "MB"]
+    sitting = Sitting("owners", "customers", 1_000_000, _title, headers, measured)
+    return sit(sitting, __doc__, argv)
+
+
+def _title(customers: int) -> str:
+    return f"Assigning owners, {customers:,} customers, {STAFF:,} people"
 
 
 if __name__ == "__main__":

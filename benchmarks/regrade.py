@@ -9,29 +9,24 @@ object at a time, does the same for a sample of customers without any log; its r
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import random
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import BigInteger, create_engine, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from tabulate import tabulate
 
-from benchmarks import measure, report
+from benchmarks import measure
 from benchmarks.contenders import environment
-from benchmarks.machine import describe, script
+from benchmarks.machine import script
 from benchmarks.report import Budget
-from benchmarks.server import postgresql
+from benchmarks.sitting import Sitting, sit
 from crmctl.customers.columns import CUSTOMER
 from crmctl.customers.tables import customer
 from crmctl.orders.tables import purchase_order
@@ -222,35 +217,13 @@ def _run(words: Sequence[object], env: dict[str, str], crmctl: Path) -> measure.
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark; print and save its report."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--customers", type=int, default=1_000_000)
-    parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
-    parser.add_argument("--gate", action="store_true", help="exit 7 when a budget is missed")
-    a = parser.parse_args(argv)
-    started, facts = datetime.now().astimezone(), describe()
-    lines: list[list[Any]] = []
-    verdicts: list[Budget] = []
-    raw: dict[str, Any] = {}
-    with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crmctl-bench-")))
-        for name in ("sqlite", "postgresql"):
-            if a.database not in (name, "both"):
-                continue
-            url = stack.enter_context(postgresql()).create("regrade") if name == "postgresql" else ""
-            told, judged, raw[name] = measured(name, url, a.customers, home)
-            lines += told
-            verdicts += judged
-    table = tabulate(lines, ["case", "changed", "wall s", "CPU s", "MB"], tablefmt="github", disable_numparse=True)
-    head = f"# Re-grade, {a.customers:,} customers, {a.customers * ORDERS_EACH:,} orders, {started:%Y-%m-%d %H:%M}"
-    text = "\n\n".join([head, report.machine_table(facts), table, report.budget_table(verdicts)]) + "\n"
-    data = {
-        "machine": facts | {"load after": f"{os.getloadavg()[0]:.2f}"},
-        "seconds": raw,
-        "budgets": [{"what": b.what, "measured": round(b.measured, 3), "verdict": b.verdict} for b in verdicts],
-    }
-    print(text)
-    print(f"written: {report.save('regrade', text, data, started)}")
-    return 7 if a.gate and any(b.verdict == "MISSED" for b in verdicts) else 0
+    headers = ["case", "changed", "wall s", "CPU s", "MB"]
+    sitting = Sitting("regrade", "customers", 1_000_000, _title, headers, measured)
+    return sit(sitting, __doc__, argv)
+
+
+def _title(customers: int) -> str:
+    return f"Re-grade, {customers:,} customers, {customers * ORDERS_EACH:,} orders"
 
 
 if __name__ == "__main__":

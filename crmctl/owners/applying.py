@@ -14,15 +14,14 @@ from orjson import OPT_SORT_KEYS, dumps
 from sqlalchemy import Connection
 
 from crmctl import clock
-from crmctl.audit import entries
 from crmctl.audit.changes import Changes, fields_json
 from crmctl.customers import deriving
 from crmctl.customers import ownership as owning
 from crmctl.customers.columns import CUSTOMER_CLEAR
 from crmctl.customers.ownership import OWNER, OWNERSHIP, ownership
-from crmctl.process import uncollected
+from crmctl.runs import chunks as chunk_log
 from crmctl.runs.run import Run
-from crmctl.store import bulk, counters, engine
+from crmctl.store import bulk
 
 CHUNK = 10_000
 FIELDS = fields_json(frozenset({"owner_id"}))
@@ -64,28 +63,17 @@ def apply(run: Run, moves: Sequence[Move], applied: Applied, also: Callable[[Con
     """Write one chunk of moves, each of another customer, and count it in `applied`; `also` is done with it.
 
     The former owner's row ends, the new owner's begins at the moment the run decides for; a new owner who was a
-    collaborator is one no more. Customers whose owner is no
-    longer `before` are left as they are and counted as missed.
+    collaborator is one no more. Customers whose owner is no longer `before` are left as they are and counted as missed.
     """
-    found = sorted(moves)
-    first = counters.take(run.engine, "change", len(found)) if found else 0
-    here = Applied()
-    with engine.write(run.engine) as conn, uncollected():
-        changes = Changes(run.run_id or 0, applied.chunks, first)
+    found, here = sorted(moves), Applied()
+
+    def fill(conn: Connection, changes: Changes) -> Mapping[str, int]:
         _change(conn, run, found, changes, here)
         if also is not None:
             also(conn)
-        summary = changes.summary()
-        body = run.entry(
-            "done",
-            at=clock.now(),
-            chunk=applied.chunks,
-            n=len(found),
-            counts=here.counts(),
-            changes=summary.changes,
-            changes_root=summary.root if summary.changes else None,
-        )
-        entries.append(conn, body)
+        return here.counts()
+
+    chunk_log.write(run, applied.chunks, len(found), len(found), fill)
     applied.chunks += 1
     applied.changed += here.changed
     applied.missed += here.missed

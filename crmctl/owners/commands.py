@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crmctl.cli.options import Invocation, command
+from crmctl.cli.planned import one_way, plan_options
 from crmctl.cli.render import Column, Table
-from crmctl.errors import UsageProblem
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -27,15 +27,11 @@ CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 8, 10, 11, 12, 74, 130, 143)
     formats=("table", "json", "ndjson", "csv", "xlsx"),
     as_of=True,
 )
-@click.option("--customer", "customers", multiple=True, metavar="NUMBER", help=N_("Only this customer; repeatable."))
-@click.option("--max-changes", type=click.IntRange(min=0), help=N_("Allow so many changes of owner (logged)."))
-@click.option("--plan", is_flag=True, help=N_("Save who would get whom as a plan, and print its number."))
-@click.option("--ask", is_flag=True, help=N_("With --plan: ask for approval to apply it beyond the limits."))
-@click.option("--apply", "apply_", type=click.IntRange(min=1), metavar="PLAN", help=N_("Apply a saved plan."))
-@click.option(
-    "--valid", type=click.IntRange(1, 24 * 30), help=N_("Hours that a saved plan may be applied; else as policy says.")
+@plan_options(
+    max_changes=N_("Allow so many changes of owner (logged)."),
+    plan=N_("Save who would get whom as a plan, and print its number."),
+    limit=N_("How many customers to list; 0 lists none."),
 )
-@click.option("--limit", type=click.IntRange(min=0), default=20, help=N_("How many customers to list; 0 lists none."))
 def assign_command(call: Invocation, customers: tuple[str, ...], max_changes: int | None, **given: Any) -> int | None:  # noqa: ANN401
     """Give customers without an owner in post one, by the owners policy in force.
 
@@ -47,7 +43,7 @@ def assign_command(call: Invocation, customers: tuple[str, ...], max_changes: in
     from crmctl.owners import assign, beyond, planning
     from crmctl.runs import run as runs
 
-    _no_two(call, given, customers)
+    one_way(call, given, customers)
     with runs.open_run(call, "owner assign", "owner.assign", lock="owners") as run:
         request = assign.Request(tuple(showing.parse_number(number) for number in customers), max_changes)
         approval: int | None = None
@@ -65,20 +61,6 @@ def assign_command(call: Invocation, customers: tuple[str, ...], max_changes: in
     if outcome.refusal is not None:
         raise outcome.refusal
     return None
-
-
-def _no_two(call: Invocation, given: dict[str, Any], customers: tuple[str, ...]) -> None:
-    if given["ask"] and not given["plan"]:
-        raise UsageProblem(_("--ask asks for approval of a plan: it goes with --plan"), hint=_("add --plan"))
-    if given["plan"] and (given["apply_"] or call.dry_run):
-        raise UsageProblem(
-            _("--plan saves a plan: it goes with neither --apply nor --dry-run"), hint=_("leave one of them out")
-        )
-    if given["apply_"] and (customers or call.as_of):
-        raise UsageProblem(
-            _("--apply takes the plan as it is: neither --customer nor --as-of applies"),
-            hint=_("leave one of them out"),
-        )
 
 
 def _emit_applied(call: Invocation, plan: int, done: Done) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Text, cast, func, select
@@ -97,7 +96,7 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Done:
     run = runs.begin(run)
     with runs.recorded_failure(run):
         applied = Applied()
-        for page in _pages(run, found):
+        for page in plans.pages(run, found, CHUNK):
             advance = partial(plans.advance, number=number, cursor=page[-1].customer_id)
             also = beyond.spending(run, leave, applied.chunks, advance)
             apply(run, [_move(item) for item in page], applied, also=also)
@@ -109,19 +108,6 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Done:
             about = {"obj": f"plan:{number}", "approval": leave.approval}
             entries.append(conn, run.entry("done", at=clock.now(), counts=counts, **about))
     return Done(run.run_id, False, counts, applied.missed)
-
-
-def _pages(run: Run, found: Plan) -> Iterator[list[Item]]:
-    """Yield what is left of a plan in chunks, in the order of customer numbers."""
-    after = found.cursor
-    while True:
-        with engine.read(run.engine) as conn:  # not open while a chunk is written
-            page = list(islice(plans.items(conn, found.plan_id, after, CHUNK), CHUNK))
-        if page:
-            yield page
-        if len(page) < CHUNK:
-            return
-        after = page[-1].customer_id
 
 
 def _move(item: Item) -> Move:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 
-from crmctl.errors import InvalidInput
 from crmctl.i18n import _
 from crmctl.owners.policy import OwnersSettings
-from crmctl.policy.conditions import Bound, Condition, bound, undecided
-from crmctl.policy.coverage import analyse
-from crmctl.policy.metrics import MOST_PLACES
+from crmctl.policy.coverage import analyse, numbered
 from crmctl.policy.model import Finding, Lookup, lint_codes
 from crmctl.policy.nodes import Path
 from crmctl.policy.windows import LONGEST_MONTHS
@@ -54,7 +51,7 @@ def _weights(settings: OwnersSettings, look: Lookup) -> Iterator[Finding]:
 
 
 def _reached(settings: OwnersSettings, look: Lookup) -> Iterator[Finding]:
-    rules = _bound([rule.when for rule in settings.rules], look)
+    rules = numbered([rule.when for rule in settings.rules], look.figure)
     if rules is None:
         return
     passing = [rule.else_next for rule in settings.rules]
@@ -69,19 +66,3 @@ def _reached(settings: OwnersSettings, look: Lookup) -> Iterator[Finding]:
             else _("{code} is never reached: its condition cannot hold").format(code=code)
         )
         yield Finding(("rules", lost.rule), message, _("narrower rules stand first, or say else_next"))
-
-
-def _bound(conditions: Sequence[Condition | None], look: Lookup) -> list[Bound | None] | None:
-    """Return the conditions with their numbers; None while one is undecided or no number (said elsewhere)."""
-    rules: list[Bound | None] = []
-    for condition in conditions:
-        if condition is None:
-            rules.append(None)
-            continue
-        try:
-            if undecided(condition, look.figure):
-                return None
-            rules.append(bound(condition, look.figure, MOST_PLACES))
-        except InvalidInput:
-            return None
-    return rules

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import reduce
 from math import prod
 
-from crmctl.policy.conditions import All, Any_, Bound, Compare, Condition, Not
+from crmctl.errors import InvalidInput
+from crmctl.policy.conditions import All, Any_, Bound, Compare, Condition, Figures, Not, bound, undecided
 from crmctl.policy.evaluate import compared
-from crmctl.policy.metrics import Left, Value
+from crmctl.policy.metrics import MOST_PLACES, Left, Value
 
 MOST_POINTS = 200_000
 OTHER = "…"  # a text or code that no rule names
@@ -168,3 +169,19 @@ def _point(found: int, axes: Sequence[_Axis]) -> Point:
     """Return the first combination of a set."""
     position = (found & -found).bit_length() - 1
     return {axis.left: axis.points[position // axis.stride % len(axis.points)] for axis in axes}
+
+
+def numbered(conditions: Sequence[Condition | None], figure: Figures) -> list[Bound | None] | None:
+    """Return conditions to analyse, with their numbers; None while one is undecided or no number (said elsewhere)."""
+    rules: list[Bound | None] = []
+    for condition in conditions:
+        if condition is None:
+            rules.append(None)
+            continue
+        try:
+            if undecided(condition, figure):
+                return None
+            rules.append(bound(condition, figure, MOST_PLACES))
+        except InvalidInput:
+            return None
+    return rules

@@ -177,6 +177,19 @@ def items(conn: Connection, number: int, after: int = 0, size: int = 10_000) -> 
         after = rows[-1][0]
 
 
+def pages(run: Run, found: Plan, size: int) -> Iterator[list[Item]]:
+    """Yield what is left of a plan in chunks of `size`, in the order of customer numbers."""
+    after = found.cursor
+    while True:
+        with engine.read(run.engine) as conn:  # not open while a chunk is written
+            page = list(islice(items(conn, found.plan_id, after, size), size))
+        if page:
+            yield page
+        if len(page) < size:
+            return
+        after = page[-1].customer_id
+
+
 def advance(conn: Connection, number: int, cursor: int) -> None:
     """Note in the caller's transaction how far a plan is applied."""
     conn.execute(update(plan).where(plan.c.plan_id == number).values(state=APPLYING, cursor=cursor))

@@ -10,13 +10,12 @@ from orjson import OPT_SORT_KEYS, dumps
 from sqlalchemy import Connection
 
 from crmctl import clock
-from crmctl.audit import entries
 from crmctl.audit.changes import Changes, fields_json
 from crmctl.customers import deriving
 from crmctl.customers.columns import CUSTOMER_CLEAR
-from crmctl.process import uncollected
+from crmctl.runs import chunks as chunk_log
 from crmctl.runs.run import Run, today
-from crmctl.store import bulk, counters, engine
+from crmctl.store import bulk
 from crmctl.tiers.grading import Grading
 from crmctl.tiers.moves import CHANGE, CLEAR, WAIT
 from crmctl.tiers.survey import Move
@@ -59,10 +58,9 @@ def apply(
     changing = [move for move in found if move.action == CHANGE]
     starting = [move for move in found if move.action == WAIT]
     ending = [move.customer_id for move in found if move.since_on is not None and move.action in (CHANGE, CLEAR)]
-    first = counters.take(run.engine, "change", len(changing)) if changing else 0
     here = Applied(waiting=len(starting), recovered=sum(move.action == CLEAR for move in found))
-    with engine.write(run.engine) as conn, uncollected():
-        changes = Changes(run.run_id or 0, applied.chunks, first)
+
+    def fill(conn: Connection, changes: Changes) -> Mapping[str, int]:
         for grading, moves in work:
             _change(conn, run, grading, [move for move in moves if move.action == CHANGE], changes, here)
         waits = [(move.customer_id, move.after, run_day(run), run.run_id) for move in starting]
@@ -70,17 +68,9 @@ def apply(
         bulk.delete_rows(conn, tier_grace, ("customer_id",), [(number,) for number in ending])
         if also is not None:
             also(conn)
-        summary = changes.summary()
-        body = run.entry(
-            "done",
-            at=clock.now(),
-            chunk=applied.chunks,
-            n=len(found),
-            counts=here.counts(),
-            changes=summary.changes,
-            changes_root=summary.root if summary.changes else None,
-        )
-        entries.append(conn, body)
+        return here.counts()
+
+    chunk_log.write(run, applied.chunks, len(found), len(changing), fill)
     applied.chunks += 1
     for name, number in here.counts().items():
         setattr(applied, name, getattr(applied, name) + number)

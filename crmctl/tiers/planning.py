@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, exists, func, or_, select
@@ -101,7 +100,7 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Outcome:
     run = runs.begin(run)
     with runs.recorded_failure(run):
         applied = Applied()
-        for page in _pages(run, found):
+        for page in plans.pages(run, found, CHUNK):
             advance = partial(plans.advance, number=number, cursor=page[-1].customer_id)
             also = beyond.spending(run, leave, applied.chunks, advance)
             apply(run, _by_policy(base, page), applied, also=also)
@@ -114,19 +113,6 @@ def apply_plan(run: Run, number: int, request: Request, tell: Tell) -> Outcome:
             about = {"obj": f"plan:{number}", "approval": leave.approval}
             entries.append(conn, run.entry("done", at=clock.now(), counts=counts, **about))
     return outcome
-
-
-def _pages(run: Run, found: Plan) -> Iterator[list[Item]]:
-    """Yield what is left of a plan in chunks, in the order of customer numbers."""
-    after = found.cursor
-    while True:
-        with engine.read(run.engine) as conn:  # not open while a chunk is written
-            page = list(islice(plans.items(conn, found.plan_id, after, CHUNK), CHUNK))
-        if page:
-            yield page
-        if len(page) < CHUNK:
-            return
-        after = page[-1].customer_id
 
 
 def _by_policy(base: Basis, page: Sequence[Item]) -> list[tuple[Grading, list[Move]]]:

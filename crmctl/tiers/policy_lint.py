@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from crmctl.errors import InvalidInput
 from crmctl.i18n import _
-from crmctl.policy.conditions import MOST, Bound, Condition, bound, undecided
+from crmctl.policy.conditions import MOST, Condition
 from crmctl.policy.conditionwords import Words
-from crmctl.policy.coverage import analyse
+from crmctl.policy.coverage import analyse, numbered
+from crmctl.policy.metrics import MOST_PLACES
 from crmctl.policy.model import Finding, Lookup, lint_codes
 from crmctl.policy.nodes import Path
 from crmctl.policy.windows import LONGEST_MONTHS
 from crmctl.tiers.grading import places
 from crmctl.tiers.policy import MOST_POINTS, Band, Measure, Tier, TiersSettings
-
-_FINEST = 4  # decimals: whatever the home currency has, no operand has more
 
 
 def findings(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
@@ -92,7 +90,7 @@ def _thresholds(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
 
 
 def _covered(conditions: Sequence[Condition | None], settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
-    rules = _bound(conditions, look)
+    rules = numbered(conditions, look.figure)
     if rules is None:
         return
     found = analyse(rules, look.known)
@@ -109,25 +107,9 @@ def _covered(conditions: Sequence[Condition | None], settings: TiersSettings, lo
         )
         yield Finding(("tiers", lost.rule, "when"), message, _("thresholds descend from tier to tier"))
     if found.gap is not None:
-        example = Words(_FINEST, "").facts(found.gap) if found.gap else _("everybody")
+        example = Words(MOST_PLACES, "").facts(found.gap) if found.gap else _("everybody")
         message = _("no tier takes some customers, for instance: {example}").format(example=example)
         yield Finding(("tiers",), message, _("leave out 'when' in the last tier"))
-
-
-def _bound(conditions: Sequence[Condition | None], look: Lookup) -> list[Bound | None] | None:
-    """Return the conditions with their numbers; None while one is undecided or no number (said elsewhere)."""
-    rules: list[Bound | None] = []
-    for condition in conditions:
-        if condition is None:
-            rules.append(None)
-            continue
-        try:
-            if undecided(condition, look.figure):
-                return None
-            rules.append(bound(condition, look.figure, _FINEST))
-        except InvalidInput:
-            return None
-    return rules
 
 
 def _scores(settings: TiersSettings, look: Lookup) -> Iterator[Finding]:
@@ -186,7 +168,7 @@ def _measure(place: int, measure: Measure, look: Lookup) -> Iterator[Finding]:
     weight = look.figure(measure.weight)
     if weight is not None and weight < 0:
         yield Finding(("score", place, "weight"), _("a weight is not negative"))
-    rules = _bound([band.when for band in measure.bands], look)
+    rules = numbered([band.when for band in measure.bands], look.figure)
     for lost in analyse(rules, look.known).unreachable if rules else ():
         at: Path = ("score", place, "bands", lost.rule)
         band: Band = measure.bands[lost.rule]

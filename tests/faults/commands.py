@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -98,6 +99,17 @@ def crmctl(folder: Path | None, *words: object, **more: Any) -> Done:
     """Run a command to its end."""
     with started(folder, *words, **more) as process:
         return ended(process)
+
+
+def killed_after(seconds: float, folder: Path, *words: object, **more: Any) -> bool:
+    """Run a command and kill it after `seconds`, children and all gone, nothing untoward said: was that in time?"""
+    with started(folder, *words, **more) as process:
+        time.sleep(seconds)
+        process.kill()
+        done = ended(process)
+        assert alone(process.pid), "a child outlives its parent"
+    assert b"Traceback" not in done.err
+    return done.status == -signal.SIGKILL
 
 
 def inside(folder: Path, *words: object) -> Done:

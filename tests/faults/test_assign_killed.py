@@ -12,7 +12,7 @@ from pathlib import Path
 import commands
 import oracle
 import pytest
-from commands import alone, ended, inside, started, strike
+from commands import inside, killed_after, strike
 from sqlalchemy import select
 
 from crmctl.audit.verify import verify
@@ -125,13 +125,7 @@ def test_killed_at_random_moments(make: Callable[..., Path], kind: str, files: P
     while hits < kills:
         attempts += 1
         assert attempts < 10 * kills, "too fast to be killed"
-        with started(folder, "owner", "assign") as process:
-            time.sleep(chance.uniform(0.3, whole))
-            process.kill()
-            done = ended(process)
-            assert alone(process.pid), "a child outlives its parent"
-        assert b"Traceback" not in done.err
-        hits += done.status == -signal.SIGKILL
+        hits += killed_after(chance.uniform(0.3, whole), folder, "owner", "assign")
         everybody, owned = state(folder, capacity)
         if owned == everybody and hits < kills:  # begin again with nobody owned
             folder = make(kind, f"again{attempts}")

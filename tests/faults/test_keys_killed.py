@@ -14,7 +14,7 @@ from typing import Any
 import commands
 import oracle
 import pytest
-from commands import alone, ended, inside, started, strike
+from commands import inside, killed_after, strike
 from sqlalchemy import select
 
 from crmctl.customers import records, tables
@@ -215,13 +215,7 @@ def test_killed_at_random_moments(
     whole = time.monotonic() - begun
     chance, hits = random.Random(SEED), 0
     for _attempt in range(500 if full else 30):
-        with started(place, *words) as process:
-            time.sleep(chance.uniform(0.3, 1.1) * whole)
-            process.kill()
-            done = ended(process)
-            assert alone(process.pid)
-        assert b"Traceback" not in done.err
-        hits += done.status == -signal.SIGKILL
+        hits += killed_after(chance.uniform(0.3, 1.1) * whole, place, *words)
         found_by_number(place, 3)
         if hits >= (50 if full else 3):
             break

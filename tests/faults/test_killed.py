@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import random
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import commands
 import oracle
 import pytest
-from commands import alone, crmctl, ended, inside, started
+from commands import crmctl, inside, killed_after
 
 SEED = 20260105
 
@@ -35,13 +33,7 @@ class Round:
         words = self.command()
         if words is None:
             return False
-        with started(self.folder, *words) as process:
-            time.sleep(seconds)
-            process.kill()
-            done = ended(process)
-            assert alone(process.pid), "a child outlives its parent"
-        assert b"Traceback" not in done.err
-        return done.status == -signal.SIGKILL
+        return killed_after(seconds, self.folder, *words)
 
     def settle(self, reference: dict[str, Any]) -> None:
         """Finish what was interrupted and hold it against an import that nobody disturbed."""
