@@ -19,10 +19,16 @@ import click
 from crmctl.cli.escape import safe, styled
 from crmctl.cli.screen import is_terminal
 from crmctl.errors import BUG, CrmctlError, Interrupted
-from crmctl.i18n import _, reason
+from crmctl.i18n import N_, _, reason
 from crmctl.log import redact
 
 _STORAGE = {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+_TYPES = {
+    "integer": N_("whole number"),
+    "integer range": N_("whole number"),
+    "float": N_("number"),
+    "float range": N_("number"),
+}
 _PROBLEMS_SHOWN = 50
 
 
@@ -88,12 +94,18 @@ def _usage(error: click.UsageError) -> Failure:
         suggestions = [str(option) for option in error.possibilities or ()]
         message = error.message
     else:
-        message = error.format_message()
+        message = _in_words(error, error.format_message())
     if suggestions:
         hint = _("did you mean {choices}?").format(choices=_(" or ").join(suggestions))
     details = {"suggestions": suggestions} if suggestions else {}
     message = redact(message.rstrip(".。"))  # click repeats what was typed, and that may be a phone in the wrong place
     return Failure(2, "USAGE", message, hint, details, getattr(error, "page", ""))
+
+
+def _in_words(error: click.UsageError, message: str) -> str:
+    """Return the message with what people call the type of a value; click's own names are nobody's words."""
+    name = error.param.type.name if isinstance(error, click.BadParameter) and error.param else ""
+    return message.replace(name, _(_TYPES[name])) if name in _TYPES else message
 
 
 def _bug(error: BaseException, caller: Caller) -> Failure:

@@ -217,7 +217,11 @@ def shared(giver: int, book: Sequence[tuple[int, str]], share: int) -> list[int]
 def _require_room(conn: Connection, people: Bench, giver: Staff, receiver: Staff, number: int) -> None:
     """Raise Refused for a receiver who is the giver, may not own customers (OWN-05), or has no room for so many."""
     if receiver.staff_id == giver.staff_id:
-        raise Refused(_("{number}: gives and takes at once").format(number=giver.number), code="SAME_PERSON")
+        raise Refused(
+            _("{number}: gives and takes at once").format(number=giver.number),
+            hint=_("name somebody else with --to, or say --by-policy"),
+            code="SAME_PERSON",
+        )
     problems = people.problems(receiver.staff_id)
     if problems:
         raise Refused(

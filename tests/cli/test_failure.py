@@ -84,6 +84,11 @@ def test_what_python_and_click_raise(error: BaseException, status: int, code: st
     assert (failure.exit_code, failure.code) == (status, code)
 
 
+@pytest.mark.parametrize(("lang", "words"), [("en", "'x' is not a valid whole number"), ("zh", "'x' 不是有效的 整数")])
+def test_a_type_is_called_what_people_call_it(lang: str, words: str) -> None:
+    assert words in golden.call(["--lang", lang, "tier", "regrade", "--max-changes", "x"]).stderr
+
+
 @pytest.mark.parametrize(
     ("number", "next_step"),
     [
