@@ -61,7 +61,7 @@ def add(run: Run, number: int, reference: str, until_on: date | None) -> Collabo
         return Collaboration(None, number, person, until_on)
     run = runs.begin(run)
     with runs.recorded_failure(run), engine.write(run.engine) as conn:
-        _require_free(conn, run, number, person)  # an import may have made an owner since
+        _require_free(conn, run, number, person, locked=True)  # an import may have made an owner since
         owning.join(conn, run, "manual", [(counters.take(conn, "change"), number, person.staff_id)], until_on)
         _record(conn, run, number, person, "added")
     return Collaboration(run.run_id, number, person, until_on)
@@ -128,10 +128,13 @@ def _require_another(run: Run, person: Staff) -> None:
         )
 
 
-def _require_free(conn: Connection, run: Run, number: int, person: Staff) -> None:
-    """Raise Refused for a customer that is cancelled, and for its owner or one who is a collaborator already."""
+def _require_free(conn: Connection, run: Run, number: int, person: Staff, *, locked: bool = False) -> None:
+    """Raise Refused for a customer that is cancelled, and for its owner or one who is a collaborator already.
+
+    A `locked` customer gets no owner meanwhile: whoever gives it one waits, and then ends this collaboration.
+    """
     query = select(customer.c.owner_id, customer.c.status).where(customer.c.customer_id == number)
-    owner, status = conn.execute(query).one()
+    owner, status = conn.execute(query.with_for_update() if locked else query).one()
     if status == CANCELLED:
         raise Refused(_("{customer}: is cancelled").format(customer=_text(number)), code="CUSTOMER_CANCELLED")
     if owner == person.staff_id:

@@ -45,7 +45,7 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         {"customer": "UPDATE", "ownership": KEEP, "handover": KEEP, "handover_item": KEEP, "change": ADD, "plan": KEEP,
          "plan_item": ALL},
     ),
-    (("owner.collaborator",), {"ownership": KEEP}),
+    (("owner.collaborator",), {"customer": "UPDATE", "ownership": KEEP}),
     (
         ("staff.add", "staff.update", "staff.deactivate", "staff.import", "staff.absence"),
         {"staff": ALL, "absence": ALL, "change": ADD, **_SHEETS},

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillWaiting
 from datetime import date
 from typing import Any
 
 import pytest
 from desks import SUPERVISOR
 from officeworld import ADMIN, ANNA, BEN, STEWARD, Office
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from crmctl.customers import ownership as owning
 from crmctl.customers.ownership import ownership
 from crmctl.customers.tables import customer
 from crmctl.owners import handing
+from crmctl.store.engine import write
 
 ADD, END = ("owner", "collaborator", "add"), ("owner", "collaborator", "end")
 
@@ -186,3 +189,17 @@ def test_who_only_stands_in_does_not_stay_by_being_a_collaborator(office: Office
     assert office.json(*ADD, 4, "B2", uid=BEN, status=1)["code"] == "ONESELF"
     assert rows(office, 4) == []
     assert office.json(*ADD, 4, "B2", uid=ANNA)["collaborator_number"] == "B2"
+
+
+def test_who_becomes_the_owner_meanwhile_is_no_collaborator(office: Office) -> None:
+    """Somebody else's transaction has written the owner and is not committed: it is waited for, and then seen."""
+    with ThreadPoolExecutor(1) as other:
+        with write(office.desk.engine) as conn:
+            conn.execute(update(customer).where(customer.c.customer_id == 4).values(owner_id=office.ids["B2"]))
+            told = other.submit(office.json, *ADD, 4, "B2", status=1)
+            with pytest.raises(StillWaiting):
+                told.result(2)
+        assert told.result(60)["code"] == "IS_OWNER"
+    assert rows(office, 4) == []
+    with write(office.desk.engine) as conn:  # the log knows of no such owner: as it was, for it is verified afterwards
+        conn.execute(update(customer).where(customer.c.customer_id == 4).values(owner_id=None))
