@@ -23,9 +23,13 @@ setup       init, doctor, config, db: a workspace from nothing to healthy
 customers   import, quarantine, list, show, find, history
 orders      what customers bought, when and for how much
 staff       who works with customers, their posts, capacity, absences
-worktime    the working calendar (loaded here, used by the clocks later)
+worktime    working calendars and the clocks that run by them: deadlines, elapsed time, their working
+cases       stages with limits, clocks that start, stop, pause and are extended; numbers without gaps
 tiers       who belongs to which tier and why: grading, overrides, history
+notify      notices to people outside the program: queued with the data, sent after it
 owners      who looks after which customer and why: assignment, pools, hand-overs
+satisfaction  what customers answered when they were asked
+complaints  complaints from acceptance to closing, on real clocks
 """
 
 __version__ = "0.1.0"

@@ -23,6 +23,9 @@ approval = Table(
     Column("expires_at", UtcTime, nullable=False),
     Column("used_at", UtcTime),
     Column("used_run_id", BigInteger),
+    Column(
+        "barred", Text, comment="people who may not decide, as access.yaml names them, or staff:NUMBER; space-separated"
+    ),
     info={"distribution": "reference"},
 )
 

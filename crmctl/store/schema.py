@@ -22,6 +22,10 @@ TABLE_MODULES = (
     "crmctl.staff.tables",
     "crmctl.tiers.tables",
     "crmctl.owners.tables",
+    "crmctl.notify.tables",
+    "crmctl.cases.tables",
+    "crmctl.satisfaction.tables",
+    "crmctl.complaints.tables",
 )
 
 

@@ -1,0 +1,123 @@
+"""Complaints, what happened to each, its clocks and its files (CMP-02, CMP-03, CMP-12)."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, Text, text
+
+from crmctl.store.metadata import Digest, JsonText, Sealed, UtcTime, metadata
+
+# As it stands; how it came to that is in its events, and the change log has every state before.
+complaint = Table(
+    "complaint",
+    metadata,
+    Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("complaint_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Text, nullable=False, comment="acceptance number (受理编号); never given again"),
+    Column(
+        "status",
+        Text,
+        nullable=False,
+        comment="accepted, verified, proposed, refused, agreed, rectified, revisited, closed, duplicate",
+    ),
+    Column("category", Text, nullable=False, comment="code of the complaints policy"),
+    Column("severity", Text, nullable=False, comment="code of the complaints policy"),
+    Column("channel", Text, nullable=False, comment="code of company.yaml"),
+    Column("tier", Text, comment="the customer's when it was opened: limits may depend on it"),
+    Column("customer_type", Text, nullable=False),
+    Column("org_unit", Text, comment="whose calendar its clocks run by"),
+    Column("department", Text, comment="responsible party (责任主体): a department"),
+    Column("cause", Text, comment="code of the complaints policy"),
+    Column("first_receiver_id", BigInteger, comment="staff who received it (首问责任人); never changed"),
+    Column("handler_id", BigInteger, comment="staff who handles it"),
+    Column("about", Text, comment="staff it is about, ids, space-separated: none of them handles or approves"),
+    Column("received_at", UtcTime, nullable=False, comment="when the complaint was made"),
+    Column("accepted_at", UtcTime, nullable=False, comment="when it was entered: the real clock"),
+    Column("feedback_due_at", UtcTime, comment="the time limit the complainant was told (反馈时限); never moves"),
+    Column("plan_version", Integer, nullable=False, comment="of the newest handling plan; 0: none yet"),
+    Column("closing", Text, comment="settled, without_agreement, duplicate"),
+    Column("closed_at", UtcTime),
+    Column("reopened", Integer, nullable=False, comment="how often"),
+    Column("duplicate_of", Text, comment="acceptance number of the complaint it repeats"),
+    Column("linked_customer_id", BigInteger, comment="who an unidentified complainant turned out to be"),
+    Column("terms", JsonText, nullable=False, comment="the stages and limits it was accepted under; it keeps them"),
+    Column("policy", Text, nullable=False, comment="name of the policy file's policy"),
+    Column("policy_version", Integer, nullable=False),
+    Column("opened_by", Text, nullable=False, comment="person, as access.yaml names them"),
+    Column("batch_id", BigInteger, comment="the import that brought it"),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sealed", Sealed, nullable=False, comment="complainant, contact, matter, demand, under the customer's key"),
+    Column("sealed_hash", Digest, nullable=False),
+    Index("ix_complaint_accepted_at", "accepted_at"),
+    Index("ix_complaint_linked", "linked_customer_id", sqlite_where=text("linked_customer_id IS NOT NULL"),
+          postgresql_where=text("linked_customer_id IS NOT NULL")),
+    sqlite_with_rowid=False,
+    info={"distribution": "customer_id"},
+)  # fmt: skip
+
+# Written once, never changed.
+complaint_event = Table(
+    "complaint_event",
+    metadata,
+    Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("complaint_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False, comment="accepted, responded, verified, proposed, agreed, …"),
+    Column("at", UtcTime, nullable=False, comment="when it happened"),
+    Column("person", Text, nullable=False, comment="who entered it, as access.yaml names them"),
+    Column("staff_id", BigInteger, comment="the same person on the staff register"),
+    Column("data", JsonText, nullable=False, comment="codes, numbers and times; nothing personal"),
+    Column("run_id", BigInteger, nullable=False),
+    Column("created_at", UtcTime, nullable=False, comment="when it was entered: the real clock"),
+    Column("sealed", Sealed, comment="what was said and done, under the customer's key"),
+    Column("sealed_hash", Digest),
+    Index("ix_complaint_event_complaint", "customer_id", "complaint_id"),
+    sqlite_with_rowid=False,
+    info={"distribution": "customer_id"},
+)
+
+# One row for each time a stage began. A clock that stopped is never started again: another begins.
+complaint_clock = Table(
+    "complaint_clock",
+    metadata,
+    Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("clock_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("complaint_id", BigInteger, nullable=False),
+    Column("stage", Text, nullable=False, comment="code of the complaints policy"),
+    Column("started_at", UtcTime, nullable=False),
+    Column("within", Text, nullable=False, comment="the limit as the policy writes it; empty: none is configured"),
+    Column("calendar", Text, nullable=False, comment="name:version of the working calendar; empty: the wall clock's"),
+    Column("due_at", UtcTime, comment="null: no limit, or it stands still"),
+    Column("provisional", SmallInteger, nullable=False, comment="1: rests on days not announced yet"),
+    Column("told", SmallInteger, nullable=False, comment="1: the customer was told this date, so it never moves"),
+    Column("pauses", JsonText, nullable=False, comment="[[from, until or null], …] in which it stood still"),
+    Column("extended", Integer, nullable=False, comment="how often"),
+    Column("level", Integer, nullable=False, comment="how far it was escalated: levels of the policy reached so far"),
+    Column("stopped_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("ix_complaint_clock_complaint", "customer_id", "complaint_id"),
+    Index("ix_complaint_clock_open", "due_at", sqlite_where=text("stopped_at IS NULL"),
+          postgresql_where=text("stopped_at IS NULL")),
+    sqlite_with_rowid=False,
+    info={"distribution": "customer_id"},
+)  # fmt: skip
+
+complaint_file = Table(
+    "complaint_file",
+    metadata,
+    Column("customer_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("file_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("complaint_id", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False, comment="bytes of the file"),
+    Column("person", Text, nullable=False, comment="who added it, as access.yaml names them"),
+    Column("run_id", BigInteger, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("sealed", Sealed, nullable=False, comment="name, SHA-256 and content, under the customer's key"),
+    Column("sealed_hash", Digest, nullable=False),
+    Index("ix_complaint_file_complaint", "customer_id", "complaint_id"),
+    sqlite_with_rowid=False,
+    info={"distribution": "customer_id"},
+)
