@@ -97,6 +97,12 @@ class Post(CodeItem):
     source: Sources = Field((), description=N_("the clauses that name it"))
 
 
+class Channel(CodeItem):
+    """A way in which customers and the company reach each other."""
+
+    source: Sources = Field((), description=N_("the clauses that name it"))
+
+
 class CompanySettings(Settings):
     """Facts about the company, and its own numbers."""
 
@@ -110,6 +116,7 @@ class CompanySettings(Settings):
     org_units: Annotated[Many[OrgUnit], Field(min_length=1)] = Field(description=N_("head office and branches"))
     default_org_unit: OrgUnitRef = Field(description=N_("where records belong that name no unit"))
     posts: Many[Post] = Field((), description=N_("posts that own policies and answer for steps"))
+    channels: Many[Channel] = Field((), description=N_("ways customers and we reach each other (COM-01)"))
     precedence: Many[ScopeName] = Field(
         SCOPES, description=N_("which scope wins when several policies fit, strongest first")
     )
@@ -119,16 +126,19 @@ class CompanySettings(Settings):
 
     def provides(self) -> Mapping[str, Collection[str]]:
         """Return the names other policies refer to."""
+        channels = {"channel": {channel.code for channel in self.channels}} if self.channels else {}
         return {
             "value": set(self.values),
             "org_unit": {unit.code for unit in self.org_units},
             "post": {post.code for post in self.posts},
+            **channels,
         }
 
     def lint(self, look: Lookup) -> Iterator[Finding]:
         """Yield names used twice, an incomplete precedence, and units that belong to themselves."""
         yield from lint_codes(self.org_units, ("org_units",))
         yield from lint_codes(self.posts, ("posts",))
+        yield from lint_codes(self.channels, ("channels",))
         if sorted(self.precedence) != sorted(SCOPES):
             every = ", ".join(SCOPES)
             yield Finding(("precedence",), _("name each of these once: {names}").format(names=every))

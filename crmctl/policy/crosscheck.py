@@ -19,7 +19,14 @@ from crmctl.policy.scopes import Units, undecidable, units_below
 SOON = timedelta(days=30)
 
 # Who defines what a reference names, where that is one kind only: while its file is broken nothing can be said.
-_HOME = {"value": "company", "org_unit": "company", "post": "company", "clause": "sources", "role": "access"}
+_HOME = {
+    "value": "company",
+    "org_unit": "company",
+    "post": "company",
+    "channel": "company",
+    "clause": "sources",
+    "role": "access",
+}
 
 
 def crosscheck(

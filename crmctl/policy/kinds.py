@@ -55,6 +55,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("orders", "crmctl.orders.policy:OrdersSettings", N_("what is recorded of orders, and exchange rates")),
     Kind("use", "crmctl.use.policy:UseSettings", N_("what information may be used for, and to whom it may go")),
     Kind("audit", "crmctl.audit.policy:AuditSettings", N_("who signs the audit log, and who else holds it")),
+    Kind(
+        "complaints",
+        "crmctl.complaints.policy:ComplaintsSettings",
+        N_("what a complaint is, its stages and limits, who keeps out, what closes it"),
+    ),
     Kind("calendar", "crmctl.worktime.policy:CalendarSettings", N_("working hours, holidays, make-up days")),
 )
 
