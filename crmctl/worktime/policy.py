@@ -17,6 +17,7 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[str, ...] = get_args(Weekday)
 
 MINUTES_A_DAY = 24 * 60
+LEAP_YEAR = 2000  # has every month-day there is
 SHIFT_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-4]):[0-5][0-9]$"
 
 
@@ -39,7 +40,22 @@ def _shift(text: str) -> str:
     return text
 
 
+MONTH_DAY_PATTERN = r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+
+
+def _month_day(text: str) -> str:
+    try:
+        if re.match(MONTH_DAY_PATTERN, text):
+            date(LEAP_YEAR, int(text[:2]), int(text[3:]))
+            return text
+    except ValueError:
+        pass
+    raise Wrong(_("'{text}' is no day of the year").format(text=text[:20]), _('month and day, as in "10-01"'))
+
+
 Shift = Annotated[str, AfterValidator(_shift), WithJsonSchema({"type": "string", "pattern": SHIFT_PATTERN})]
+
+MonthDay = Annotated[str, AfterValidator(_month_day), WithJsonSchema({"type": "string", "pattern": MONTH_DAY_PATTERN})]
 
 
 class Hours(Settings):
@@ -71,6 +87,17 @@ class CalendarSettings(Settings):
     holidays: Literal["CN", "none"] = Field(
         "none", description=N_("public holidays and make-up working days: CN, kept by a library, or none")
     )
+    unannounced: Literal["provisional", "stop"] = Field(
+        "provisional",
+        description=N_(
+            "a year whose public holidays are not announced: provisional counts weekends and fixed_holidays and says "
+            "so, stop refuses"
+        ),
+    )
+    fixed_holidays: Many[MonthDay] = Field(
+        (),
+        description=N_("month and day of holidays that are the same every year; with CN only for years not announced"),
+    )
     days_off: Many[OffDay] = Field((), description=N_("the company's own days off"))
     days_worked: Many[WorkDay] = Field((), description=N_("the company's own extra working days"))
     source: Sources = Field((), description=N_("clauses it comes from"))
@@ -79,6 +106,10 @@ class CalendarSettings(Settings):
         """Return the shifts of a day of the week, Monday 0."""
         name = WEEKDAYS[weekday]
         return next((hours.shifts for hours in self.hours if name in hours.days), ())
+
+    def usual_shifts(self) -> tuple[str, ...]:
+        """Return the shifts of a make-up day: those of a Monday, or of the first day of the week that has any."""
+        return next(shifts for weekday in range(len(WEEKDAYS)) if (shifts := self.shifts(weekday)))
 
     def lint(self, look: Lookup) -> Iterator[Finding]:
         """Yield shifts that overlap, days of the week named twice, and dates that are both off and worked."""
@@ -89,6 +120,9 @@ class CalendarSettings(Settings):
                     yield Finding(("hours", position, "days", place), _("{day} has its shifts already").format(day=day))
                 seen.add(day)
             yield from _overlaps(hours.shifts, ("hours", position, "shifts"))
+        for place, holiday in enumerate(self.fixed_holidays):
+            if holiday in self.fixed_holidays[:place]:
+                yield Finding(("fixed_holidays", place), _("{day} is listed twice").format(day=holiday))
         dates = set()
         listed: list[tuple[Path, date]] = [
             (("days_off", number, "date"), day.date) for number, day in enumerate(self.days_off)

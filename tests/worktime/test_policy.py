@@ -28,3 +28,17 @@ def test_shifts_are_minutes_since_midnight(shift: str, expected: tuple[int, int]
 def test_what_is_no_shift(shift: str) -> None:
     with pytest.raises(ValueError, match="shift"):
         CalendarSettings.model_validate({"hours": [{"days": ["mon"], "shifts": [shift]}]})
+
+
+@pytest.mark.parametrize("day", ["01-01", "02-29", "12-31"])
+def test_fixed_holidays_are_days_of_the_year(day: str) -> None:
+    hours = [{"days": ["mon"], "shifts": ["09:00-12:00"]}]
+    settings = CalendarSettings.model_validate({"hours": hours, "fixed_holidays": [day]})
+    assert settings.fixed_holidays == (day,)
+
+
+@pytest.mark.parametrize("day", ["1-1", "02-30", "13-01", "2026-01-01", "00-10"])
+def test_what_is_no_day_of_the_year(day: str) -> None:
+    hours = [{"days": ["mon"], "shifts": ["09:00-12:00"]}]
+    with pytest.raises(ValueError, match="no day of the year"):
+        CalendarSettings.model_validate({"hours": hours, "fixed_holidays": [day]})
