@@ -60,6 +60,7 @@ GROUPS: tuple[GroupEntry, ...] = (
         "approval", N_("Approvals: what somebody else has to agree to, and who did."), "crmctl approval list --open"
     ),
     GroupEntry("use", N_("Use of customer information: ask, record, copies."), "crmctl use copies --due"),
+    GroupEntry("notify", N_("Notices: what waits for its channel, what failed."), "crmctl notify list --state failed"),
     GroupEntry("audit", N_("The audit log: read it, verify it."), "crmctl audit verify"),
     GroupEntry("policy", N_("The policy files: check and show them."), "crmctl policy validate"),
     GroupEntry("access", N_("Who may do what, and who saw what."), "crmctl access show"),
@@ -218,6 +219,11 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("use destroyed", "crmctl.use.commands:destroyed_command", N_("Record that a copy was destroyed.")),
     Entry("use evaluate", "crmctl.use.commands:evaluate_command", N_("Count what an evaluation of use looks at.")),
     Entry("use evaluated", "crmctl.use.commands:evaluated_command", N_("Record how the use was judged.")),
+    Entry("notify send", "crmctl.notify.commands:send_command", N_("Send what waits; for cron.")),
+    Entry("notify list", "crmctl.notify.commands:list_command", N_("List notices that wait or have failed, and why.")),
+    Entry("notify test", "crmctl.notify.commands:test_command", N_("Send a test message to a channel.")),
+    Entry("notify retry", "crmctl.notify.commands:retry_command", N_("Let failed notices wait again.")),
+    Entry("notify drop", "crmctl.notify.commands:drop_command", N_("Drop notices that nobody needs any more.")),
     Entry("audit list", "crmctl.audit.commands:list_command", N_("List entries of the audit log.")),
     Entry(
         "audit checkpoint", "crmctl.audit.checkpoint_commands:checkpoint_command", N_("Sign the audit log as it is.")

@@ -54,6 +54,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("orders", "crmctl.orders.policy:OrdersSettings", N_("what is recorded of orders, and exchange rates")),
     Kind("use", "crmctl.use.policy:UseSettings", N_("what information may be used for, and to whom it may go")),
+    Kind("notify", "crmctl.notify.policy:NotifySettings", N_("the channels that notices go to")),
     Kind("audit", "crmctl.audit.policy:AuditSettings", N_("who signs the audit log, and who else holds it")),
     Kind(
         "complaints",

@@ -26,7 +26,7 @@ _SHEETS = {"batch": ALL, "rejected_row": ALL, "reservation": ALL}
 # What every run writes, whoever runs it: the log, its head, itself, its looks.
 _EVERY_RUN = {
     "audit_entry": ADD, "audit_head": KEEP, "run": KEEP, "counter": KEEP, "policy_version": ADD, "look": ADD,
-    "denial": ALL, "approval": KEEP,
+    "denial": ALL, "approval": KEEP, "notification": KEEP,
 }  # fmt: skip
 _CUSTOMER = {"customer": ALL, "contact": ALL, "identity": ALL, "change": ADD}
 # Acts, and what they write besides; a table that is not there (yet) is passed over.

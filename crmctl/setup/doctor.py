@@ -265,6 +265,23 @@ def _use(patient: _Patient) -> None:
         patient.note(WARNS, "use", message, "crmctl use evaluate")
 
 
+def _calendars(patient: _Patient) -> None:
+    from crmctl.runs import run as runs
+    from crmctl.worktime import calendars
+
+    if patient.policies is None:
+        return
+    for name, year in calendars.unannounced(patient.policies, runs.today(patient.policies, patient.at)):
+        patient.note(
+            WARNS,
+            "calendar",
+            _("{name}: the public holidays of {year} are not known here; deadlines in it are provisional").format(
+                name=name, year=year
+            ),
+            "pip install --upgrade chinesecalendar",
+        )
+
+
 def _batches(patient: _Patient) -> None:
     from crmctl.sheets import batches
     from crmctl.store import engine
@@ -282,6 +299,24 @@ def _batches(patient: _Patient) -> None:
         )
 
 
+def _notices(patient: _Patient) -> None:
+    from crmctl.notify import standing
+    from crmctl.notify.policy import enforced, settings_of
+    from crmctl.store import engine
+
+    if patient.engine is None or patient.policies is None:
+        return
+    settings = settings_of(patient.policies)
+    for message, hint in standing.open_files(settings, patient.place.root):
+        patient.note(WRONG, "notices", message, hint)
+    with engine.read(patient.engine) as conn:
+        found = list(standing.troubles(conn, settings, patient.at))
+    for message, command in found:
+        patient.note(WARNS, "notices", message, command)
+    if settings.channels and not enforced(patient.policies):
+        patient.note(WARNS, "notices", _("notify.yaml is not in mode enforce: notices wait"))
+
+
 _CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
     ("workspace", _workspace),
     ("policies", _policies),
@@ -291,4 +326,6 @@ _CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
     ("audit", _log),
     ("batches", _batches),
     ("use", _use),
+    ("calendar", _calendars),
+    ("notices", _notices),
 )

@@ -1,0 +1,33 @@
+"""`notify send`: deliver what waits as a run of its own."""
+
+from __future__ import annotations
+
+from crmctl.notify import deliver, outbox
+from crmctl.notify.deliver import Delivery
+from crmctl.notify.policy import seconds, settings_of
+from crmctl.runs import run as runs
+from crmctl.runs.run import Run
+from crmctl.store import engine
+
+
+def sweep(run: Run, patience: float) -> tuple[int | None, Delivery]:
+    """Deliver what waits; return the number of the run, None where nothing was to be done or in a dry run.
+
+    Nobody waits for it: every channel gets the whole of its time. Raises Locked where another process delivers for
+    longer than `patience` seconds.
+    """
+    with engine.read(run.engine) as conn:
+        waiting = outbox.waiting(conn)
+    if run.dry_run or not waiting:
+        return None, Delivery(waiting=waiting)
+    settings = settings_of(run.policies)
+    whole = sum(seconds(channel.timeout) for channel in settings.channels)
+    deadline = float(max(whole, seconds(settings.spend_at_most)))
+    run = runs.begin(run)
+    with runs.recorded_failure(run):
+        done = deliver.attempt(run, deadline=deadline, patience=patience)
+        state = "failed" if done.failures else "done"
+        counts = {"sent": done.sent, "waiting": done.waiting, "failed": done.failed}
+        with engine.write(run.engine) as conn:
+            runs.finish(conn, run, state, 1 if done.failures else 0, counts)
+    return run.run_id, done
