@@ -50,7 +50,7 @@ def made(rows: Sequence[Mapping[str, Any]], speaker: Speaker, at_most: int, reci
     shown = ordered[:at_most]
     items = tuple(_item(row, speaker) for row in shown)
     return Digest(
-        title=speaker.say(N_("crmctl: {count} notices")).format(count=len(rows)),
+        title=speaker.say(N_("crmctl, notices: {count}")).format(count=len(rows)),
         lines=tuple(str(item["line"]) for item in items),
         more=len(rows) - len(shown),
         more_line=speaker.say(N_("and {count} more: crmctl notify list")),

@@ -31,13 +31,14 @@ class Wording:
     """
 
     message: str  # N_ message
+    undated: str = ""  # N_ message where nothing is due; else `message` says so by a dash
     words: Mapping[str, str] = field(default_factory=dict)
     labels: Callable[[PolicySet], Labels] | None = None
 
 
 OWN: Mapping[str, Wording] = {
     "notify.test": Wording(N_("A test of this channel; nothing is due.")),
-    "notify.about": Wording(N_("{what} {event}, due {due}")),
+    "notify.about": Wording(N_("{what} {event}, due {due}"), N_("{what} {event}")),
 }
 TEXTS: Sequence[str] = ("crmctl.notify.texts:OWN",)
 
@@ -69,7 +70,8 @@ class Speaker:
             "due": self.moment(due) if isinstance(due, datetime) else "-",
             "recipient": str(row["recipient"]),
         }
-        return _NAMED.sub(lambda found: values.get(found[1], "-"), speak(wording.message, self.lang))
+        message = wording.undated if due is None and wording.undated else wording.message
+        return _NAMED.sub(lambda found: values.get(found[1], "-"), speak(message, self.lang))
 
     def _word(self, wording: Wording, value: int | str) -> str:
         text = str(value)
