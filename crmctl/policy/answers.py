@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 from crmctl.errors import InvalidInput, PolicyInvalid
 from crmctl.i18n import LANGUAGES, N_, _, speak
-from crmctl.policy.checking import check_files
 from crmctl.policy.company import CompanySettings, ValueEntry
 from crmctl.policy.editing import edited
 from crmctl.policy.loader import invalid
@@ -21,6 +20,7 @@ from crmctl.policy.model import Wrong, folded
 from crmctl.policy.nodes import Fields, Path
 from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.problems import Mark, Report, shown, suggest
+from crmctl.policy.rewriting import rechecked
 from crmctl.policy.units import number_in
 
 HEADINGS: Mapping[str, str] = {
@@ -115,7 +115,7 @@ def answered(policies: PolicySet, answers: Sequence[Answer]) -> Answered:
     if not news:
         return Answered((), unchanged, policies, company.path, data)
     data = edited(data, company.marks.root, _edits(company, news))
-    after = _checked({**policies.files, company.path: data})
+    after = rechecked(policies, company.path, data, _("with these answers"))
     for answer in news:
         if after.values[answer.name].value != answer.value:
             raise AssertionError(f"{answer.name} did not arrive in {company.path}")
@@ -136,13 +136,6 @@ def _edits(company: Policy, news: Sequence[Answer]) -> dict[Path, Number]:
         long = isinstance(values.entries[answer.name].value, Fields)
         edits[("settings", "values", answer.name, *(["value"] if long else []))] = answer.value
     return edits
-
-
-def _checked(files: Mapping[str, bytes]) -> PolicySet:
-    checked = check_files(files, {name: Report(name) for name in files}, Report(""))
-    if checked.policies is None:
-        raise invalid([problem for problem in checked.problems if not problem.warning], _("with these answers"))
-    return checked.policies
 
 
 def _columns(rows: Iterable[Record], path: str) -> dict[str, int]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crmctl.cli.render import Column, Table
-from crmctl.errors import DatabaseMissing, InvalidInput, Refused
+from crmctl.errors import InvalidInput
 from crmctl.i18n import N_, _, pick
-from crmctl.policy.answers import HEADINGS, Answered, Record, answered, read
+from crmctl.policy import rewriting
+from crmctl.policy.answers import HEADINGS, Record, answered, read
 from crmctl.policy.questionfiles import cells, page, workbook
 from crmctl.policy.questions import Question, questions
 
 if TYPE_CHECKING:
     from crmctl.cli.invocation import Invocation
     from crmctl.policy.policyset import PolicySet
-    from crmctl.runs.run import Run
-    from crmctl.workspace import Workspace
 
 ACT = "policy.answer"
 MOST_BYTES = 4 << 20
@@ -135,15 +132,14 @@ def _csv_rows(data: bytes, path: Path) -> Iterator[Record]:
 
 def answer(call: Invocation, path: Path) -> None:
     """Write the answers of a sheet into company.yaml, and what was there before to the caller."""
-    with _allowed(call) as (place, policies, run):
-        done = answered(policies, read(records(path), policies, str(path)))
+    with rewriting.allowed(call, "policy questions", ACT) as ground:
+        done = answered(ground.policies, read(records(path), ground.policies, str(path)))
         run_id = None
         if done.changes and not call.dry_run:
-            run_id = _write(place, policies, done, run)
-    if run is None and done.changes and not call.dry_run:
-        call.warn(
-            _("without a database at this revision the change of {path} is not in the log").format(path=done.path)
-        )
+            names = tuple(change.name for change in done.changes)
+            counts = {"changed": len(names), "unchanged": len(done.unchanged)}
+            new = rewriting.Rewritten(done.policies, done.path, done.data, names, counts)
+            run_id = rewriting.write(call, ground, new)
     changes = [(each.name, each.before, each.after) for each in done.changes]
     left = len(done.policies.undecided())
     document = {
@@ -160,64 +156,3 @@ def answer(call: Invocation, path: Path) -> None:
     )
     summary = _("; ").join((line, _("unchanged: {unchanged}"), _("still undecided: {undecided}"))).format(**document)
     call.emit(document, *([Table(_CHANGES, changes, key="values")] if changes or call.as_json else []), summary)
-
-
-@contextlib.contextmanager
-def _allowed(call: Invocation) -> Iterator[tuple[Workspace, PolicySet, Run | None]]:
-    """Yield workspace, policies and the open run; no run where no database can be used. Permission is needed anyway."""
-    from crmctl import clock, policy, workspace
-    from crmctl.runs import run as runs
-    from crmctl.security import actor, permissions
-
-    with contextlib.ExitStack() as stack:
-        try:
-            run = stack.enter_context(runs.open_run(call, "policy questions", ACT, lock="policy-answer"))
-        except DatabaseMissing:
-            place = workspace.called(call)
-            policies = policy.load(place.policies)
-            access = runs.access_of(policies)
-            who = actor.current(access, mode=str(place.get("mode")), service_uid=place.get("service_uid"))
-            permissions.require(who, access, ACT, on=runs.today(policies, clock.now()))
-            yield place, policies, None
-            return
-        yield run.workspace, run.policies, run
-
-
-def _write(place: Workspace, policies: PolicySet, done: Answered, run: Run | None) -> int | None:
-    """Write company.yaml and, in one transaction with it, the run and its entry; a failed commit puts the file back."""
-    path = (place.policies / done.path).resolve()
-    old = policies.files[done.path]
-    if run is None:
-        _replace(path, old, done.data)
-        return None
-    from crmctl.audit import entries
-    from crmctl.runs import run as runs
-    from crmctl.store import engine
-
-    run = runs.begin(run)
-    names = [change.name for change in done.changes]
-    with runs.recorded_failure(run):
-        written = False
-        try:
-            with engine.write(run.engine) as conn:
-                runs.keep_policy_text(conn, done.policies, run.at)
-                runs.finish(conn, run, "done", 0, {"changed": len(names), "unchanged": len(done.unchanged)})
-                decided = replace(run, policies=done.policies)
-                entries.append(conn, decided.entry("done", n=len(names), fields=names[: entries.MAX_ITEMS]))
-                _replace(path, old, done.data)
-                written = True
-        except BaseException:
-            if written:
-                _replace(path, done.data, old)
-            raise
-    return run.run_id
-
-
-def _replace(path: Path, old: bytes, new: bytes) -> None:
-    """Replace a policy file that is still as it was read, keeping its mode. Raises Refused where it is not."""
-    from crmctl.files import atomic_output
-
-    if path.read_bytes() != old:
-        raise Refused(_("{path}: was changed meanwhile").format(path=path), hint=_("run it again"), code="FILE_CHANGED")
-    with atomic_output(path, replace=True, mode=path.stat().st_mode & 0o777) as stream:
-        stream.write(new)
