@@ -38,7 +38,7 @@ def send_command(call: Invocation) -> int | None:
         sent=done.sent, waiting=done.waiting, failed=done.failed
     )
     told = [f"{channel}: {meaning(code)} ({code})" for channel, code in done.failures]
-    call.emit(document, said, *told)
+    call.emit(document, said, *told, trouble=bool(done.failures))
     return 1 if done.failures else None
 
 

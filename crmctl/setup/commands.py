@@ -67,6 +67,8 @@ SUBJECTS = {
     "audit": N_("audit log"),
     "batches": N_("imports"),
     "use": N_("use of information"),
+    "calendar": N_("working calendar"),
+    "notices": N_("notices"),
 }
 
 
