@@ -51,6 +51,8 @@ class Delivery:
 def deliver(run: Run, *, deadline: float | None = None) -> Delivery:
     """Send what waits, after the run's own work is committed; what a channel does not take, waits for the next run.
 
+    Call it while the run is open and holds no transaction.
+
     Takes `deadline` seconds at most (None: `spend_at_most` of notify.yaml) and raises nothing but a signal: neither a
     channel nor the outbox is a reason for the run to fail. A dry run sends nothing.
     """

@@ -53,7 +53,7 @@ def made(rows: Sequence[Mapping[str, Any]], speaker: Speaker, at_most: int, reci
         title=speaker.say(N_("crmctl, notices: {count}")).format(count=len(rows)),
         lines=tuple(str(item["line"]) for item in items),
         more=len(rows) - len(shown),
-        more_line=speaker.say(N_("and {count} more: crmctl notify list")),
+        more_line=speaker.say(N_("and {count} more")),
         recipient=recipient,
         named=tuple(dict.fromkeys(row["recipient"] for row in shown if row["recipient"])),
         numbers=tuple(row["notification_id"] for row in rows),

@@ -22,6 +22,7 @@ MEANINGS: Mapping[str, str] = {
     "CHANNEL_UNKNOWN": N_("notify.yaml names no such channel"),
     "FILE_UNREADABLE": N_("a file of the channel is missing, unreadable here, or open to others"),
     "HOST_UNKNOWN": N_("the name of the host is not known"),
+    "INTERNAL": N_("an error of the program itself; the log names it"),
     "NOT_STARTED": N_("the program could not be started"),
     "REDIRECT": N_("the robot sends elsewhere, which is not followed"),
     "REFUSED": N_("the host refused the connection"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mailbox
 from collections.abc import Mapping
 from datetime import datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import make_msgid
@@ -34,8 +35,11 @@ def message(channel: Channel, digest: Digest, known: Mapping[str, str], at: date
     found = EmailMessage()
     try:
         sender = Address(addr_spec=channel.from_ or "")
-        found["To"] = Address(addr_spec=known[digest.recipient or private.EVERYBODY])
-    except (KeyError, ValueError, IndexError):
+        address = known[digest.recipient or private.EVERYBODY]
+        if not address.isascii() or "@" not in address:
+            raise ValueError  # not every mailer takes others
+        found["To"] = Address(addr_spec=address)
+    except (KeyError, ValueError, IndexError, MessageError):
         raise NotTaken("ADDRESS_MISSING") from None
     found["From"] = sender
     found["Subject"] = digest.title

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from crmctl import clock
@@ -9,6 +10,8 @@ from crmctl.notify.digest import Digest
 from crmctl.notify.failures import NotTaken
 from crmctl.notify.policy import ROBOTS, Channel
 from crmctl.runs.run import Run
+
+log = logging.getLogger(__name__)
 
 
 def send(run: Run, channel: Channel, digest: Digest, seconds: float) -> NotTaken | None:
@@ -29,4 +32,7 @@ def send(run: Run, channel: Channel, digest: Digest, seconds: float) -> NotTaken
             robots.send(channel, digest, root, clock.now(), seconds)
     except NotTaken as failure:
         return failure
+    except Exception as error:  # an error of ours in one channel is no reason for the others to wait
+        log.warning("channel %s: %s", channel.code, type(error).__name__)
+        return NotTaken("INTERNAL")
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ class Robot:
     answer: bytes = b'{"errcode":0,"errmsg":"ok"}'
     headers: dict[str, str] = field(default_factory=dict)
     hangs: bool = False
+    trickles: bytes = b""  # what it says again and again while it hangs
     freed: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -52,7 +54,7 @@ def _handler(robot: Robot) -> type[BaseHTTPRequestHandler]:
             robot.paths.append(self.path)
             robot.bodies.append(json.loads(body))
             if robot.hangs:
-                robot.freed.wait(60)
+                self._trickle()
                 self.close_connection = True
                 return
             self.send_response(robot.status)
@@ -61,6 +63,12 @@ def _handler(robot: Robot) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(robot.answer)))
             self.end_headers()
             self.wfile.write(robot.answer)
+
+        def _trickle(self) -> None:
+            """Say nothing, or a word of an answer now and then, until the test is over."""
+            with contextlib.suppress(OSError):  # nobody listens any more
+                while not robot.freed.wait(0.2):
+                    self.wfile.write(robot.trickles)
 
         def log_message(self, *_arguments: object) -> None:
             """Say nothing."""

@@ -87,7 +87,7 @@ def test_a_digest_is_no_flood(outbox: Outbox, robot: Robot, notice: Made) -> Non
     lines = text.split("\n")
     assert len(lines) == 10
     assert lines[0] == "crmctl, notices: 50"
-    assert lines[-1].startswith("and 42 more")
+    assert lines[-1] == "and 42 more"
 
 
 def test_a_message_keeps_within_what_wecom_takes(outbox: Outbox, robot: Robot, notice: Made) -> None:
@@ -147,11 +147,12 @@ def test_no_proxy_of_the_environment_is_used(
         assert deliver(run).sent == 1
 
 
-def test_a_hanging_robot_does_not_hold_the_run(outbox: Outbox, robot: Robot, notice: Made) -> None:
+@pytest.mark.parametrize("trickles", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"x"])
+def test_a_hanging_robot_does_not_hold_the_run(outbox: Outbox, robot: Robot, notice: Made, trickles: bytes) -> None:
     """Issue 6, 4: never blocking the run: delivery comes back, and the notice waits."""
     outbox.channels(outbox.robot("wecom", robot.url).replace("timeout: 5 seconds", "timeout: 1 second"))
     outbox.queued(notice())
-    robot.hangs = True
+    robot.hangs, robot.trickles = True, trickles
     with outbox.run() as run:
         assert deliver(run).failures == (("group", "TIMEOUT"),)
     assert outbox.states() == [("waiting", 1, "TIMEOUT")]
@@ -288,6 +289,28 @@ def test_mail_is_one_message_for_each_recipient(outbox: Outbox, notice: Made) ->
     text = mail.get_content()
     assert [word for word in text.split() if word.startswith("CMP")] == ["CMP-20261121-0001", "CMP-20261121-0002"]
     assert (outbox.folder / "spool" / "mail").stat().st_mode & 0o77 == 0
+
+
+@pytest.mark.parametrize("address", ["王@example.cn", "nobody", "a@@b", "a@b,c@d"])
+def test_an_address_that_no_mailer_takes_is_none(outbox: Outbox, notice: Made, address: str) -> None:
+    outbox.private("who", f"A1 {address}\n* desk@example.cn\n")
+    outbox.channels(MAIL)
+    outbox.queued(notice(1, recipient="A1"), notice(2))
+    with outbox.run() as run:
+        done = deliver(run)
+    assert (done.sent, done.failures) == (1, (("group", "ADDRESS_MISSING"),))
+
+
+def test_an_error_of_ours_in_one_channel_stops_no_other(
+    outbox: Outbox, robot: Robot, notice: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox.private("who", "* desk@example.cn\n")
+    outbox.channels(MAIL.replace("group", "letters"), outbox.robot("wecom", robot.url))
+    outbox.queued(notice(1, "letters"), notice(2))
+    monkeypatch.setattr("crmctl.notify.mailing.message", lambda *_a: 1 / 0)
+    with outbox.run() as run:
+        done = deliver(run)
+    assert (done.sent, done.waiting, done.failures) == (1, 1, (("letters", "INTERNAL"),))
 
 
 def test_a_folder_that_cannot_be_written_is_a_failure(outbox: Outbox, notice: Made) -> None:
