@@ -46,6 +46,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "policy validate": {"paths": HERE},
     "policy test": {"paths": HERE},
     "policy questions": {"filled_in": READ},
+    "calendar import": {"file": READ},
     "approval show": {"save_scan": WRITE},
     "approval approve": _DECIDE,
     "approval reject": _DECIDE,

@@ -61,6 +61,14 @@ GROUPS: tuple[GroupEntry, ...] = (
     ),
     GroupEntry("use", N_("Use of customer information: ask, record, copies."), "crmctl use copies --due"),
     GroupEntry("notify", N_("Notices: what waits for its channel, what failed."), "crmctl notify list --state failed"),
+    GroupEntry(
+        "sla",
+        N_("Time limits: when one ends, and every interval that counts."),
+        'crmctl sla explain --from 2026-09-30T17:00 --within "7 working days"',
+    ),
+    GroupEntry(
+        "calendar", N_("Working calendars: list, show a year, take days in."), "crmctl calendar show --year 2027"
+    ),
     GroupEntry("audit", N_("The audit log: read it, verify it."), "crmctl audit verify"),
     GroupEntry("policy", N_("The policy files: check and show them."), "crmctl policy validate"),
     GroupEntry("access", N_("Who may do what, and who saw what."), "crmctl access show"),
@@ -224,6 +232,16 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("notify test", "crmctl.notify.commands:test_command", N_("Send a test message to a channel.")),
     Entry("notify retry", "crmctl.notify.commands:retry_command", N_("Let failed notices wait again.")),
     Entry("notify drop", "crmctl.notify.commands:drop_command", N_("Drop notices that nobody needs any more.")),
+    Entry(
+        "sla explain", "crmctl.worktime.commands:explain_command", N_("Say when a time limit ends, with its working.")
+    ),
+    Entry("calendar list", "crmctl.worktime.commands:list_command", N_("List the working calendars in force.")),
+    Entry("calendar show", "crmctl.worktime.commands:show_command", N_("Show a year of a working calendar.")),
+    Entry(
+        "calendar import",
+        "crmctl.worktime.commands:import_command",
+        N_("Add days off and make-up days from an iCal file."),
+    ),
     Entry("audit list", "crmctl.audit.commands:list_command", N_("List entries of the audit log.")),
     Entry(
         "audit checkpoint", "crmctl.audit.checkpoint_commands:checkpoint_command", N_("Sign the audit log as it is.")

@@ -138,7 +138,7 @@ def answer(call: Invocation, path: Path) -> None:
         if done.changes and not call.dry_run:
             names = tuple(change.name for change in done.changes)
             counts = {"changed": len(names), "unchanged": len(done.unchanged)}
-            new = rewriting.Rewritten(done.policies, done.path, done.data, names, counts)
+            new = rewriting.Rewritten(done.policies, done.path, done.data, len(names), names, counts)
             run_id = rewriting.write(call, ground, new)
     changes = [(each.name, each.before, each.after) for each in done.changes]
     left = len(done.policies.undecided())

@@ -39,8 +39,10 @@ class Rewritten:
     policies: PolicySet
     path: str
     data: bytes
-    names: tuple[str, ...]  # what changed, for the log
+    number: int  # of values that changed
+    names: tuple[str, ...]  # what changed, for the log: codes, never values
     counts: Mapping[str, int]
+    obj: str = ""
     exit_code: int = 0
 
 
@@ -98,7 +100,7 @@ def write(call: Invocation, ground: Ground, new: Rewritten) -> int | None:
                 runs.finish(conn, run, "done", new.exit_code, dict(new.counts))
                 decided = replace(run, policies=new.policies)
                 fields = list(new.names[: entries.MAX_ITEMS])
-                entries.append(conn, decided.entry("done", n=len(new.names), fields=fields))
+                entries.append(conn, decided.entry("done", n=new.number, fields=fields, obj=new.obj))
                 _replace(path, old, new.data)
                 written = True
         except BaseException:

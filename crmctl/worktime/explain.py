@@ -12,7 +12,7 @@ from crmctl.worktime.counting import DAY, Days
 from crmctl.worktime.deadlines import counted_days, due
 from crmctl.worktime.instants import local_day
 from crmctl.worktime.limits import Limit
-from crmctl.worktime.pauses import Pause, paused, running
+from crmctl.worktime.pauses import Pause, merged, paused, running
 
 WhyNot = Literal["start", "restday", "holiday", "fixed_holiday", "day_off", "pause"]
 
@@ -30,10 +30,13 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Days in a row, or a time, that did not count, and why: the day of the start, a day not worked, a pause."""
+    """Days in a row, or a time, that did not count, and why: the day of the start, a day not worked, a pause.
+
+    Only a pause that is still open has no end.
+    """
 
     from_: datetime
-    until: datetime
+    until: datetime | None
     why: WhyNot
     first: date | None = None  # of days
     last: date | None = None
@@ -58,7 +61,7 @@ def explain(start: datetime, limit: Limit, calendar: Calendar, pauses: Sequence[
     """
     start = start.astimezone(UTC)
     found = due(start, limit, calendar, pauses)
-    end = found.at or max([start, *(pause.from_ for pause in pauses if pause.until is None)])
+    end = found.at or _standing_since(start, pauses)
     days = counted_days(limit, calendar)
     if days is not None:
         counted = tuple(_days(start, end, days, calendar if limit.working else None, pauses))
@@ -71,8 +74,15 @@ def explain(start: datetime, limit: Limit, calendar: Calendar, pauses: Sequence[
         skipped.append(_day_of_start(start, end, calendar))
     if limit.working:
         skipped += _unworked(start, end, calendar)
-    skipped.sort(key=lambda each: (each.from_, each.until))
+    if found.at is None:
+        skipped.append(Skipped(end, None, "pause"))
+    skipped.sort(key=lambda each: each.from_)
     return Working(found.at, found.provisional, counted, tuple(skipped))
+
+
+def _standing_since(start: datetime, pauses: Sequence[Pause]) -> datetime:
+    """Return since when the clock stands still, at the earliest its start, where a pause is open."""
+    return max([start, *(pause.from_ for pause in merged(pauses) if pause.until is None)])
 
 
 def _running(start: datetime, end: datetime, pauses: Sequence[Pause]) -> Iterator[tuple[datetime, datetime]]:
