@@ -59,6 +59,8 @@ def template(kind: Kind) -> str:
         if name in given:
             lines.append(_told(f"{name}: {given[name]}", info))
         elif name == "scope":
+            if not kind.model().scopes:
+                continue  # such a policy is for everybody: there is nothing to fill in
             usable = copy(info)
             usable.annotation = scope_of(kind.model().scopes)
             lines += _field(name, usable, 0)
