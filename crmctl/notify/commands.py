@@ -14,7 +14,7 @@ STATES = ("waiting", "sent", "failed", "dropped")
 REASONS = ("obsolete", "duplicate", "mistake", "other")
 
 
-@command(example=("crmctl notify send", "crmctl notify send -q --job notices"), exits=CHANGING_EXITS, changes=True)
+@command(example="crmctl notify send", exits=CHANGING_EXITS, changes=True)
 def send_command(call: Invocation) -> int | None:
     """Send what waits: each channel one digest. For cron; other commands send what they write themselves.
 

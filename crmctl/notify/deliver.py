@@ -59,7 +59,10 @@ def deliver(run: Run, *, deadline: float | None = None) -> Delivery:
     if run.run_id is None or run.dry_run:
         return Delivery()
     try:
-        return attempt(run, deadline=deadline)
+        done = attempt(run, deadline=deadline)
+        for channel, code in done.failures:
+            log.warning("notices for channel %s wait: %s", channel, code)
+        return done
     except Interrupted:
         raise
     except Locked:
@@ -130,8 +133,6 @@ class _Round:
             for code in outbox.unknown(conn, self.settings):
                 self.failures.setdefault(code, "CHANNEL_UNKNOWN")
             waiting = outbox.waiting(conn)
-        for code, failure in self.failures.items():
-            log.warning("notices for channel %s wait: %s", code, failure)
         return Delivery(self.sent, waiting, self.failed, tuple(self.failures.items()))
 
     def _next(self) -> Ready | None:

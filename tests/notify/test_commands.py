@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import golden
 import pytest
 from desks import ADMIN, AUDITOR, STEWARD, SUPERVISOR
 from farends import CANARY, Outbox, Robot
@@ -143,3 +144,31 @@ def test_doctor_tells_that_nothing_is_sent(outbox: Outbox, robot: Robot, mode: s
     outbox.channels(outbox.robot("wecom", robot.url))
     outbox.desk.edit("notify.yaml", "settings:\n", f"mode: {mode}\nsettings:\n")
     assert doctor(outbox) == [("warns", "notify.yaml is not in mode enforce: notices wait")]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_what_people_see(outbox: Outbox, robot: Robot, notice: Made, lang: str) -> None:
+    outbox.channels(outbox.robot("wecom", robot.url, more=", attempts: 2"))
+    first, *_more = outbox.queued(
+        notice(1, due_at=datetime(2026, 11, 21, 9, tzinfo=UTC), recipient="A1"),
+        notice(2, event="overdue", due_at=datetime(2026, 11, 20, 9, tzinfo=UTC)),
+    )
+    robot.answer = b'{"errcode":93000}'
+    text = ""
+    for words in (
+        ["notify", "--help"],
+        ["notify", "send", "--help"],
+        ["notify", "send", "--dry-run"],
+        ["notify", "send"],
+        ["notify", "list"],
+        ["notify", "drop", str(first), "--reason", "obsolete"],
+        ["notify", "retry"],
+        ["notify", "test", "group"],
+        ["notify", "test", "nobody"],
+        ["notify", "send", "-q"],
+    ):
+        done = outbox.desk.say(ADMIN, *words, env={"CRMCTL_LANG": lang, "COLUMNS": "80"})
+        lines = [*done.stdout.splitlines(), *(f"! {line}".rstrip() for line in done.stderr.splitlines())]
+        text += f"$ crmctl {' '.join(words)}\n" + "".join(f"{line}\n" for line in lines)
+        text += f"[exit {done.exit_code}]\n\n"
+    golden.check(f"notify.{lang}", text, {r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+08:00": "YYYY-MM-DDTHH:MM:SS+08:00"})
