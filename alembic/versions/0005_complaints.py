@@ -45,6 +45,9 @@ def upgrade() -> None:
     ):
         create()
     if op.get_context().dialect.name == "postgresql":
+        op.alter_column(  # SQLite keeps no comments
+            "customer", "status", comment="draft, submitted, returned, archived, cancelled, provisional"
+        )
         statement = "ALTER TABLE %(table)s ALTER COLUMN %(name)s SET STATISTICS 0"
         for table in SEALED_IN:
             for name in ("sealed", "sealed_hash"):

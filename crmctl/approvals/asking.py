@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection
 
 from sqlalchemy import Connection, insert
 
@@ -14,11 +14,21 @@ from crmctl.runs.run import Run, access_of
 from crmctl.store import counters
 
 
-def ask(conn: Connection, run: Run, *, act: str, subject: str, subject_hash: str, rows: int) -> int | None:
+def ask(
+    conn: Connection,
+    run: Run,
+    *,
+    act: str,
+    subject: str,
+    subject_hash: str,
+    rows: int,
+    barred: Collection[str] = (),
+) -> int | None:
     """Ask within the caller's transaction that somebody else agrees to `act` on `subject` (as in plan:12).
 
-    Returns the number of the approval, the same again while one for exactly this is open or approved; None when
-    access.yaml asks for nobody. Call it last before the caller's own entry: it appends one, which locks the log's end.
+    `barred` are people of access.yaml, and staff:NUMBER, who keep out of it and may not decide. Returns the number of
+    the approval, the same again while one for exactly this is open or approved; None when access.yaml asks for nobody.
+    Call it last before the caller's own entry: it appends one, which locks the log's end.
     """
     rule = decide.rule_for(access_of(run.policies), act, rows)
     if rule is None:
@@ -44,16 +54,11 @@ def ask(conn: Connection, run: Run, *, act: str, subject: str, subject_hash: str
             people=rule.people,
             assurance=rule.assurance,
             created_at=at,
-            expires_at=at + period(rule.expires),
+            expires_at=at + decide.period(rule.expires),
+            barred=" ".join(sorted(barred)) or None,
         )
     )
     body = run.entry("done", act="approval.ask", at=clock.now(), approval=number, obj=subject, n=rows,
                      source=subject_hash)  # fmt: skip
     entries.append(conn, body)
     return number
-
-
-def period(text: str) -> timedelta:
-    """Return how long `24 hours` or `3 days` of access.yaml is."""
-    number, _space, unit = text.partition(" ")
-    return timedelta(hours=int(number) * (24 if unit.startswith("day") else 1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from crmctl.security.access import AccessSettings
 from crmctl.security.access import Approval as Rule
@@ -61,6 +61,19 @@ def rule_for(access: AccessSettings, act: str, rows: int) -> Rule | None:
     """Return what access.yaml wants for an act on so many records; None when it asks for nobody."""
     rule = access.approvals.get(act) or access.approvals.get(f"{act.partition('.')[0]}.*")
     return rule if rule is not None and rows > rule.over_rows else None
+
+
+def period(text: str) -> timedelta:
+    """Return how long `24 hours` or `3 days` of access.yaml is."""
+    number, _space, unit = text.partition(" ")
+    return timedelta(hours=int(number) * (24 if unit.startswith("day") else 1))
+
+
+def rule_after(rule: Rule, waited: timedelta) -> Rule:
+    """Return the rule for what waits so long: once `next_after` is over, those of the next level may decide as well."""
+    if not rule.next_by or rule.next_after is None or waited < period(rule.next_after):
+        return rule
+    return rule.model_copy(update={"by": tuple(dict.fromkeys((*rule.by, *rule.next_by)))})
 
 
 def may_decide(

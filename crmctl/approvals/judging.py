@@ -16,6 +16,7 @@ from crmctl.approvals.statement import statement
 from crmctl.errors import PermissionMissing, PlanStale, Refused
 from crmctl.i18n import N_, _
 from crmctl.runs.run import Run, access_of, today
+from crmctl.security.access import AccessSettings
 from crmctl.security.access import Approval as Rule
 
 _NOT = {
@@ -35,6 +36,10 @@ _NOT = {
     "DECIDED_ALREADY": (
         N_("approval {number}: this person's part is taken already"),
         N_("see: crmctl approval show {number}"),
+    ),
+    "RECUSED": (
+        N_("approval {number}: it is about {person}, or somebody under them, who keep out of it"),
+        N_("somebody else decides: {roles}"),
     ),
     "NOT_ASKED": (
         N_("{person} does not decide on {act}"),
@@ -94,7 +99,7 @@ def judge(conn: Connection, run: Run, wish: Wish, *, signature_seen: bool = Fals
     at = records.now(conn, clock.now())
     _alive(asked, wish.decision, at)
     access = access_of(run.policies)
-    rule = decide.rule_for(access, asked.act, asked.rows)
+    rule = _rule(access, asked, at)
     if rule is None:
         raise Refused(
             _("policies/access.yaml asks for nobody's approval of {act}").format(act=asked.act),
@@ -110,6 +115,8 @@ def judge(conn: Connection, run: Run, wish: Wish, *, signature_seen: bool = Fals
     )
     if wish.decision == "revoke" and _has_part(asked, who, made):
         ruling = Ruling("ALLOWED")
+    if asked.keeping_out & {who.person, who.operator, ruling.for_person}:
+        ruling = Ruling("RECUSED")
     if not ruling.allowed:
         raise _not_allowed(asked, rule, who, ruling)
     people, least = voices.wanted(access, asked)
@@ -122,6 +129,12 @@ def judge(conn: Connection, run: Run, wish: Wish, *, signature_seen: bool = Fals
         asked, made, wish.decision, who.person, run.actor.person, ruling, assurance, people, least, said, signers_hash,
         logged_as,
     )  # fmt: skip
+
+
+def _rule(access: AccessSettings, asked: Asked, at: datetime) -> Rule | None:
+    """Return what access.yaml wants for what was asked, as it is once it has waited so long."""
+    rule = decide.rule_for(access, asked.act, asked.rows)
+    return None if rule is None else decide.rule_after(rule, at - asked.created_at)
 
 
 def agreed(judged: Judged, found: Iterable[Voice]) -> int:

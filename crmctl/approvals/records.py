@@ -39,6 +39,12 @@ class Asked:
     expires_at: datetime
     used_at: datetime | None
     used_run_id: int | None
+    barred: str | None
+
+    @property
+    def keeping_out(self) -> frozenset[str]:
+        """Who may not decide on it: people of access.yaml, and staff:NUMBER."""
+        return frozenset((self.barred or "").split())
 
     def standing(self, at: datetime) -> str:
         """Return the state at a moment: an approval that was not used in time is `expired`."""

@@ -18,6 +18,11 @@ PROTECTED: Sequence[str] = (
     "crmctl.tiers.protected:OVERRIDE",
     "crmctl.staff.protected:STAFF",
     "crmctl.staff.protected:ABSENCE",
+    "crmctl.complaints.protected:COMPLAINT",
+    "crmctl.complaints.protected:EVENT",
+    "crmctl.complaints.protected:CLOCK",
+    "crmctl.complaints.protected:FILE",
+    "crmctl.satisfaction.protected:SATISFACTION",
 )
 _STAMP = '\'YYYY-MM-DD"T"HH24:MI:SS"Z"\''  # `clock.stamp` in PostgreSQL's words
 

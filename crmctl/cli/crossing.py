@@ -43,6 +43,8 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "batch resume": {"file": STREAM, "rejects": WRITE},
     "owner handover sheet": {"out": WRITE},
     "owner handover wecom": {"out": WRITE},
+    "complaint attach": {"file": READ},
+    "complaint file": {"out": WRITE},
     "policy validate": {"paths": HERE},
     "policy test": {"paths": HERE},
     "policy questions": {"filled_in": READ},

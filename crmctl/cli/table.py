@@ -57,6 +57,11 @@ GROUPS: tuple[GroupEntry, ...] = (
         "crmctl owner collaborator add C-000123 1002 --until 2027-06-30",
     ),
     GroupEntry(
+        "complaint",
+        N_("Complaints: from acceptance to closing, on real clocks."),
+        "crmctl complaint open C-000123 --channel phone --category quality",
+    ),
+    GroupEntry(
         "approval", N_("Approvals: what somebody else has to agree to, and who did."), "crmctl approval list --open"
     ),
     GroupEntry("use", N_("Use of customer information: ask, record, copies."), "crmctl use copies --due"),
@@ -205,6 +210,126 @@ COMMANDS: tuple[Entry, ...] = (
         "owner handover wecom",
         "crmctl.owners.handover_commands:wecom_command",
         N_("Write the transfer file for WeCom."),
+    ),
+    Entry(
+        "complaint open",
+        "crmctl.complaints.commands:open_command",
+        N_("Accept a complaint: number and time limit at once."),
+    ),
+    Entry(
+        "complaint show",
+        "crmctl.complaints.commands:show_command",
+        N_("Show one complaint: limits, history, what is missing."),
+    ),
+    Entry(
+        "complaint respond",
+        "crmctl.complaints.step_commands:respond_command",
+        N_("Record the first response."),
+    ),
+    Entry(
+        "complaint verify",
+        "crmctl.complaints.step_commands:verify_command",
+        N_("Record responsible party and cause."),
+    ),
+    Entry(
+        "complaint propose",
+        "crmctl.complaints.step_commands:propose_command",
+        N_("Record a handling plan as put to the customer."),
+    ),
+    Entry(
+        "complaint agree",
+        "crmctl.complaints.step_commands:agree_command",
+        N_("Record that the customer agreed to the plan."),
+    ),
+    Entry(
+        "complaint refuse",
+        "crmctl.complaints.step_commands:refuse_command",
+        N_("Record that the customer refused the plan."),
+    ),
+    Entry(
+        "complaint rectify",
+        "crmctl.complaints.step_commands:rectify_command",
+        N_("Record that the measures are done."),
+    ),
+    Entry(
+        "complaint progress",
+        "crmctl.complaints.step_commands:progress_command",
+        N_("Record what the customer was told of the progress."),
+    ),
+    Entry(
+        "complaint handoff",
+        "crmctl.complaints.step_commands:handoff_command",
+        N_("Pass a complaint to a department or another handler."),
+    ),
+    Entry(
+        "complaint answer",
+        "crmctl.complaints.step_commands:answer_command",
+        N_("Record a department's answer."),
+    ),
+    Entry(
+        "complaint classify",
+        "crmctl.complaints.step_commands:classify_command",
+        N_("Judge category or severity anew."),
+    ),
+    Entry(
+        "complaint mediate",
+        "crmctl.complaints.step_commands:mediate_command",
+        N_("Record that mediation was offered."),
+    ),
+    Entry(
+        "complaint revisit",
+        "crmctl.complaints.closing_commands:revisit_command",
+        N_("Record the revisit: satisfaction, settled or not."),
+    ),
+    Entry(
+        "complaint review",
+        "crmctl.complaints.closing_commands:review_command",
+        N_("Review how it was handled."),
+    ),
+    Entry(
+        "complaint legal-review",
+        "crmctl.complaints.closing_commands:legal_review_command",
+        N_("Record the legal review."),
+    ),
+    Entry(
+        "complaint analyse",
+        "crmctl.complaints.closing_commands:analyse_command",
+        N_("Record root cause and improvement."),
+    ),
+    Entry(
+        "complaint close",
+        "crmctl.complaints.closing_commands:close_command",
+        N_("Close a complaint that lacks nothing."),
+    ),
+    Entry(
+        "complaint reopen",
+        "crmctl.complaints.closing_commands:reopen_command",
+        N_("Reopen a closed complaint."),
+    ),
+    Entry(
+        "complaint mark-duplicate",
+        "crmctl.complaints.closing_commands:mark_duplicate_command",
+        N_("Mark a complaint as the repetition of another."),
+    ),
+    Entry(
+        "complaint extend",
+        "crmctl.complaints.closing_commands:extend_command",
+        N_("Ask for a longer limit; extend as agreed."),
+    ),
+    Entry(
+        "complaint link",
+        "crmctl.complaints.closing_commands:link_command",
+        N_("Record who an unidentified complainant is."),
+    ),
+    Entry(
+        "complaint attach",
+        "crmctl.complaints.closing_commands:attach_command",
+        N_("Keep a file with a complaint."),
+    ),
+    Entry(
+        "complaint file",
+        "crmctl.complaints.commands:file_command",
+        N_("Write a file that is kept with a complaint."),
     ),
     Entry("approval list", "crmctl.approvals.commands:list_command", N_("List what was asked to be approved.")),
     Entry("approval show", "crmctl.approvals.commands:show_command", N_("Show one approval and who decided how.")),

@@ -14,7 +14,7 @@ from typing import Any
 DEEDS = (
     "accepted", "responded", "verified", "proposed", "agreed", "refused", "rectified", "progressed", "handed",
     "answered", "revisited", "reviewed", "legal_reviewed", "analysed", "mediated", "closed", "reopened", "duplicated",
-    "linked", "attached", "classified", "extension_asked", "extended",
+    "linked", "attached", "classified", "asked", "extended",
 )  # fmt: skip
 # What closing can need (CMP-13).
 NEEDS = (
@@ -199,14 +199,15 @@ def _near(person: Person, other: Person, within: str) -> bool:
     return person.org_unit == other.org_unit
 
 
-def time_refused(now: Standing, at: datetime, entered: datetime, earliest: datetime) -> Refusal | None:
+def time_refused(now: Standing, at: datetime, entered: datetime, enter_until: datetime | None) -> Refusal | None:
     """Return why something cannot have happened `at` this moment; None when it can.
 
-    Never in the future, never before what is on record already, never further back than policy allows.
+    Never in the future, never before what is on record already, never so long ago that `enter_until`, the last moment
+    at which policy lets it be entered, has passed.
     """
     if at > entered:
         return Refusal("AT_FUTURE")
-    if at < earliest:
+    if enter_until is not None and entered > enter_until:
         return Refusal("AT_TOO_EARLY")
     if now.last_at is not None and at < now.last_at:
         return Refusal("AT_BEFORE_LAST")

@@ -53,7 +53,9 @@ def import_command(call: Invocation, file: str, **given: Any) -> int | None:  # 
 @command(example="crmctl customer list --tier core --limit 20", exits=READING_EXITS)
 @click.option("--tier", default="", help=N_("Only this tier (code, label or synonym)."))
 @click.option("--owner", default="", metavar="STAFF", help=N_("Only customers of this owner (staff number or name)."))
-@click.option("--status", default="", help=N_("Only this status: draft, submitted, returned, archived, cancelled."))
+@click.option(
+    "--status", default="", help=N_("Only this status: draft, submitted, returned, archived, cancelled, provisional.")
+)
 @click.option("--type", "type_", default="", help=N_("Only this customer type (code, label or synonym)."))
 @click.option("--org-unit", default="", help=N_("Only this organisation unit."))
 @click.option("--batch", type=int, help=N_("Only customers that this import created."))

@@ -27,7 +27,9 @@ def selection_options(function: Function) -> Function:
             click.option("--tier", default="", help=N_("Only this tier (code, label or synonym).")),
             click.option("--owner", type=int, help=N_("Only customers of this owner (staff number).")),
             click.option(
-                "--status", default="", help=N_("Only this status: draft, submitted, returned, archived, cancelled.")
+                "--status",
+                default="",
+                help=N_("Only this status: draft, submitted, returned, archived, cancelled, provisional."),
             ),
             click.option("--type", "type_", default="", help=N_("Only this customer type (code, label or synonym).")),
             click.option("--org-unit", default="", help=N_("Only this organisation unit.")),

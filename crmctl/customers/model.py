@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 CANCELLED = "cancelled"  # status of who is a customer no more
+PROVISIONAL = "provisional"  # of a complainant nobody knows yet: nothing but the key their complaint is sealed under
+NO_CUSTOMER = (CANCELLED, PROVISIONAL)  # whom nobody owns
 UNIQUE = "unique"
 SUPPORTING = "supporting"
 LOOK_UP = "none"

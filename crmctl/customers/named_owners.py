@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmctl import staff
 from crmctl.customers.drafting import Memory
-from crmctl.customers.model import CANCELLED, Row
+from crmctl.customers.model import NO_CUSTOMER, Row
 from crmctl.sheets.model import Rejected
 from crmctl.staff.decide import ABSENT
 
@@ -105,7 +105,7 @@ def settled(clear: dict[str, Any], row: Row, before: Mapping[str, Any], says: ob
     """
     kept, new = set(str(before.get("flags", "")).split()), set(row.flags)
     newly = says != stands
-    if "owner_id" in before or before.get("status") == CANCELLED:
+    if "owner_id" in before or before.get("status") in NO_CUSTOMER:
         kept -= FLAGS
         new -= FLAGS
     elif row.owner is not None and (newly or UNFIT in kept):

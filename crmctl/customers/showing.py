@@ -73,6 +73,7 @@ STATUS = {
     "returned": N_("returned"),
     "archived": N_("archived"),
     "cancelled": N_("cancelled"),
+    "provisional": N_("unidentified"),
 }
 
 

@@ -11,7 +11,7 @@ customer = Table(
     metadata,
     Column("customer_id", RowNumber, primary_key=True, autoincrement=False),
     Column("type", Text, nullable=False),
-    Column("status", Text, nullable=False, comment="draft, submitted, returned, archived, cancelled"),
+    Column("status", Text, nullable=False, comment="draft, submitted, returned, archived, cancelled, provisional"),
     Column("stage", Text),
     Column("tier", Text),
     Column("owner_id", BigInteger),

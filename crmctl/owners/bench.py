@@ -10,7 +10,8 @@ from functools import cached_property
 from sqlalchemy import Connection, func, select
 
 from crmctl import staff
-from crmctl.customers.model import CANCELLED as CANCELLED  # a customer who is one no more needs no owner
+from crmctl.customers.model import CANCELLED as CANCELLED
+from crmctl.customers.model import NO_CUSTOMER as NO_CUSTOMER  # who is one no more, or not yet, needs no owner
 from crmctl.customers.tables import customer
 from crmctl.i18n import N_, _
 from crmctl.runs.run import Run, today
@@ -86,7 +87,7 @@ def bench(conn: Connection, run: Run) -> Bench:
 def books(conn: Connection, *conditions: object) -> dict[int | None, int]:
     """Return how many customers each owner has, None of them those without; cancelled ones are left out."""
     columns = customer.c
-    query = select(columns.owner_id, func.count()).where(columns.status != CANCELLED, *conditions)  # type: ignore[arg-type]
+    query = select(columns.owner_id, func.count()).where(columns.status.not_in(NO_CUSTOMER), *conditions)  # type: ignore[arg-type]
     return {owner: int(number) for owner, number in conn.execute(query.group_by(columns.owner_id))}
 
 

@@ -19,7 +19,7 @@ from crmctl.customers.ownership import COLLABORATOR, ownership
 from crmctl.customers.tables import customer
 from crmctl.errors import InvalidInput, Refused
 from crmctl.i18n import _
-from crmctl.owners.bench import CANCELLED, bench, said
+from crmctl.owners.bench import CANCELLED, NO_CUSTOMER, bench, said
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run, access_of
 from crmctl.security import permissions
@@ -135,8 +135,9 @@ def _require_free(conn: Connection, run: Run, number: int, person: Staff, *, loc
     """
     query = select(customer.c.owner_id, customer.c.status).where(customer.c.customer_id == number)
     owner, status = conn.execute(query.with_for_update() if locked else query).one()
-    if status == CANCELLED:
-        raise Refused(_("{customer}: is cancelled").format(customer=_text(number)), code="CUSTOMER_CANCELLED")
+    if status in NO_CUSTOMER:
+        told = _("{customer}: is cancelled") if status == CANCELLED else _("{customer}: nobody knows yet who that is")
+        raise Refused(told.format(customer=_text(number)), code="CUSTOMER_CANCELLED")
     if owner == person.staff_id:
         raise Refused(
             _("{customer}: {number} is the owner").format(customer=_text(number), number=person.number), code="IS_OWNER"

@@ -25,7 +25,7 @@ from crmctl.customers.tables import customer
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.owners.applying import Applied, Move, apply, chunks
-from crmctl.owners.bench import CANCELLED, Bench, bench, books, said
+from crmctl.owners.bench import NO_CUSTOMER, Bench, bench, books, said
 from crmctl.owners.collaborating import require_to_come
 from crmctl.owners.tables import handover, handover_item
 from crmctl.owners.unfinished import Begun, asked, begun
@@ -163,7 +163,7 @@ def _book(conn: Connection, giver: Staff) -> list[tuple[int, str]]:
     """Return the customers of a person with their tiers, by number."""
     columns = customer.c
     query = select(columns.customer_id, columns.tier).where(
-        columns.owner_id == giver.staff_id, columns.status != CANCELLED
+        columns.owner_id == giver.staff_id, columns.status.not_in(NO_CUSTOMER)
     )
     return [(int(row[0]), row[1] or "") for row in conn.execute(query.order_by(columns.customer_id))]
 

@@ -15,7 +15,7 @@ from crmctl.customers import records, scope, showing
 from crmctl.customers.ownership import ownership
 from crmctl.customers.tables import customer
 from crmctl.i18n import N_, _
-from crmctl.owners.bench import CANCELLED, NO_OWNER, Bench, bench, books, said
+from crmctl.owners.bench import NO_CUSTOMER, NO_OWNER, Bench, bench, books, said
 from crmctl.runs.run import Run
 from crmctl.store import engine
 
@@ -51,7 +51,7 @@ def find(run: Run, asked: Asked) -> Found:
         held = books(conn, *own)
         number = customer.c.customer_id
         conditions = [*own, *_wanted(people, held, asked)]
-        query = select(number).where(number > asked.after, customer.c.status != CANCELLED, *conditions)
+        query = select(number).where(number > asked.after, customer.c.status.not_in(NO_CUSTOMER), *conditions)
         numbers = conn.execute(query.order_by(number).limit(asked.limit + 1)).scalars().all()
         total = _total(conn, conditions)
     page = numbers[: asked.limit]
@@ -80,7 +80,7 @@ def _wanted(people: Bench, held: Mapping[int | None, int], asked: Asked) -> list
 
 
 def _total(conn: Connection, conditions: Sequence[ColumnElement[bool]]) -> int:
-    query = select(func.count()).select_from(customer).where(customer.c.status != CANCELLED, *conditions)
+    query = select(func.count()).select_from(customer).where(customer.c.status.not_in(NO_CUSTOMER), *conditions)
     return int(conn.execute(query).scalar_one())
 
 

@@ -17,7 +17,7 @@ from crmctl.customers import ruled
 from crmctl.customers.ownership import ownership
 from crmctl.customers.ruled import Ground
 from crmctl.customers.tables import customer
-from crmctl.owners.bench import CANCELLED
+from crmctl.owners.bench import NO_CUSTOMER
 from crmctl.owners.decide import Books, Kind, place
 from crmctl.owners.terms import Ready
 from crmctl.policy.conditions import Bound
@@ -99,7 +99,7 @@ def rows(
             *facts,
         )
         .select_from(origin)
-        .where(wanted, customer.c.status != CANCELLED)
+        .where(wanted, customer.c.status.not_in(NO_CUSTOMER))
     )
     for page in conn.execute(query, execution_options={"yield_per": _AT_ONCE}).partitions():
         for number, owner, tier, rules, conflicts, value, *known in map(tuple, page):
@@ -131,7 +131,7 @@ def only(numbers: Sequence[int]) -> ColumnElement[bool]:
 
 def counted(conn: Connection, *conditions: ColumnElement[bool]) -> int:
     """Return how many customers that are not cancelled conditions hold for."""
-    query = select(func.count()).select_from(customer).where(customer.c.status != CANCELLED, *conditions)
+    query = select(func.count()).select_from(customer).where(customer.c.status.not_in(NO_CUSTOMER), *conditions)
     return int(conn.execute(query).scalar_one())
 
 
@@ -144,7 +144,7 @@ def books(conn: Connection, found: Ready, ground: Ground, staff_ids: Sequence[in
     query = (
         select(owner, tier, func.count(), func.sum(value))
         .select_from(origin)
-        .where(owner.is_not(None), customer.c.status != CANCELLED)
+        .where(owner.is_not(None), customer.c.status.not_in(NO_CUSTOMER))
         .group_by(owner, tier)
     )
     kept = Books.empty(len(staff_ids))

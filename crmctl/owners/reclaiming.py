@@ -23,7 +23,7 @@ from crmctl.customers.tables import customer
 from crmctl.errors import LimitExceeded
 from crmctl.owners import contracts, findings
 from crmctl.owners.applying import CHUNK, Applied, Move, apply
-from crmctl.owners.bench import CANCELLED
+from crmctl.owners.bench import NO_CUSTOMER
 from crmctl.owners.poolrules import Placed, days, pools, undecided
 from crmctl.owners.pools import Window
 from crmctl.owners.scoping import fits
@@ -215,7 +215,9 @@ def _query(run: Run, rules: Sequence[Rule], dialect: str) -> Select[Any]:
     columns = customer.c
     some = or_(*(condition for condition, _place in whens))
     query = select(columns.customer_id, columns.owner_id, place)
-    return query.where(columns.owner_id.is_not(None), columns.status != CANCELLED, some).order_by(columns.customer_id)
+    return query.where(columns.owner_id.is_not(None), columns.status.not_in(NO_CUSTOMER), some).order_by(
+        columns.customer_id
+    )
 
 
 def _passed(run: Run, rule: Rule, day: date, dialect: str) -> ColumnElement[bool]:
@@ -253,7 +255,10 @@ def _unknown(run: Run, rules: Sequence[Rule]) -> int:
         return 0
     query = select(func.count()).select_from(customer)
     query = query.where(
-        columns.owner_id.is_not(None), columns.status != CANCELLED, columns.last_contact_at.is_(None), or_(*asking)
+        columns.owner_id.is_not(None),
+        columns.status.not_in(NO_CUSTOMER),
+        columns.last_contact_at.is_(None),
+        or_(*asking),
     )
     with engine.read(run.engine) as conn:
         return int(conn.execute(query).scalar_one())

@@ -18,7 +18,7 @@ from crmctl.customers.tables import customer
 from crmctl.errors import PermissionMissing, Refused
 from crmctl.i18n import _
 from crmctl.owners.applying import Applied, Move, apply
-from crmctl.owners.bench import CANCELLED, Bench, bench, books, said
+from crmctl.owners.bench import NO_CUSTOMER, Bench, bench, books, said
 from crmctl.owners.poolrules import Placed, days, pool_of
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run, access_of
@@ -53,7 +53,7 @@ def take(run: Run, number: int, for_: str = "") -> Taken:
         taker = _taker(run, people, for_)
         stored = _stored(conn, number)
         placed = None if stored is None else pool_of(run.policies, people.day, stored)
-        if stored is None or placed is None or stored["status"] == CANCELLED:
+        if stored is None or placed is None or stored["status"] in NO_CUSTOMER:
             raise scope.refused(run, number) if _hidden(conn, run, number) else _in_no_pool(number)
         taken = _checked(conn, run, people, taker, placed, stored)
     if run.dry_run:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from crmctl.customers import ruled, scope
 from crmctl.customers.tables import customer
-from crmctl.owners.bench import CANCELLED, Bench, bench
+from crmctl.owners.bench import NO_CUSTOMER, Bench, bench
 from crmctl.owners.measure import UNGRADED, Measure, fairness, governing, measure, takes_some
 from crmctl.owners.measure import Book as Measured
 from crmctl.owners.terms import settings_of, value_of
@@ -58,7 +58,7 @@ def books_by_tier(conn: Connection, run: Run, policy: Policy | None) -> dict[int
     query = (
         select(owner, tier, func.count(), func.sum(value))
         .select_from(origin)
-        .where(owner.is_not(None), customer.c.status != CANCELLED, *scope.in_scope(run))
+        .where(owner.is_not(None), customer.c.status.not_in(NO_CUSTOMER), *scope.in_scope(run))
     )
     found: dict[int, Book] = {}
     for owner_id, code, number, amount in conn.execute(query.group_by(owner, tier)):

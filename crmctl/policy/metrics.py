@@ -124,7 +124,7 @@ class Source(Protocol):
 
 _CUSTOMERS = "crmctl.customers.metrics:source"
 _ORDERS = "crmctl.orders.metrics:source"
-STATUSES = ("draft", "submitted", "returned", "archived", "cancelled")
+STATUSES = ("draft", "submitted", "returned", "archived", "cancelled", "provisional")
 
 METRICS: tuple[Metric, ...] = (
     Metric("customer_type", N_("customer type"), "code", _CUSTOMERS, what="customer_type", always=True),

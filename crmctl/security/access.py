@@ -128,6 +128,8 @@ class Approval(Settings):
 
     by: Many[Code] = Field(description=N_("roles that may approve"))
     posts: Many[Code] = Field((), description=N_("posts of the staff register that may approve on paper, recorded"))
+    next_by: Many[Code] = Field((), description=N_("roles of the next level, who may too when nobody has decided"))
+    next_after: Within | None = Field(None, description=N_("how long after it was asked the next level may"))
     people: int = Field(1, ge=1, le=9, description=N_("how many"))
     over_rows: int = Field(0, ge=0, description=N_("needed above so many records"))
     assurance: Assurance = Field("authenticated", description=N_("recorded on paper, by the account, or SSH-signed"))
@@ -244,6 +246,7 @@ def _unknown_roles(access: AccessSettings) -> Iterator[Finding]:
         named += [(("jobs", name, "as_role"), job.as_role)] if job.as_role else []
     for name, approval in access.approvals.items():
         named += [(("approvals", name, "by", at), role) for at, role in enumerate(approval.by)]
+        named += [(("approvals", name, "next_by", at), role) for at, role in enumerate(approval.next_by)]
     for place, role in named:
         if role not in access.roles:
             message = _("{role}: no such role").format(role=role)
@@ -274,6 +277,9 @@ def _approvals(access: AccessSettings, look: Lookup) -> Iterator[Finding]:
             if posts is not None and post not in posts:
                 message = _("{post}: no such post").format(post=post)
                 yield Finding(("approvals", name, "posts", at), message, _("company.yaml lists them"), "P307")
+        if bool(approval.next_by) != (approval.next_after is not None):
+            message = _("next_by and next_after go together")
+            yield Finding(("approvals", name), message, _("who is next, and after how long"))
         if approval.posts and approval.assurance != "recorded":
             message = _("posts approve on paper, which `assurance: {assurance}` does not take")
             hint = _("write `assurance: recorded`, or leave `posts` out")

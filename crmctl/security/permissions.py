@@ -22,9 +22,17 @@ LENT = frozenset(f"approval.{verb}" for verb in ("list", "show", "statement", "a
 WHOLE = (
     "customer.import", "order.import", "tier.regrade", "tier.findings", "tier.overrides", "tier.summary",
     "owner.assign", "owner.handover", "owner.reclaim", "purge.*", "batch.rejects", "batch.resume",
+    "complaint.import", "complaint.escalate",
 )  # fmt: skip
 # What a person answers for and cron cannot.
-NOT_FOR_JOBS = ("approval.approve", "approval.reject", "approval.revoke", "approval.statement", "customer.reveal")
+NOT_FOR_JOBS = (
+    "approval.approve",
+    "approval.reject",
+    "approval.revoke",
+    "approval.statement",
+    "customer.reveal",
+    "complaint.reveal",
+)
 _WITHOUT_PAPERS = {
     "UNDERTAKING_MISSING": (
         N_("{person}: has not signed the confidentiality undertaking"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crmctl.policy import PolicySet
     from crmctl.runs.run import Run
 
-_TICKET = re.compile(r"[A-Z]{2,10}-[0-9]{1,10}", re.ASCII)
+_TICKET = re.compile(r"[A-Z]{2,10}-[0-9]{1,10}(?:-[0-9]{1,9})?", re.ASCII)  # CRM-4711, CMP-20261121-0007
 Item = TypeVar("Item", bound=CodeItem)
 KINDS = {"purposes": N_("purpose"), "manners": N_("manner"), "recipients": N_("recipient"), "results": N_("result")}
 

@@ -1,0 +1,190 @@
+"""A complaint that is to be opened: codes as people write them, policy and terms, clocks, what is missing (CMP-02)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from crmctl import clock as clocks
+from crmctl.cases.clockwork import Clock, Happened, replay
+from crmctl.cases.policy import PROMISED
+from crmctl.cases.terms import Terms
+from crmctl.complaints import judging, ruling
+from crmctl.complaints.decide import Standing
+from crmctl.complaints.policy import ComplaintsSettings
+from crmctl.errors import InvalidInput
+from crmctl.i18n import _, pick
+from crmctl.policy.model import CodeItem, folded, spellings
+from crmctl.policy.policyset import Policy
+from crmctl.policy.problems import suggest
+from crmctl.runs import run as runs
+from crmctl.runs.run import Run
+
+Item = TypeVar("Item", bound=CodeItem)
+FIELDS = ("complainant", "contact", "matter", "demand", "nature")
+MOST_TEXT = 20_000  # characters of one field
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is told of a new complaint. Codes are as typed; `private` are texts by name of `FIELDS`."""
+
+    channel: str
+    category: str
+    private: Mapping[str, str] = field(repr=False)
+    severity: str = ""
+    received_at: datetime | None = None
+    late: str = ""
+    feedback_by: datetime | None = None
+    about: tuple[int, ...] = ()
+    first_receiver: int | None = None
+    handler: int | None = None
+
+
+@dataclass(frozen=True)
+class Complainant:
+    """What of the customer a complaint's limits may depend on."""
+
+    customer_type: str
+    tier: str | None
+    org_unit: str | None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A complaint ready to be written, but for its numbers: codes, times, terms, clocks."""
+
+    policy: Policy
+    terms: Terms
+    category: str
+    severity: str
+    channel: str
+    entered: datetime
+    received_at: datetime
+    clocks: tuple[Clock, ...]
+    data: Mapping[str, Any]
+    request: Request
+
+    @property
+    def feedback(self) -> Clock:
+        """The clock whose limit the complainant is told."""
+        return next(clock for clock in self.clocks if clock.told)
+
+
+def draft(run: Run, request: Request, who: Complainant, entered: datetime) -> Draft:
+    """Return what a complaint would be written as.
+
+    Raises InvalidInput for a code there is none of, a text that is missing or too long (CMP-02), a time at which it
+    cannot have been received, and where no time limit could be told (CMP-03).
+    """
+    channel = code_of(run.policies.company.channels, request.channel, _("channel"), "CHANNEL_UNKNOWN")
+    facts: dict[str, str | None] = {
+        "channel": channel, "customer_type": who.customer_type, "org_unit": who.org_unit, "tier": who.tier,
+    }  # fmt: skip
+    day = runs.today(run.policies, run.at)
+    policy = ruling.policy_for(run.policies, day, facts)
+    settings = ruling.settings_of(policy)
+    category = code_of(settings.categories, request.category, _("category"), "CATEGORY_UNKNOWN")
+    severity = _severity(settings, category, request.severity)
+    _require_texts(settings, request.private)
+    received = entered if request.received_at is None else _seconds(request.received_at)
+    judging.require_moment(run, Standing(), received, entered, settings.back_date, who.org_unit, late=request.late)
+    terms = ruling.terms_of(run.policies, policy, {**facts, "severity": severity})
+    calendars = ruling.calendars(run.policies, day, who.org_unit)
+    promised = request.feedback_by
+    happened = (Happened("received", received, promised), Happened("accepted", entered, promised))
+    allowed = replay(happened, terms, calendars)
+    terms = _with_feedback(terms, promised)
+    found = replay(happened, terms, calendars)
+    _require_feedback(found, allowed, promised, entered)
+    data = {"received_at": clocks.stamp(received), "category": category, "severity": severity, "channel": channel}
+    if request.feedback_by is not None:
+        data["feedback_by"] = clocks.stamp(request.feedback_by)
+    return Draft(policy, terms, category, severity, channel, entered, received, found, data, request)
+
+
+def code_of(items: Sequence[Item], text: str, what: str, code: str) -> str:
+    """Return the code that a word names: code, label or synonym. Raises InvalidInput for none."""
+    found = spellings(items).get(folded(text))
+    if found is None:
+        codes = [item.code for item in items]
+        raise InvalidInput(
+            _("{text}: no such {field}").format(text=text[:40], field=what),
+            hint=suggest(text, codes) or _("one of: {codes}").format(codes=", ".join(codes)),
+            code=code,
+        )
+    return found
+
+
+def label_of(items: Sequence[Item], code: str | None) -> str:
+    """Return what people call a code; the code where the policy has it no more."""
+    for item in items:
+        if item.code == code:
+            labels: Mapping[Any, str] = item.labels
+            return pick(labels, item.code)
+    return code or ""
+
+
+def _severity(settings: ComplaintsSettings, category: str, text: str) -> str:
+    """Return the severity as typed, else that of the category, else the least."""
+    if text:
+        return code_of(settings.severities, text, _("severity"), "SEVERITY_UNKNOWN")
+    of_category = next(item.severity for item in settings.categories if item.code == category)
+    return of_category or settings.severities[0].code
+
+
+def _require_texts(settings: ComplaintsSettings, private: Mapping[str, str]) -> None:
+    missing = [name for name in settings.required if not private.get(name, "").strip()]
+    if missing:
+        raise InvalidInput(
+            _("a complaint is registered with: {fields}; missing: {missing}").format(
+                fields=", ".join(settings.required), missing=", ".join(missing)
+            ),
+            hint=_("add {options}").format(options=", ".join(f"--{name}" for name in missing)),
+            code="FIELD_MISSING",
+            details={"fields": missing},
+        )
+    for name, text in private.items():
+        if len(text) > MOST_TEXT:
+            raise InvalidInput(
+                _("{field}: longer than {limit} characters").format(field=name, limit=MOST_TEXT),
+                hint=_("add what is longer as a file: crmctl complaint attach"),
+                code="VALUE_TOO_LONG",
+            )
+
+
+def _with_feedback(terms: Terms, promised: datetime | None) -> Terms:
+    """Return the terms with the date that was promised in place of the limit for the answer (CMP-03)."""
+    if promised is None:
+        return terms
+    stages = tuple(
+        replace(stage, within=PROMISED, calendar="", undecided="") if stage.told else stage for stage in terms.stages
+    )
+    return replace(terms, stages=stages)
+
+
+def _require_feedback(
+    found: Sequence[Clock], allowed: Sequence[Clock], promised: datetime | None, entered: datetime
+) -> None:
+    """Raise InvalidInput where nothing can be told, and for a promise that has passed or is beyond the policy's."""
+    told, latest = (next((clock.due_at for clock in each if clock.told), None) for each in (found, allowed))
+    if told is None:
+        raise InvalidInput(
+            _("there is no time limit to tell the complainant"),
+            hint=_("give --feedback-by, or decide the value the policy's stage waits for: crmctl doctor lists it"),
+            code="FEEDBACK_UNDECIDED",
+        )
+    if promised is not None and latest is not None and promised > latest:
+        raise InvalidInput(
+            _("--feedback-by: is later than the policy allows"),
+            hint=_("leave it out: the policy's own limit is then told"),
+            code="FEEDBACK_TOO_LATE",
+        )
+    if promised is not None and promised <= entered:
+        raise InvalidInput(_("--feedback-by: has passed"), hint=_("give a time to come"), code="FEEDBACK_PASSED")
+
+
+def _seconds(moment: datetime) -> datetime:
+    return clocks.parse_stamp(clocks.stamp(moment))
