@@ -219,6 +219,7 @@ def test_the_tour_is_real(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 # The worked examples ---------------------------------------------------------------------------------------------
 
 WORKED = ("docs/tiers.md", "docs/owners.md")  # one company: what the first page leaves the second goes on with
+CLOCKS = "docs/clocks.md"
 AT = datetime(2026, 11, 22, 7, tzinfo=UTC)  # in another quarter other customers would have other owners
 DECIDED = {"core_annual_amount": 30_000, "important_annual_amount": 10_000}  # as docs/tiers.md says
 
@@ -241,23 +242,38 @@ def test_the_worked_examples_are_real(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(init, "_person", lambda: "lina")
     monkeypatch.setattr(clock, "now", lambda: AT)
     workspace = _northwind(tmp_path)
+    for name in WORKED:
+        _replay(name, tmp_path, workspace)
+
+
+def test_the_clocks_are_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run what docs/clocks.md shows in a new workspace; the iCal file on the page is the one that it imports."""
+    monkeypatch.setattr(clock, "now", lambda: AT)
+    init.init(init.Request(tmp_path / "crm", "en"), AT)
+    (calendar,) = re.findall(r"^```ics\n(.*?)^```$", (ROOT / CLOCKS).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    (tmp_path / "plant.ics").write_text(calendar, encoding="utf-8")
+    _replay(CLOCKS, tmp_path, str(tmp_path / "crm"), (3, 4))
+
+
+def _replay(name: str, folder: Path, workspace: str, allowed: tuple[int, ...] = ()) -> None:
+    """Run a page's `console` blocks and compare; `allowed` are statuses that it shows on purpose."""
 
     def run(block: re.Match[str]) -> str:
         shown = []
         for line in block.group().splitlines():
             if line.startswith("$ "):
-                result = _typed(line[2:], tmp_path, "en", workspace)
-                assert result.exit_code in (0, 1 if "--check" in line else 0), f"{line}: {result.stderr}"
-                said = (result.stdout + result.stderr).replace(str(tmp_path), "/srv")
+                result = _typed(line[2:], folder, "en", workspace)
+                expected = (0, 1 if "--check" in line else 0, *allowed)
+                assert result.exit_code in expected, f"{line}: {result.stderr}"
+                said = (result.stdout + result.stderr).replace(str(folder), "/srv")
                 status = [f"[exit {result.exit_code}]"] if result.exit_code else []
                 shown += [line, *(text.rstrip() for text in said.splitlines()), *status]
         return "\n".join(shown) + "\n"
 
-    for name in WORKED:
-        page = ROOT / name
-        text = page.read_text(encoding="utf-8")
-        now = _CONSOLE.sub(run, text)
-        if UPDATE and _settled(now) != _settled(text):
-            page.write_text(now, encoding="utf-8")
-        else:
-            assert _settled(text) == _settled(now), f"{name} shows something else by now: {HOW}"
+    page = ROOT / name
+    text = page.read_text(encoding="utf-8")
+    now = _CONSOLE.sub(run, text)
+    if UPDATE and _settled(now) != _settled(text):
+        page.write_text(now, encoding="utf-8")
+    else:
+        assert _settled(text) == _settled(now), f"{name} shows something else by now: {HOW}"

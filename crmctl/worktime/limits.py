@@ -30,13 +30,13 @@ WRITTEN: Mapping[Unit, tuple[str, ...]] = {
     "working_hour": ("working hour", "working hours", "工作小时", "个工作小时"),
     "working_day": ("working day", "working days", "工作日", "个工作日"),
 }
-_WORDS: Mapping[Unit, str] = {
-    "minute": N_("{number} minutes"),
-    "hour": N_("{number} hours"),
-    "day": N_("{number} days"),
-    "working_minute": N_("{number} working minutes"),
-    "working_hour": N_("{number} working hours"),
-    "working_day": N_("{number} working days"),
+_WORDS: Mapping[Unit, tuple[str, str]] = {  # of one, of many
+    "minute": (N_("{number} minute"), N_("{number} minutes")),
+    "hour": (N_("{number} hour"), N_("{number} hours")),
+    "day": (N_("{number} day"), N_("{number} days")),
+    "working_minute": (N_("{number} working minute"), N_("{number} working minutes")),
+    "working_hour": (N_("{number} working hour"), N_("{number} working hours")),
+    "working_day": (N_("{number} working day"), N_("{number} working days")),
 }
 _UNIT_OF = {written.replace(" ", ""): unit for unit, many in WRITTEN.items() for written in many}
 _NARROW = {ord(wide): str(digit) for digit, wide in enumerate("０１２３４５６７８９")}
@@ -66,7 +66,7 @@ class Limit:
     @property
     def words(self) -> str:
         """The limit in the reader's language."""
-        return _(_WORDS[self.unit]).format(number=self.number)
+        return _(_WORDS[self.unit][self.number > 1]).format(number=self.number)
 
 
 @lru_cache(maxsize=1024)

@@ -36,7 +36,7 @@ _MONTHS = (
 )
 _DAYS = (
     Column("date", N_("Day")),
-    Column("weekday", "", show=lambda day: _(SHORT[day])),
+    Column("weekday", N_("Weekday"), show=lambda day: _(SHORT[day])),
     Column("worked", N_("Worked")),
     Column("shifts", N_("Shifts")),
     Column("why", N_("Why"), show=lambda why: reason(*why)),

@@ -66,10 +66,13 @@ def test_what_the_schema_allows_the_program_understands(number: int, spelling: s
 
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_its_own_words_are_understood_again(unit: str, lang: str) -> None:
-    limit = Limit(7, unit)  # type: ignore[arg-type]
+@pytest.mark.parametrize("number", [1, 7])
+def test_its_own_words_are_understood_again(unit: str, lang: str, number: int) -> None:
+    limit = Limit(number, unit)  # type: ignore[arg-type]
     i18n.use(lang)
     assert limit_of(limit.words) == limit
+    i18n.use("en")
+    assert limit.words.endswith("s") == (number > 1)
 
 
 def test_which_clock_a_limit_runs_by() -> None:
