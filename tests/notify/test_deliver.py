@@ -159,6 +159,20 @@ def test_a_hanging_robot_does_not_hold_the_run(outbox: Outbox, robot: Robot, not
     assert not robot.freed.is_set()
 
 
+def test_many_hanging_channels_do_not_add_up(outbox: Outbox, robot: Robot, notice: Made) -> None:
+    """A run spends `spend_at_most` on all of them together; those it has no time for are not tried, nor counted."""
+    channels = [outbox.robot("wecom", robot.url, f"c{n}").replace("timeout: 5", "timeout: 1") for n in range(6)]
+    outbox.channels(*(channel.replace("1 seconds", "1 second") for channel in channels), spend_at_most="3 seconds")
+    outbox.queued(*(notice(n, f"c{n}") for n in range(6)))
+    robot.hangs = True
+    with outbox.run() as run:
+        done = deliver(run)
+    assert (done.sent, done.waiting) == (0, 6)
+    assert 1 <= len(done.failures) <= 3
+    tried = [row["attempts"] for row in outbox.rows()]
+    assert sum(tried) == len(done.failures) == len(robot.bodies)
+
+
 def test_a_channel_that_hangs_does_not_starve_the_others(outbox: Outbox, robot: Robot, notice: Made) -> None:
     outbox.channels(
         outbox.robot("wecom", "http://127.0.0.1:1/", "dead"),
