@@ -37,6 +37,12 @@ class Case:
         return int(self.row["customer_id"])
 
     @property
+    def concerned(self) -> frozenset[int]:
+        """The customers it is of: the one it lies with, and who an unidentified complainant turned out to be."""
+        linked = self.row["linked_customer_id"]
+        return frozenset({self.customer_id} if linked is None else {self.customer_id, int(linked)})
+
+    @property
     def complaint_id(self) -> int:
         """Its own number, in the log."""
         return int(self.row["complaint_id"])

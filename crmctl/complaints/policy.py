@@ -142,3 +142,9 @@ ACTS = (
 def settings_named(policies: PolicySet, name: str) -> ComplaintsSettings:
     """Return the settings of the complaints policy of that name. Raises InvalidInput when there is none any more."""
     return cast("ComplaintsSettings", policies.settings("complaints", name))
+
+
+def numbered(policies: PolicySet) -> frozenset[str]:
+    """Return what acceptance numbers begin with, by whichever complaints policy."""
+    found = (cast("ComplaintsSettings", policy.settings) for policy in policies.of_kind("complaints"))
+    return frozenset(settings.number.prefix for settings in found)

@@ -21,6 +21,7 @@ from crmctl.complaints.drafting import FIELDS, label_of
 from crmctl.complaints.model import Case
 from crmctl.complaints.policy import ComplaintsSettings, settings_named
 from crmctl.complaints.reasons import DEED_TEXTS
+from crmctl.complaints.tickets import PURPOSE
 from crmctl.errors import InvalidInput
 from crmctl.i18n import N_, _
 from crmctl.runs import allowance
@@ -28,11 +29,10 @@ from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.sealing import Sealer
 from crmctl.store import engine
-from crmctl.use import purposes
+from crmctl.use import purposes, tickets
 from crmctl.use import records as uses
 
 ACT = "complaint.reveal"
-PURPOSE = "complaint"  # what an open complaint stands for, as use.yaml calls it
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ def _purpose(run: Run, case: Case, wish: Wish) -> tuple[str, str | None]:
             hint=_("add --purpose, and --ticket where the purpose needs one"),
             code="PURPOSE_MISSING",
         )
-    found = purposes.purpose(run.policies, wish.purpose)
-    return found.code, purposes.ticket_of(found, wish.ticket)
+    found, ticket = tickets.justified(run, wish.purpose, wish.ticket, case.concerned)
+    return found.code, ticket
 
 
 def _files(conn: Connection, case: Case) -> tuple[tuple[int, int], ...]:

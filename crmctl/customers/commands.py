@@ -113,7 +113,11 @@ def _filters(run: Run, given: dict[str, Any], after: int) -> Filters:
 
 
 @command(
-    example=("crmctl customer show C-000123", "crmctl customer show C-000123 --reveal mobile,email --purpose contact"),
+    example=(
+        "crmctl customer show C-000123",
+        "crmctl customer show C-000123 --reveal mobile,email --purpose contact",
+        "crmctl customer show C-000123 --reveal mobile --ticket CMP-20261121-0007",
+    ),
     exits=READING_EXITS,
 )
 @click.argument("number")
@@ -124,13 +128,14 @@ def show_command(call: Invocation, number: str, reveal: str, purpose: str, ticke
     """Show one customer with its contact persons, masked.
 
     Personal values in clear are a right of its own (customer.reveal), for a purpose that policy allows; each is in the
-    log and in the records of use before it is shown: crmctl use list --records.
+    log and in the records of use before it is shown: crmctl use list --records. The number of an open complaint of
+    this customer as --ticket says what for by itself.
     """
     from crmctl.customers import records, scope, showing
     from crmctl.errors import UsageProblem
     from crmctl.runs import run as runs
 
-    if bool(reveal) != bool(purpose) or (ticket and not reveal):
+    if bool(reveal) != bool(purpose or ticket):
         raise UsageProblem(_("--reveal and --purpose go together"), hint=_("as in --reveal mobile --purpose contact"))
     with runs.open_run(call, "customer show", "customer.reveal" if reveal else "customer.show") as run:
         wanted = showing.parse_number(number)

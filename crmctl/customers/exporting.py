@@ -31,7 +31,7 @@ from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.sealing import Sealer
 from crmctl.store import engine
-from crmctl.use import copies, purposes, requests, sealed
+from crmctl.use import copies, purposes, requests, sealed, tickets
 from crmctl.use import records as uses
 from crmctl.use.policy import Purpose, Recipient
 
@@ -160,6 +160,7 @@ def permit(run: Run, wish: Wish) -> Permitted:
     ticket = purposes.ticket_of(purpose, wish.ticket)
     asked = disclosing.asked(run, wish.fields, purpose)
     numbers = array("q", records.numbers(run, wish.filters))
+    tickets.stands_for(run, ticket, numbers)
     needed = requests.needed(run, ACT, recipient, len(numbers))
     if wish.use is None:
         if needed and numbers:

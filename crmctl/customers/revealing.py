@@ -13,7 +13,7 @@ from crmctl.runs import allowance
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.store import engine
-from crmctl.use import purposes
+from crmctl.use import purposes, tickets
 from crmctl.use import records as uses
 
 ACT = "customer.reveal"
@@ -21,7 +21,7 @@ ACT = "customer.reveal"
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked to be shown in clear: fields, purpose and ticket as typed."""
+    """What is asked to be shown in clear: fields, purpose and ticket as typed; an open case as ticket says what for."""
 
     fields: str
     purpose: str
@@ -50,8 +50,7 @@ def reveal(run: Run, number: int, wish: Wish) -> Revealed:
     scope.require(run, (number,))
     of = f"customer:{number}"
     with purposes.denials_logged(run, ACT, obj=of, fields=list(codes)):
-        purpose = purposes.purpose(run.policies, wish.purpose)
-        ticket = purposes.ticket_of(purpose, wish.ticket)
+        purpose, ticket = tickets.justified(run, wish.purpose, wish.ticket, (number,))
         disclosing.revealable(run, codes, purpose)
         page = records.page(run, records.Filters(numbers=(number,)), 1, codes)
         if not page.customers:  # destroyed this moment

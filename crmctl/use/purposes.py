@@ -113,6 +113,11 @@ def ticket_of(purpose: Purpose, text: str) -> str | None:
                 code="TICKET_MISSING",
             )
         return None
+    return formed(text)
+
+
+def formed(text: str) -> str:
+    """Return a ticket. Raises InvalidInput for what has not the form of one."""
     if not _TICKET.fullmatch(text):
         raise InvalidInput(
             _("--ticket: not the number of a ticket"), hint=_("write it as CRM-4711"), code="TICKET_INVALID"

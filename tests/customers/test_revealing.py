@@ -137,7 +137,7 @@ def test_a_customer_that_is_not_there_and_one_out_of_reach_are_answered_alike(de
 
 
 def test_beyond_the_daily_limit_nothing_is_shown(desk: Desk) -> None:
-    desk.edit("access.yaml", "customer.reveal: 100/day", "customer.reveal: 2/day")
+    desk.edit("access.yaml", "{customer.reveal: 100/day", "{customer.reveal: 2/day")
     desk.json(STEWARD, *REVEAL)
     desk.json(STEWARD, "customer", "show", 2, *REVEAL[3:])
 
