@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -163,17 +163,31 @@ def desk(
     request: pytest.FixtureRequest, _desks: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
     """A workspace of its own with `PEOPLE` and `CUSTOMERS`; afterwards its log must be sound."""
-    kind = str(request.param)
+    with copied(str(request.param), request, _desks, tmp_path_factory.mktemp("desk") / "crm", tmp_path) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def copied(
+    kind: str,
+    request: pytest.FixtureRequest,
+    made: dict[str, tuple[Path, str]],
+    place: Path,
+    tmp_path: Path,
+    prepare: Callable[[Path], None] | None = None,
+) -> Iterator[Desk]:
+    """Yield a copy of the workspace that `made` holds of this kind; the first is made at `place`, and prepared."""
     server = request.getfixturevalue("postgres_server") if kind == "postgresql" else None
-    if kind not in _desks:
+    if kind not in made:
         name = server.create(request.getfixturevalue("_postgres_template")) if server else ""
-        folder = tmp_path_factory.mktemp("desk") / "crm"
-        workspaces.make(folder, server.url(name) if server else "", demo=True)
-        staffed(folder)
-        done = imported(folder, CUSTOMERS)
+        workspaces.make(place, server.url(name) if server else "", demo=True)
+        staffed(place)
+        done = imported(place, CUSTOMERS)
         assert done.exit_code == 0, done
-        _desks[kind] = folder, name
-    template, name = _desks[kind]
+        if prepare is not None:
+            prepare(place)
+        made[kind] = place, name
+    template, name = made[kind]
     folder = tmp_path / "crm"
     shutil.copytree(template, folder)
     shutil.copytree(f"{template}.keys", f"{folder}.keys")
