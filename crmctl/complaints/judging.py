@@ -15,7 +15,7 @@ from crmctl.complaints import decide, ruling
 from crmctl.complaints.decide import Person, Refusal
 from crmctl.complaints.model import Case
 from crmctl.complaints.reasons import NEXT, STATUS_TEXTS, TIMES
-from crmctl.errors import CrmctlError, InvalidInput, PermissionMissing, Refused
+from crmctl.errors import CrmctlError, InvalidInput, PermissionMissing, PlanStale, Refused
 from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
@@ -29,13 +29,19 @@ from crmctl.worktime.limits import limit_of
 @contextlib.contextmanager
 def refusals_logged(run: Run, complaint_id: int) -> Iterator[None]:
     """Log what the block refuses about a complaint, in a transaction of its own; the refusal goes on."""
-    obj = f"complaint:{complaint_id}"
+    with attempts_logged(run, f"complaint:{complaint_id}"):
+        yield
+
+
+@contextlib.contextmanager
+def attempts_logged(run: Run, obj: str) -> Iterator[None]:
+    """Log what the block refuses about an object of the log; nothing where it is not known yet (`obj` empty)."""
     try:
         with purposes.denials_logged(run, run.act, obj=obj):
             yield
     except PermissionMissing:
         raise
-    except (Refused, InvalidInput) as refusal:
+    except (Refused, InvalidInput, PlanStale) as refusal:
         with contextlib.suppress(CrmctlError), engine.write(run.engine) as conn:
             entries.append(conn, run.entry("refused", at=clock.now(), obj=obj, codes=[refusal.code]))
         raise

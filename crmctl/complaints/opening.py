@@ -48,17 +48,19 @@ class Opened:
 def open_complaint(run: Run, customer_id: int | None, request: Request) -> Opened:
     """Open a complaint of a customer (None: of somebody nobody knows yet), or say what it would be (`run.dry_run`).
 
-    Raises Refused for a customer there is not or who is not the person's; InvalidInput as `drafting.draft` does.
+    Raises Refused for a customer there is not or who is not the person's; InvalidInput as `drafting.draft` does, in the
+    log as well: nobody tries to back-date a complaint unseen.
     """
     if customer_id is not None:
         scope.require(run, (customer_id,))
     entered = clocks.parse_stamp(clocks.stamp(clocks.now()))
-    with engine.read(run.engine) as conn:
-        who = provisional.nobody(run) if customer_id is None else complainant(conn, customer_id)
-        request = _settled(conn, run, request)
-    prepared = draft(run, request, who, entered)
-    with engine.read(run.engine) as conn:
-        handler = handler_for(conn, prepared)
+    with judging.attempts_logged(run, "" if customer_id is None else f"customer:{customer_id}"):
+        with engine.read(run.engine) as conn:
+            who = provisional.nobody(run) if customer_id is None else complainant(conn, customer_id)
+            request = _settled(conn, run, request)
+        prepared = draft(run, request, who, entered)
+        with engine.read(run.engine) as conn:
+            handler = handler_for(conn, prepared)
     if run.dry_run:
         return Opened(None, None, customer_id, None, prepared, handler)
     run = runs.begin(run)
