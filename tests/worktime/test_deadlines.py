@@ -158,6 +158,14 @@ def test_pauses_and_working_days(begin: str, end: str, expected: str) -> None:
     assert told("2026-11-23 10:00", "2 working days", pause=Pause(at(begin), at(end))) == expected
 
 
+@pytest.mark.parametrize(("noon", "expected"), [("12:00", "2026-11-26 18:00"), ("11:59", "2026-11-25 18:00")])
+def test_two_pauses_take_a_day_whole_when_only_the_break_lies_between(noon: str, expected: str) -> None:
+    """Morning and afternoon of Tuesday; one minute of the morning left, and it counts."""
+    morning = Pause(at("2026-11-24 08:00"), at(f"2026-11-24 {noon}"))
+    afternoon = Pause(at("2026-11-24 13:00"), at("2026-11-24 18:00"))
+    assert told("2026-11-23 10:00", "2 working days", one=morning, two=afternoon) == expected
+
+
 @pytest.mark.parametrize("within", ["2 working days", "9 working hours", "30 hours", "3 days"])
 def test_an_open_pause_leaves_the_end_open_unless_it_came_before(within: str) -> None:
     limit, start = limit_of(within), at("2026-11-23 10:00")
