@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
 
@@ -11,6 +11,8 @@ from sqlalchemy import Connection, func, select
 from crmctl.customers import tables
 from crmctl.customers.columns import CONTACT, CUSTOMER
 from crmctl.customers.decide import Candidate, Known
+from crmctl.customers.meant import Pointing, undecided
+from crmctl.customers.pointing import Name
 from crmctl.store import bulk
 
 _digest = itemgetter(slice(16))
@@ -36,6 +38,29 @@ def find(conn: Connection, idents: Iterable[bytes], epochs: Sequence[int]) -> di
         if ident in wanted and epoch in epochs:
             found.setdefault(ident, []).append(customer if slot == 0 else -customer)
     return found
+
+
+def named(conn: Connection, rows: Collection[Pointing], epochs: Sequence[int]) -> dict[Name, list[int]]:
+    """Return who has each of the names by which rows of a sheet point to their customers.
+
+    People of a name are looked up only for rows that say nothing else, or what several customers have: whom a code
+    names need not be looked for among all who are called alike.
+    """
+    wanted = {name for row in rows for names in row.names for name in names}
+    wanted |= {called.organisation for row in rows for called in row.called}
+    numbers = {name for name in wanted if isinstance(name, int)}
+    found = _holding(conn, wanted, epochs)
+    if numbers:
+        living = bulk.fetch_by_keys(conn, tables.customer, "customer_id", sorted(numbers), ("customer_id",))
+        found.update((number, [number]) for (number,) in living)
+    people = {called.person for row in rows if row.called and undecided(row, found) for called in row.called}
+    return {**found, **_holding(conn, people, epochs)}
+
+
+def _holding(conn: Connection, names: Iterable[Name], epochs: Sequence[int]) -> dict[Name, list[int]]:
+    idents = {name for name in names if isinstance(name, bytes)}
+    held = find(conn, idents, epochs)  # negative: of a key that does not have one holder only
+    return {ident: list({abs(number) for number in numbers}) for ident, numbers in held.items()}
 
 
 def names(conn: Connection, pairs: Iterable[tuple[bytes, int]], epochs: Sequence[int]) -> set[tuple[bytes, int]]:

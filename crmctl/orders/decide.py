@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from crmctl.customers.meant import CUSTOMER_UNKNOWN, fitting
 from crmctl.orders.model import Name, OrderRow, Stored, Value
 from crmctl.orders.policy import NEEDED
-from crmctl.orders.reasons import CUSTOMER_AMBIGUOUS, CUSTOMER_UNKNOWN, NAME_SHARED, ORDER_OF_ANOTHER, ORDER_TWICE
+from crmctl.orders.reasons import ORDER_OF_ANOTHER, ORDER_TWICE
 
 CREATE, UPDATE, UNCHANGED, DUPLICATE, REJECT = "created", "updated", "unchanged", "duplicate", "rejected"
 _SHOWN = 5  # candidates named in a reason
@@ -75,44 +76,14 @@ def _customer(row: OrderRow, known: Stored | None, holders: Mapping[Name, Collec
     """Return whose order a row is: whom all that it says fits, or, where it says nothing, whose the order is."""
     if not row.names and not row.called:
         return known.customer_id if known else _rejected(CUSTOMER_UNKNOWN, "")
-    found = _fitting(row, holders)
-    if not found.named:
-        return _rejected(CUSTOMER_UNKNOWN, "")
+    found = fitting(row, holders)
     if known is not None and known.customer_id in found.fitting:
         return known.customer_id
-    if len(found.fitting) != 1:
-        code = NAME_SHARED if found.by_name and found.fitting else CUSTOMER_AMBIGUOUS
-        return _rejected(code, "", sorted(found.fitting or found.named))
+    if found.doubt:
+        return _rejected(found.doubt, "", sorted(found.fitting or found.named))
     if known is not None:
         return _rejected(ORDER_OF_ANOTHER, "number", [known.customer_id])
     return min(found.fitting)
-
-
-class _Found(NamedTuple):
-    """Whom a row may mean: those that all it says fits, those that anything does; whether it says but a name."""
-
-    fitting: Set[int]
-    named: Set[int]
-    by_name: bool
-
-
-def _fitting(row: OrderRow, holders: Mapping[Name, Collection[int]]) -> _Found:
-    """Return whom a row may mean.
-
-    A person's name is shared too easily to speak against a code, or for whom has another one: it counts where nothing
-    but names is said, and where it tells those apart whom the rest fits. An organisation's name counts like a code.
-    """
-    sets = [found for names in row.names if (found := {who for name in names for who in holders.get(name, ())})]
-    organisations = [set(holders.get(called.organisation, ())) for called in row.called]
-    people = [set(holders.get(called.person, ())) for called in row.called]
-    by_name = not row.names
-    if by_name:
-        organisations = [some | others for some, others in zip(organisations, people, strict=True)]
-    sets += [found for found in organisations if found]
-    fitting = set.intersection(*sets) if sets else set()
-    if len(fitting) > 1 and not by_name:
-        fitting = next((alike for found in people if (alike := fitting & found)), fitting)
-    return _Found(fitting, set().union(*sets), by_name)
 
 
 def _rejected(code: str, field: str, candidates: Sequence[int] = ()) -> Decision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from crmctl.customers import facts as customers
 from crmctl.orders import apply, facts
 from crmctl.orders.apply import Chunk
 from crmctl.orders.decide import Facts
@@ -23,7 +24,7 @@ class Live:
         """Return what is known of a chunk's rows."""
         numbers = {row.number for row in rows}
         with engine.read(self.run.engine) as conn:
-            holders = facts.holders(conn, rows, self.epochs)
+            holders = customers.named(conn, rows, self.epochs)
             orders = facts.orders(conn, numbers, self.source)
         return Facts(holders, orders, self.seen.find(numbers))
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from crmctl.customers.pointing import Called as Called
+from crmctl.customers.pointing import Name as Name
+
 Value = str | int | None
-Name = bytes | int  # what names a customer: an ident of the blind index, or the customer's own number
 
 # What a row may say of an order; the rest of its columns are the program's.
 VALUES = ("amount", "currency", "home_amount", "ordered_on", "delivered_on", "paid_on", "product_line")
 ORDER = (
     "customer_id", "order_id", "number", "source", *VALUES, "batch_id", "created_at", "updated_at", "version",
 )  # fmt: skip
-
-
-class Called(NamedTuple):
-    """A customer's name: what an organisation of this name is found by, and what individuals are."""
-
-    organisation: Name
-    person: Name
 
 
 class OrderRow(NamedTuple):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from crmctl.customers.pointing import FORMATS, Identity
 from crmctl.i18n import N_, _
 from crmctl.orders.reasons import REASONS
 from crmctl.policy.model import Figure, Finding, Lookup, Many, Sources
@@ -31,16 +32,6 @@ COLUMNS: Mapping[str, tuple[Format, ...]] = {
 }
 # Without these an order cannot come to be; a row about a known order may leave them out.
 NEEDED = ("amount", "ordered_on")
-Identity = Literal["number", "external_code", "mobile", "email", "uscc", "id_card", "org_name"]
-IDENTITY_FORMATS: Mapping[str, tuple[Format, ...]] = {
-    "number": ("code",),
-    "external_code": ("code",),
-    "mobile": ("mobile",),
-    "email": ("email",),
-    "uscc": ("uscc",),
-    "id_card": ("id_card",),
-    "org_name": ("organisation_name", "text"),
-}
 
 
 class OrderField(PlainField):
@@ -80,7 +71,7 @@ class OrdersSettings(PlainSettings):
         if "number" not in self.by_code:
             yield Finding(("fields",), _("field {code} is missing").format(code="number"), code="P105")
         for position, field in enumerate(self.fields):
-            formats = IDENTITY_FORMATS[field.identity] if field.identity else COLUMNS.get(field.code)
+            formats = FORMATS[field.identity] if field.identity else COLUMNS.get(field.code)
             at = ("fields", position)
             if formats is None:
                 message = _("orders keep no field {code}").format(code=field.code)

@@ -7,8 +7,8 @@ from itertools import chain
 from typing import TypeVar
 
 from crmctl.customers.packing import Ident
+from crmctl.customers.pointing import NAME, calls_reader, names_reader
 from crmctl.orders.model import Called, Name, OrderRow, Value
-from crmctl.orders.naming import NAME, calls_reader, names_reader
 from crmctl.orders.policy import OrdersSettings
 from crmctl.orders.rates import LARGEST, Rates
 from crmctl.orders.reasons import AMOUNT_ROUNDED, RATE_UNKNOWN
@@ -53,7 +53,7 @@ class Rows:
             if field.format != "money" and not field.identity and field.code != "currency"
         ]
         self.names = [
-            (index, field.code, names_reader(field, context, ident))
+            (index, field.code, names_reader(field, field.identity, context, ident))
             for index, field in columns
             if field.identity and field.identity != NAME
         ]
