@@ -19,6 +19,7 @@ from crmctl.errors import CrmctlError, InvalidInput, PermissionMissing, PlanStal
 from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
+from crmctl.security.access import AccessSettings
 from crmctl.staff import Staff
 from crmctl.store import engine
 from crmctl.use import purposes
@@ -63,12 +64,16 @@ def barred(conn: Connection, run: Run, case: Case) -> frozenset[str]:
         person = by_id.get(staff_id)
         if person is not None:
             found.add(f"staff:{person.number}")
-            found.update(
-                name
-                for name, each in access.people.items()
-                if each.staff == person.number or set(each.uids) & set(person.uids)
-            )
+            found.update(_called(access, person))
     return frozenset(found)
+
+
+def _called(access: AccessSettings, person: Staff) -> Iterator[str]:
+    """Yield what access.yaml calls somebody of the register: by number, by account, or by a name they have there."""
+    names = {person.number, person.wecom_id, person.dingtalk_id, person.hr_id}
+    for name, each in access.people.items():
+        if each.staff == person.number or name in names or set(each.uids) & set(person.uids):
+            yield name
 
 
 def kept_out(
@@ -86,7 +91,7 @@ def kept_out(
 def require_person(conn: Connection, run: Run, case: Case) -> None:
     """Raise PermissionMissing for who keeps out of a complaint, or does not hold the post the policy wants for it."""
     mine = run.standing.records if run.standing else ()
-    if keeping_out(conn, case).intersection(each.staff_id for each in mine):
+    if case.about and run.actor.person in barred(conn, run, case):
         raise PermissionMissing(
             _("{number}: it is about you or somebody under you, so you keep out of it").format(number=case.number),
             hint=_("whoever else may handle it: crmctl complaint handoff {number} --to STAFF").format(
