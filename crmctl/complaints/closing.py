@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -107,7 +108,7 @@ def close_without_agreement(run: Run, number: str, text: str) -> Outcome:
         judging.require_next(case, "closed")
         _require_disagreement(case)
         _require_whole(case, without_agreement=True)
-        subject, digest = f"complaint:{case.complaint_id}", fingerprint(case)
+        subject, digest = f"complaint:{case.complaint_id}", fingerprint(case, judging.barred(conn, run, case))
         rule = {"act": WITHOUT_AGREEMENT, "subject": subject, "subject_hash": digest, "rows": 1}
         approval = using.require(conn, run, **rule)  # type: ignore[arg-type]
         row = {"closing": "without_agreement", "closed_at": clock.stamp(clock.now())}
@@ -136,7 +137,7 @@ def ask_to_close(run: Run, number: str, text: str) -> Outcome:
         def ask(conn: Connection, run: Run) -> dict[str, int]:
             number = asking.ask(
                 conn, run, act=WITHOUT_AGREEMENT, subject=f"complaint:{case.complaint_id}",
-                subject_hash=fingerprint(case), rows=1, barred=barred,
+                subject_hash=fingerprint(case, barred), rows=1, barred=barred,
             )  # fmt: skip
             return {} if number is None else {"approval": number}
 
@@ -145,14 +146,17 @@ def ask_to_close(run: Run, number: str, text: str) -> Outcome:
     return acting.carry_out(run, number, choose)
 
 
-def fingerprint(case: Case) -> str:
-    """Return the hash of a complaint as far as an approval of its closing goes: plans and answers, not every note."""
+def fingerprint(case: Case, barred: Collection[str]) -> str:
+    """Return the hash of a complaint as far as an approval of its closing goes: plans and answers, not every note.
+
+    Whoever keeps out of it belongs to it: what one of them agreed to before that was known is an approval no more.
+    """
     told = [
         [row["event_id"], row["kind"], row["data"]]
         for row in case.events
         if row["kind"] in ("accepted", "verified", "proposed", "agreed", "refused", "revisited", "mediated", "reopened")
     ]
-    return sha256(b"crmctl/v1/complaint\n" + orjson.dumps(told)).hexdigest()
+    return sha256(b"crmctl/v1/complaint\n" + orjson.dumps([told, sorted(barred)])).hexdigest()
 
 
 def _require_disagreement(case: Case) -> None:

@@ -6,6 +6,7 @@ about has no part in it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -57,7 +58,7 @@ def ask(run: Run, number: str, wish: Wish) -> Outcome:
 
         def approval(conn: Connection, run: Run) -> dict[str, int]:
             asked = asking.ask(
-                conn, run, act=act, subject=_subject(case), subject_hash=_hash(case, clock, longer), rows=1,
+                conn, run, act=act, subject=_subject(case), subject_hash=_hash(case, clock, longer, barred), rows=1,
                 barred=barred,
             )  # fmt: skip
             return {} if asked is None else {"approval": asked}
@@ -77,7 +78,7 @@ def apply(run: Run, number: str, stage: str) -> Outcome:
         act = f"complaint.{rule.act}"
         _require_rule(run, case, act)
         longer = _longer(run, case, clock, rule, _asked_until(case, clock, act), asked=True)
-        digest = _hash(case, clock, longer)
+        digest = _hash(case, clock, longer, judging.barred(conn, run, case))
         approval = using.require(conn, run, act=act, subject=_subject(case), subject_hash=digest, rows=1)
         assert approval is not None  # the rule is there
         _require_in_time(conn, case, clock, approval)
@@ -112,7 +113,7 @@ def _running(case: Case, stage: str, *, asked: bool = False) -> tuple[Clock, Ext
             hint=_("policies/complaints.yaml: extensions"),
             code="EXTENSION_NONE",
         )
-    if not asked and clock.late(times.now()):
+    if not asked and clock.late(times.parse_stamp(times.stamp(times.now()))):
         raise _late(case, clock)
     return clock, rules[clock.extended]
 
@@ -196,8 +197,12 @@ def _subject(case: Case) -> str:
     return f"complaint:{case.complaint_id}"
 
 
-def _hash(case: Case, clock: Clock, longer: Clock) -> str:
-    told = [case.complaint_id, clock.clock_id, clock.extended, _text(clock.due_at), longer.within, _text(longer.due_at)]
+def _hash(case: Case, clock: Clock, longer: Clock, barred: Collection[str]) -> str:
+    """Return what an approval is bound to: this clock, both its dates, and who keeps out of it (who did not then)."""
+    told = [
+        case.complaint_id, clock.clock_id, clock.extended, _text(clock.due_at), longer.within, _text(longer.due_at),
+        sorted(barred),
+    ]  # fmt: skip
     return sha256(b"crmctl/v1/extension\n" + orjson.dumps(told)).hexdigest()
 
 
