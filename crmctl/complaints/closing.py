@@ -67,8 +67,9 @@ def review(run: Run, number: str, *, passed: bool, text: str) -> Outcome:
 
     def choose(_conn: Connection, case: Case) -> Deed:
         mine = run.standing.staff_ids if run.standing else ()
-        handled = {row["person"] for row in case.events if row["kind"] in ("verified", "proposed", "rectified")}
-        if case.row["handler_id"] in mine or run.actor.person in handled:
+        work = [row for row in case.events if row["kind"] in ("verified", "proposed", "rectified")]
+        own = any(row["person"] == run.actor.person or row["staff_id"] in mine for row in work)
+        if case.row["handler_id"] in mine or own:
             raise PermissionMissing(
                 _("{number}: whoever handled it does not review it").format(number=number),
                 hint=_("let somebody else review it"),
@@ -208,15 +209,17 @@ def reopen(run: Run, number: str, reason: str) -> Outcome:
 def mark_duplicate(run: Run, number: str, original: str, reason: str) -> Outcome:
     """Close a complaint as a repetition of another, with a reason (CMP-23): both stay on record.
 
-    Raises Refused for an original there is not, which is a duplicate itself, or which is this one.
+    Raises Refused for an original there is not, which is closed or a duplicate itself, or which is this one.
     """
 
     def choose(conn: Connection, case: Case) -> Deed:
         place = facts.place_of(conn, original)
-        other = facts.case(conn, place) if place and scope.visible(conn, run, place) else None
+        # Locked: two that are marked duplicates of each other at once would both be closed, and nobody handles either.
+        seen = place is not None and scope.visible(conn, run, place)
+        other = facts.case(conn, place, locked=not run.dry_run) if place and seen else None
         if other is None:
             raise scope.gone(original)
-        if other.number == case.number or other.row["status"] == "duplicate":
+        if other.number == case.number or not other.standing.open:
             raise Refused(
                 _("{original}: is no complaint that {number} could repeat").format(original=original, number=number),
                 hint=_("name the one that is handled"),

@@ -23,6 +23,8 @@ NEEDS = (
 )  # fmt: skip
 # What of that there cannot be where the customer agrees to nothing.
 WITHOUT_AGREEMENT = frozenset({"agreed", "rectified", "revisited", "settled"})
+# What has to be done anew with another plan.
+_OF_A_PLAN = frozenset({"agreed", "rectified", "revisited", "settled", "reviewed"})
 CLOSED = ("closed", "duplicate")
 STATUSES = (
     "accepted", "verified", "proposed", "refused", "agreed", "rectified", "revisited", "unsettled", *CLOSED,
@@ -82,8 +84,7 @@ def _after(now: Standing, event: Event) -> Standing:
             status = "verified" if now.status == "accepted" else now.status
             return replace(now, status=status, done=now.done | {"verified"})
         case "proposed":
-            undone = now.done - {"agreed", "rectified", "revisited", "settled", "reviewed"}
-            return replace(now, status="proposed", plan_version=now.plan_version + 1, done=undone)
+            return replace(now, status="proposed", plan_version=now.plan_version + 1, done=now.done - _OF_A_PLAN)
         case "agreed":
             return replace(now, status="agreed", done=now.done | {"agreed"})
         case "refused":
@@ -95,7 +96,7 @@ def _after(now: Standing, event: Event) -> Standing:
         case "reviewed":
             if event.data.get("result") == "passed":
                 return replace(now, done=now.done | {"reviewed"})
-            return replace(now, status="unsettled", done=now.done - {"reviewed"})
+            return replace(now, status="unsettled", done=now.done - _OF_A_PLAN)
         case "mediated":
             return replace(now, mediated=True)
         case "closed":
@@ -124,7 +125,7 @@ _STATES: Mapping[str, Collection[str]] = {
     "refused": ("proposed",),
     "rectified": ("agreed",),
     "revisited": ("rectified", "revisited"),
-    "reviewed": ("rectified", "revisited"),
+    "reviewed": ("refused", "rectified", "revisited"),  # refused: before it is closed without agreement
     "analysed": STATUSES,
     "attached": STATUSES,
     "linked": STATUSES,
