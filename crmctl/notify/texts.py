@@ -40,7 +40,7 @@ OWN: Mapping[str, Wording] = {
     "notify.test": Wording(N_("A test of this channel; nothing is due.")),
     "notify.about": Wording(N_("{what} {event}, due {due}"), N_("{what} {event}")),
 }
-TEXTS: Sequence[str] = ("crmctl.notify.texts:OWN",)
+TEXTS: Sequence[str] = ("crmctl.notify.texts:OWN", "crmctl.complaints.notices:TEXTS")
 
 _FALLBACK = OWN["notify.about"]
 _NAMED = re.compile(r"\{([a-z][a-z0-9_]*)\}")
