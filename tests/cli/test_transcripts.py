@@ -27,6 +27,16 @@ import pytest
                 "crmctl owner handover shw",
             ],
         ),  # fmt: skip
+        (
+            "help-sla",
+            [
+                "crmctl sla --help",
+                "crmctl sla explain --help",
+                "crmctl calendar --help",
+                "crmctl calendar show --help",
+                "crmctl calendar import --help",
+            ],
+        ),
         ("help-topics", ["crmctl help exit-codes", "crmctl help cron", "crmctl help policies", "crmctl help --help"]),
         (
             "usage",
