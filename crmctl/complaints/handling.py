@@ -17,6 +17,7 @@ from crmctl.complaints.model import Case
 from crmctl.complaints.policy import ComplaintsSettings, settings_named
 from crmctl.errors import InvalidInput, PermissionMissing, Refused
 from crmctl.i18n import _
+from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 
 
@@ -149,7 +150,7 @@ def answer(run: Run, number: str, department: str, text: str, moment: Moment = N
 
 
 def _require_handler(conn: Connection, run: Run, case: Case, person: staff.Staff) -> None:
-    if not person.active_on(run.at.date()):
+    if not person.active_on(runs.today(run.policies, run.at)):
         raise Refused(
             _("{number}: is not in post").format(number=person.number),
             hint=_("see: crmctl staff list"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import orjson
+
 from crmctl.cases.clockwork import CalendarOf, Clock, recomputed
 from crmctl.cases.policy import PROMISED
 from crmctl.cases.terms import Terms
@@ -17,7 +19,8 @@ from crmctl.runs.run import Run
 def terms(run: Run, case: Case, to: Mapping[str, str]) -> Terms:
     """Return the terms of a complaint under the policy it was accepted under, as it stands today, with a new severity.
 
-    The date that the complainant was told stays. Raises InvalidInput where the policy is no more.
+    The date that the complainant was told stays, and so does what closing needed: nobody gets around a review by
+    calling a complaint less severe. Raises InvalidInput where the policy is no more.
     """
     day = runs.today(run.policies, run.at)
     facts = {
@@ -30,7 +33,10 @@ def terms(run: Run, case: Case, to: Mapping[str, str]) -> Terms:
     policy = run.policies.policy("complaints", case.row["policy"], day)
     found = ruling.terms_of(run.policies, policy, facts)
     told = {stage.code: stage for stage in case.terms.stages if stage.told}
-    return replace(found, stages=tuple(told.get(stage.code, stage) for stage in found.stages))
+    stages = tuple(told.get(stage.code, stage) for stage in found.stages)
+    rest = orjson.loads(found.rest)
+    rest["closing"] = list(dict.fromkeys((*rest["closing"], *case.rest["closing"])))
+    return replace(found, stages=stages, rest=orjson.dumps(rest, option=orjson.OPT_SORT_KEYS).decode())
 
 
 def tightened(clocks: Sequence[Clock], new: Terms, calendars: CalendarOf) -> tuple[Clock, ...]:
