@@ -1,6 +1,6 @@
-"""Whose complaints somebody may know of: those of their customers, and those they received or handle (ACC-01).
+"""Whose complaints somebody may know of: those of their customers (linked ones too), those they received or handle.
 
-A complaint outside it looks like one that does not exist: the same answer, the same entry.
+ACC-01. A complaint outside it looks like one that does not exist: the same answer. The log knows which it was.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ def in_scope(run: Run) -> list[ColumnElement[bool]]:
         return []
     columns = complaint.c
     mine = run.standing.staff_ids if run.standing else ()
-    of_customers = columns.customer_id.in_(select(customer.c.customer_id).where(*narrowed))
+    customers_of = select(customer.c.customer_id).where(*narrowed)
+    theirs = or_(columns.customer_id.in_(customers_of), columns.linked_customer_id.in_(customers_of))
     if not mine:
-        return [of_customers]
-    return [or_(of_customers, columns.handler_id.in_(mine), columns.first_receiver_id.in_(mine))]
+        return [theirs]
+    return [or_(theirs, columns.handler_id.in_(mine), columns.first_receiver_id.in_(mine))]
 
 
 def visible(conn: Connection, run: Run, place: tuple[int, int]) -> bool:
@@ -40,9 +41,12 @@ def visible(conn: Connection, run: Run, place: tuple[int, int]) -> bool:
     return conn.execute(query).first() is not None
 
 
-def unknown(run: Run, number: str) -> Refused:
-    """Return, once it is noted in the log, the one answer for a complaint there is not or that is not the person's."""
-    runs.record_reading(run, n=0, codes=[UNKNOWN])
+def unknown(run: Run, number: str, place: tuple[int, int] | None = None) -> Refused:
+    """Return, once it is noted in the log, the one answer for a complaint there is not or that is not the person's.
+
+    The entry names the complaint where there is one; the answer does not say so.
+    """
+    runs.record_reading(run, n=0, codes=[UNKNOWN], obj=f"complaint:{place[1]}" if place else "")
     return gone(number)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from crmctl import clock as times
 from crmctl.audit import entries
 from crmctl.cli.render import Column, Part, Table
-from crmctl.complaints import columns, facts, scope, tables, telling
+from crmctl.complaints import columns, facts, judging, scope, tables, telling
 from crmctl.complaints.drafting import FIELDS, label_of
 from crmctl.complaints.model import Case
 from crmctl.complaints.policy import ComplaintsSettings, settings_named
@@ -84,18 +84,20 @@ def known(run: Run, number: str) -> Case:
         place = facts.place_of(conn, number)
         found = facts.case(conn, place) if place and scope.visible(conn, run, place) else None
     if found is None:
-        raise scope.unknown(run, number)
+        raise scope.unknown(run, number, place)
     return found
 
 
 def revealing(run: Run, case: Case, wish: Wish, fields: tuple[str, ...]) -> Run:
     """Commit entry and record of use before anything of a complaint is shown in clear; return the run with its number.
 
-    Raises PermissionMissing (logged) beyond the daily limit or for a forbidden purpose, InvalidInput for a closed
-    complaint without purpose.
+    Raises PermissionMissing (logged) for who keeps out of it, beyond the daily limit or for a forbidden purpose,
+    InvalidInput for a closed complaint without purpose.
     """
     obj = f"complaint:{case.complaint_id}"
     with purposes.denials_logged(run, ACT, obj=obj):
+        with engine.read(run.engine) as conn:
+            judging.require_person(conn, run, case)
         code, ticket = _purpose(run, case, wish)
         run = runs.begin(run)
         with runs.recorded_failure(run), engine.write(run.engine) as conn:
