@@ -11,8 +11,7 @@ from sqlalchemy import Connection, func, select
 from crmctl.customers import tables
 from crmctl.customers.columns import CONTACT, CUSTOMER
 from crmctl.customers.decide import Candidate, Known
-from crmctl.customers.meant import Pointing, undecided
-from crmctl.customers.pointing import Name
+from crmctl.customers.meant import Name, Pointing, undecided
 from crmctl.store import bulk
 
 _digest = itemgetter(slice(16))

@@ -7,11 +7,22 @@ names is said, and where it tells those apart whom the rest fits. An organisatio
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from crmctl.customers.pointing import Called, Name
 from crmctl.i18n import N_
+from crmctl.sheets.policy import Format
 
+Name = bytes | int  # what names a customer: an ident of the blind index, or the customer's own number
+Identity = Literal["number", "external_code", "mobile", "email", "uscc", "id_card", "org_name"]
+FORMATS: Mapping[str, tuple[Format, ...]] = {
+    "number": ("code",),
+    "external_code": ("code",),
+    "mobile": ("mobile",),
+    "email": ("email",),
+    "uscc": ("uscc",),
+    "id_card": ("id_card",),
+    "org_name": ("organisation_name", "text"),
+}
 CUSTOMER_UNKNOWN = "CUSTOMER_UNKNOWN"
 CUSTOMER_AMBIGUOUS = "CUSTOMER_AMBIGUOUS"
 NAME_SHARED = "NAME_SHARED"
@@ -31,6 +42,13 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "CUSTOMER_NUMBER_INVALID": (N_("{field} is not a customer number"), N_("as in C-000123")),
 }
 Holders = Mapping[Name, Collection[int]]
+
+
+class Called(NamedTuple):
+    """A customer's name: what an organisation of this name is found by, and what individuals are."""
+
+    organisation: Name
+    person: Name
 
 
 class Pointing(Protocol):

@@ -5,10 +5,11 @@ A customer's name is looked up twice, as an organisation's and as an individual'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from crmctl.customers.identities import identity_value, identity_values
+from crmctl.customers.meant import Called, Identity, Name
 from crmctl.customers.packing import Ident
 from crmctl.customers.showing import parse_number
 from crmctl.errors import InvalidInput
@@ -16,28 +17,8 @@ from crmctl.security.identity import IDENTITY_KINDS
 from crmctl.sheets.formats.emails import read_emails
 from crmctl.sheets.formats.phones import read_mobiles
 from crmctl.sheets.formats.texts import PARTING, Fault, plain, unquoted
-from crmctl.sheets.policy import FieldPolicy, Format
+from crmctl.sheets.policy import FieldPolicy
 from crmctl.sheets.readers import Context, field_reader
-
-Name = bytes | int  # what names a customer: an ident of the blind index, or the customer's own number
-Identity = Literal["number", "external_code", "mobile", "email", "uscc", "id_card", "org_name"]
-FORMATS: Mapping[str, tuple[Format, ...]] = {
-    "number": ("code",),
-    "external_code": ("code",),
-    "mobile": ("mobile",),
-    "email": ("email",),
-    "uscc": ("uscc",),
-    "id_card": ("id_card",),
-    "org_name": ("organisation_name", "text"),
-}
-
-
-class Called(NamedTuple):
-    """A customer's name: what an organisation of this name is found by, and what individuals are."""
-
-    organisation: Name
-    person: Name
-
 
 Names = Callable[[str], tuple[Name, ...]]
 Calls = Callable[[str], tuple[Called, ...]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from crmctl.customers.pointing import Called as Called
-from crmctl.customers.pointing import Name as Name
+from crmctl.customers.meant import Called as Called
+from crmctl.customers.meant import Name as Name
 
 Value = str | int | None
 

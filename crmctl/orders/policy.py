@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from crmctl.customers.pointing import FORMATS, Identity
+from crmctl.customers.meant import FORMATS, Identity
 from crmctl.i18n import N_, _
 from crmctl.orders.reasons import REASONS
 from crmctl.policy.model import Figure, Finding, Lookup, Many, Sources
