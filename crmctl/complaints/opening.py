@@ -28,6 +28,8 @@ from crmctl.complaints.protected import CLOCK, COMPLAINT
 from crmctl.complaints.writing import Write, write
 from crmctl.customers import scope
 from crmctl.customers.tables import customer
+from crmctl.errors import Refused
+from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.store import bulk, counters, engine
@@ -58,6 +60,7 @@ def open_complaint(run: Run, customer_id: int | None, request: Request) -> Opene
         with engine.read(run.engine) as conn:
             who = provisional.nobody(run) if customer_id is None else complainant(conn, customer_id)
             request = _settled(conn, run, request)
+            _require_in_post(conn, run, request.handler)
         prepared = draft(run, request, who, entered)
         with engine.read(run.engine) as conn:
             handler = handler_for(conn, prepared)
@@ -88,6 +91,17 @@ def _settled(conn: Connection, run: Run, request: Request) -> Request:
     own = mine[0] if mine else None
     receiver = own if request.first_receiver is None else request.first_receiver
     return replace(request, first_receiver=receiver, handler=own if request.handler is None else request.handler)
+
+
+def _require_in_post(conn: Connection, run: Run, handler: int | None) -> None:
+    """Raise Refused for a handler who has left, or has not come yet."""
+    person = None if handler is None else staff.directory(conn).by_id.get(handler)
+    if person is not None and not person.active_on(runs.today(run.policies, run.at)):
+        raise Refused(
+            _("{number}: is not in post").format(number=person.number),
+            hint=_("see: crmctl staff list"),
+            code="NOT_IN_POST",
+        )
 
 
 def handler_for(conn: Connection, prepared: Draft) -> int | None:
