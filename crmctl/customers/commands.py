@@ -68,7 +68,8 @@ def import_command(call: Invocation, file: str, **given: Any) -> int | None:  # 
 def list_command(call: Invocation, count: bool, limit: int, after: str, **given: Any) -> int | None:  # noqa: ANN401
     """List customers in order of number, masked.
 
-    The list is an entry of the audit log. More than a page: the last line says how to go on.
+    The list is an entry of the audit log. More than a page: the last line says how to go on. Unidentified complainants
+    are no customers yet: they are listed by --status provisional alone.
     """
     from crmctl.customers import records, showing
     from crmctl.runs import run as runs
@@ -132,6 +133,7 @@ def show_command(call: Invocation, number: str, reveal: str, purpose: str, ticke
     this customer as --ticket says what for by itself.
     """
     from crmctl.customers import records, scope, showing
+    from crmctl.customers.model import PROVISIONAL
     from crmctl.errors import UsageProblem
     from crmctl.runs import run as runs
 
@@ -154,6 +156,9 @@ def show_command(call: Invocation, number: str, reveal: str, purpose: str, ticke
                 raise scope.refused(run, wanted)
             shown = page.customers[0]
             run = runs.record_reading(run, obj=f"customer:{wanted}", n=1)
+        if shown.clear.get("status") == PROVISIONAL:
+            told_of = showing.number_text(wanted)
+            call.say(_("{customer}: nobody knows yet who that is").format(customer=told_of))
         columns = (Column("of", N_("Of")), Column("field", N_("Field")), Column("value", N_("Value")))
         document = {
             "run_id": run.run_id,

@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 
 from crmctl.customers import ruled
+from crmctl.customers.model import PROVISIONAL
 from crmctl.customers.ruled import Ground
 from crmctl.customers.tables import customer
 from crmctl.policy.conditions import Bound
@@ -75,9 +76,14 @@ class Part:
 def scope_conditions(
     policies: PolicySet, scoped: Sequence[Scoped], at: datetime
 ) -> list[tuple[ColumnElement[bool], ColumnElement[bool]]]:
-    """Return for each grading who is graded by it and who is excepted from it: each customer once at most."""
+    """Return for each grading who is graded by it and who is excepted from it: each customer once at most.
+
+    Whom nobody knows yet is no customer to grade.
+    """
     decimals = scoped[0].grading.decimals if scoped else 0
-    return ruled.scope_conditions(Ground(policies, decimals, at), [each.ruling for each in scoped])
+    somebody = customer.c.status != PROVISIONAL
+    pairs = ruled.scope_conditions(Ground(policies, decimals, at), [each.ruling for each in scoped])
+    return [(and_(somebody, fits), and_(somebody, out)) for fits, out in pairs]
 
 
 def excepted(policies: PolicySet, each: Scoped, exempt: Exempt, at: datetime) -> ColumnElement[bool]:

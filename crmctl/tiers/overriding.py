@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from crmctl.errors import InvalidInput, UsageProblem
+from crmctl.customers import showing
+from crmctl.customers.model import PROVISIONAL
+from crmctl.customers.tables import customer
+from crmctl.errors import InvalidInput, Refused, UsageProblem
 from crmctl.i18n import _
 from crmctl.policy.model import folded, spellings
 from crmctl.policy.policyset import PolicySet
@@ -89,9 +92,18 @@ def override(run: Run, asked: Wish, request: Request) -> Outcome:
 
 
 def _of_its_policy(run: Run, asked: Wish, base: Basis) -> None:
-    """Raise InvalidInput for a tier that the policy for the customer does not know: it would mean nothing."""
+    """Raise InvalidInput for a tier that the policy for the customer does not know: it would mean nothing.
+
+    Raises Refused for an unidentified complainant, whom nothing grades.
+    """
     with engine.read(run.engine) as conn:
+        status = conn.execute(select(customer.c.status).where(customer.c.customer_id == asked.customer_id)).scalar_one()
         place, _exception = place_of(conn, base, asked.customer_id)
+    if status == PROVISIONAL:
+        raise Refused(
+            _("{customer}: nobody knows yet who that is").format(customer=showing.number_text(asked.customer_id)),
+            code="PROVISIONAL",
+        )
     if asked.kind is not None and place is not None:
         ranks = base.scoped[place].grading.ranks()
         if asked.tier not in ranks:
