@@ -108,9 +108,11 @@ ALLOWED = {
 # Commands, and what they are made of: a verb that opens a run, and what puts a result into words.
 FRONT = {
     "commands", "batch_commands", "absence_commands", "book_commands", "handover_commands",
-    "collaborator_commands", "checkpoint_commands",
+    "collaborator_commands", "checkpoint_commands", "step_commands", "closing_commands", "list_commands",
+    "escalate_commands", "import_commands",
     "export_commands", "prune_commands", "pruning", "bundle_telling", "leaving", "access_commands", "reviewing",
-    "keycare", "keyturning", "asking", "outcome", "showing", "telling", "listing", "demo", "rewriting",
+    "keycare", "keyturning", "asking", "outcome", "showing", "telling", "listing", "demo",
+    "rewriting",
 }  # fmt: skip
 FRONT_ALLOWED = {"cli", "runs", "audit"}
 FRONT_ALSO = {

@@ -14,8 +14,9 @@ import pytest
 
 from crmctl import i18n
 from crmctl.cli.lazy import resolve
+from crmctl.cli.nouns import GROUPS
 from crmctl.cli.options import paragraphs
-from crmctl.cli.table import COMMANDS, GROUPS
+from crmctl.cli.table import COMMANDS
 
 COMMON = (
     errno.ENOSPC, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EIO,

@@ -6,6 +6,8 @@ Revises: 0004
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from alembic.util import CommandError
@@ -131,6 +133,20 @@ def satisfaction() -> None:
 def complaint() -> None:
     op.create_table(
         "complaint",
+        *complaint_and_what_it_is(),
+        *complaint_and_how_it_stands(),
+        sa.PrimaryKeyConstraint("customer_id", "complaint_id", name=op.f("pk_complaint")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_complaint_accepted_at", "complaint", ["accepted_at"])
+    where = sa.text("linked_customer_id IS NOT NULL")
+    op.create_index(
+        "ix_complaint_linked", "complaint", ["linked_customer_id"], sqlite_where=where, postgresql_where=where
+    )
+
+
+def complaint_and_what_it_is() -> list[sa.Column[Any]]:
+    return [
         sa.Column("customer_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("complaint_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("number", sa.Text(), nullable=False, comment="acceptance number (受理编号); never given again"),
@@ -150,6 +166,11 @@ def complaint() -> None:
         sa.Column("org_unit", sa.Text(), nullable=True, comment="whose calendar its clocks run by"),
         sa.Column("department", sa.Text(), nullable=True, comment="responsible party (责任主体): a department"),
         sa.Column("cause", sa.Text(), nullable=True, comment="code of the complaints policy"),
+    ]
+
+
+def complaint_and_how_it_stands() -> list[sa.Column[Any]]:
+    return [
         sa.Column(
             "first_receiver_id",
             sa.BigInteger(),
@@ -199,14 +220,7 @@ def complaint() -> None:
             comment="complainant, contact, matter, demand, under the customer's key",
         ),
         sa.Column("sealed_hash", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("customer_id", "complaint_id", name=op.f("pk_complaint")),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("ix_complaint_accepted_at", "complaint", ["accepted_at"])
-    where = sa.text("linked_customer_id IS NOT NULL")
-    op.create_index(
-        "ix_complaint_linked", "complaint", ["linked_customer_id"], sqlite_where=where, postgresql_where=where
-    )
+    ]
 
 
 def complaint_event() -> None:

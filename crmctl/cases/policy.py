@@ -72,18 +72,11 @@ def _limit_or_promised(text: str) -> str:
     return text
 
 
-def _hours(text: str) -> str:
-    if limit_of(text).days:
-        raise Wrong(_("'{text}': hours or minutes are wanted").format(text=text), _('as in "2 working hours"'))
-    return text
-
-
 LimitText = Annotated[
     str,
     AfterValidator(_limit_or_promised),
     WithJsonSchema({"type": "string", "pattern": f"{WITHIN_PATTERN}|^promised$"}),
 ]
-HoursText = Annotated[str, AfterValidator(_hours), WithJsonSchema({"type": "string", "pattern": WITHIN_PATTERN})]
 
 
 class Fits(Settings):
@@ -101,9 +94,7 @@ class Fits(Settings):
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
 
-class StageLimit(Fits):
-    """How long a stage may take; of several, the first that fits the case counts."""
-
+class _Time(Settings):
     within: LimitText | None = Field(
         None, description=N_('as "24 hours", "1 working day"; promised: the date given in the event that begins it')
     )
@@ -111,6 +102,11 @@ class StageLimit(Fits):
     unit: Unit | None = Field(None, description=N_("unit of `number`"))
     ends: Ends = Field("close", description=N_("days end at their close, or at the time of day they began"))
     calendar: Code | None = Field(None, description=N_("name of a calendar; that of the org unit unless given"))
+
+
+class StageLimit(Fits, _Time):  # fields stand in the order of the bases from the last
+    """How long a stage may take; of several, the first that fits the case counts."""
+
     source: Sources = Field((), description=N_("clauses it comes from"))
 
     @model_validator(mode="after")
@@ -149,15 +145,11 @@ class Extension(Fits):
     source: Sources = Field((), description=N_("clauses it comes from"))
 
 
-Moment = Literal["before", "after"]
-
-
 class Level(CodeItem):
     """A step of escalation: who is told when a limit comes near or is over."""
 
-    before: HoursText | None = Field(None, description=N_("so long before the limit ends"))
-    after: Within | None = Field(None, description=N_("so long after it ended"))
-    at_end: Literal[True] | None = Field(None, description=N_("when the limit ends"))
+    when: Literal["at_end", "before", "after"] = Field(description=N_("when the limit ends, or before or after that"))
+    by: Within | None = Field(None, description=N_("how long before (hours or minutes) or after"))
     to: Annotated[Many[Annotated[str, StringConstraints(max_length=60)]], Field(min_length=1)] = Field(
         description=N_("handler, first_receiver, owner, superior, or post:CODE")
     )
@@ -166,9 +158,11 @@ class Level(CodeItem):
     source: Sources = Field((), description=N_("clauses it comes from"))
 
     @model_validator(mode="after")
-    def _one_moment(self) -> Self:
-        if sum(value is not None for value in (self.before, self.after, self.at_end)) != 1:
-            raise Wrong(_("give one of before, at_end, after"))
+    def _how_long(self) -> Self:
+        if (self.by is None) != (self.when == "at_end"):
+            raise Wrong(_("by belongs to before and after, and they need it"), at=("when",))
+        if self.when == "before" and self.by is not None and limit_of(self.by).days:
+            raise Wrong(_("'{text}': hours or minutes are wanted").format(text=self.by), at=("by",))
         return self
 
 
@@ -206,8 +200,11 @@ class CaseSettings(Settings):
             yield from _unknown((extension.stage,), stages, ("extensions", place, "stage"), _("{code}: no such stage"))
         for place, level in enumerate(self.escalation):
             yield from _unknown(level.stages, stages, ("escalation", place, "stages"), _("{code}: no such stage"))
-            posts = [f"post:{post}" for post in look.known("post") or ()]
-            yield from _unknown(level.to, [*WHO, *posts], ("escalation", place, "to"), _("{code}: nobody is meant"))
+            known = look.known("post")
+            if known is None:  # company.yaml cannot be read: nothing can be said of posts
+                continue
+            who = [*WHO, *(f"post:{post}" for post in known)]
+            yield from _unknown(level.to, who, ("escalation", place, "to"), _("{code}: nobody is meant"))
 
     def _unknown_events(self) -> Iterator[Finding]:
         named: list[tuple[Path, Sequence[str]]] = [(("waiting", "from"), self.waiting.from_)]

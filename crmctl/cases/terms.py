@@ -88,8 +88,8 @@ def terms_for(policies: PolicySet, policy: Policy, facts: Facts, rest: Mapping[s
     levels = tuple(
         LevelTerms(
             level.code,
-            "before" if level.before else "after" if level.after else "at_end",
-            level.before or level.after or "",
+            level.when,
+            level.by or "",
             level.to,
             level.channels,
             level.stages,

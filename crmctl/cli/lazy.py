@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 import click
 
 from crmctl.cli.helptext import SETTINGS, Context, write_examples
+from crmctl.cli.nouns import GROUPS
 from crmctl.cli.shared import SharedOption, shared_options
-from crmctl.cli.table import COMMANDS, GROUPS, Entry
+from crmctl.cli.table import COMMANDS, Entry
 from crmctl.i18n import N_, _
 
 

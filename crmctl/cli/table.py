@@ -1,7 +1,7 @@
 """Every command as data, so that help and completion import no command.
 
-A command's `target` is imported when it runs. Order here is order on the help page. Plain classes: named tuples and
-dataclasses are built at import and would cost each start a millisecond.
+A command's `target` is imported when it runs; the nouns are in `nouns`. Order here is order on the help page. Plain
+classes: named tuples and dataclasses are built at import and would cost each start a millisecond.
 """
 
 from __future__ import annotations
@@ -19,68 +19,6 @@ class Entry:
         self.target = target
         self.help = help
 
-
-class GroupEntry:
-    """One noun: its line in the list and an example its help begins with.
-
-    `default` is the verb that is meant where none of the words is one: `owner handover 1001` gives.
-    """
-
-    __slots__ = ("default", "example", "help", "path")
-
-    def __init__(self, path: str, help: str, example: str, default: str = "") -> None:
-        self.path = path
-        self.help = help
-        self.example = example
-        self.default = default
-
-
-GROUPS: tuple[GroupEntry, ...] = (
-    GroupEntry(
-        "customer", N_("Customers: import, list, show, find, export, history."), "crmctl customer list --tier core"
-    ),
-    GroupEntry("batch", N_("Imports and their rejected rows."), "crmctl batch list"),
-    GroupEntry("order", N_("Orders: import, list."), "crmctl order import orders.xlsx --dry-run"),
-    GroupEntry("staff", N_("Staff: who works with customers, and who may own them."), "crmctl staff list --problems"),
-    GroupEntry("staff absence", N_("Absences and deputies."), "crmctl staff absence list"),
-    GroupEntry("tier", N_("Tiers: grade customers, explain, override."), "crmctl tier regrade --dry-run"),
-    GroupEntry("owner", N_("Owners: who looks after which customer, and why."), "crmctl owner list --without --unfit"),
-    GroupEntry(
-        "owner handover",
-        N_("Books handed from one person to others, accepted, given back."),
-        "crmctl owner handover 1001 --to 1002 --dry-run",
-        "give",
-    ),
-    GroupEntry(
-        "owner collaborator",
-        N_("Collaborators: who works on a customer beside its owner."),
-        "crmctl owner collaborator add C-000123 1002 --until 2027-06-30",
-    ),
-    GroupEntry(
-        "complaint",
-        N_("Complaints: from acceptance to closing, on real clocks."),
-        "crmctl complaint open C-000123 --channel phone --category quality",
-    ),
-    GroupEntry(
-        "approval", N_("Approvals: what somebody else has to agree to, and who did."), "crmctl approval list --open"
-    ),
-    GroupEntry("use", N_("Use of customer information: ask, record, copies."), "crmctl use copies --due"),
-    GroupEntry("notify", N_("Notices: what waits for its channel, what failed."), "crmctl notify list --state failed"),
-    GroupEntry(
-        "sla",
-        N_("Time limits: when one ends, and every interval that counts."),
-        'crmctl sla explain --from 2026-09-30T17:00 --within "7 working days"',
-    ),
-    GroupEntry(
-        "calendar", N_("Working calendars: list, show a year, take days in."), "crmctl calendar show --year 2027"
-    ),
-    GroupEntry("audit", N_("The audit log: read it, verify it."), "crmctl audit verify"),
-    GroupEntry("policy", N_("The policy files: check and show them."), "crmctl policy validate"),
-    GroupEntry("access", N_("Who may do what, and who saw what."), "crmctl access show"),
-    GroupEntry("keys", N_("The key store that the sealed data depends on."), "crmctl keys status"),
-    GroupEntry("db", N_("The database and its revision."), "crmctl db current"),
-    GroupEntry("config", N_("The workspace's configuration."), "crmctl config show"),
-)
 
 COMMANDS: tuple[Entry, ...] = (
     Entry("init", "crmctl.setup.commands:init_command", N_("Make a new workspace.")),
@@ -222,6 +160,21 @@ COMMANDS: tuple[Entry, ...] = (
         N_("Show one complaint: limits, history, what is missing."),
     ),
     Entry(
+        "complaint list",
+        "crmctl.complaints.list_commands:list_command",
+        N_("List complaints, the first deadline first."),
+    ),
+    Entry(
+        "complaint statistics",
+        "crmctl.complaints.figure_commands:statistics_command",
+        N_("Count complaints of a period; timeliness and rates."),
+    ),
+    Entry(
+        "complaint form",
+        "crmctl.complaints.figure_commands:form_command",
+        N_("Write the complaint form, one page to print."),
+    ),
+    Entry(
         "complaint respond",
         "crmctl.complaints.step_commands:respond_command",
         N_("Record the first response."),
@@ -331,6 +284,11 @@ COMMANDS: tuple[Entry, ...] = (
         "crmctl.complaints.commands:file_command",
         N_("Write a file that is kept with a complaint."),
     ),
+    Entry(
+        "complaint escalate",
+        "crmctl.complaints.escalate_commands:escalate_command",
+        N_("Warn before limits end, escalate those that are over; for cron."),
+    ),
     Entry("approval list", "crmctl.approvals.commands:list_command", N_("List what was asked to be approved.")),
     Entry("approval show", "crmctl.approvals.commands:show_command", N_("Show one approval and who decided how.")),
     Entry("approval statement", "crmctl.approvals.commands:statement_command", N_("Print the exact text to sign.")),
@@ -366,6 +324,11 @@ COMMANDS: tuple[Entry, ...] = (
         "calendar import",
         "crmctl.worktime.commands:import_command",
         N_("Add days off and make-up days from an iCal file."),
+    ),
+    Entry(
+        "calendar update",
+        "crmctl.worktime.commands:update_command",
+        N_("List deadlines that a changed calendar moves; move them."),
     ),
     Entry("audit list", "crmctl.audit.commands:list_command", N_("List entries of the audit log.")),
     Entry(

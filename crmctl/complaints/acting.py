@@ -56,9 +56,10 @@ class Deed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A complaint once something happened to it: its row and clocks as they are now."""
+    """A complaint once something (`kind`) happened to it: its row and clocks as they are now; what approvals told."""
 
     run_id: int | None
+    kind: str
     case: Case
     row: Mapping[str, Any]
     clocks: tuple[Clock, ...]
@@ -79,7 +80,7 @@ def carry_out(run: Run, number: str, choose: Choose) -> Outcome:
         place = facts.place_of(conn, number)
         known = place is not None and scope.visible(conn, run, place)
     if place is None or not known:
-        raise scope.unknown(run, number)
+        raise scope.unknown(run, number, place)
     with judging.refusals_logged(run, place[1]):
         if run.dry_run:
             with engine.read(run.engine) as conn:
@@ -128,7 +129,7 @@ def _planned(conn: Connection, run: Run, place: tuple[int, int], choose: Choose,
         "updated_at": clocks.stamp(entered),
         "version": case.row["version"] + 1,
     }
-    return Outcome(run.run_id, case, row, _clocks(run, case, deed, event)), _Plan(deed, at, entered)
+    return Outcome(run.run_id, deed.kind, case, row, _clocks(run, case, deed, event)), _Plan(deed, at, entered)
 
 
 def _event(row: Mapping[str, Any]) -> Event:

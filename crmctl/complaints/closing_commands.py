@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crmctl.cli.happened import happened_options
 from crmctl.cli.options import Invocation, command, personal_option
-from crmctl.complaints.commands import CHANGING_EXITS, happened_options
-from crmctl.complaints.step_commands import changed
 from crmctl.errors import UsageProblem
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
     from crmctl.complaints.acting import Outcome
     from crmctl.runs.run import Run
+
+CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 8, 10, 11, 12, 13, 74, 130, 143)
 
 
 @command(
@@ -32,12 +33,14 @@ def revisit_command(call: Invocation, number: str, settled: bool | None, **given
 
     Not settled, another plan is needed.
     """
-    from crmctl.complaints import asking, closing
+    from crmctl.complaints import asking, closing, outcome
 
     if settled is None:
         raise UsageProblem(_("say --settled or --not-settled"), hint=_("it is the customer who says so"))
     word = closing.Word(settled, given["score"], given["text"] or "")
-    changed(call, "revisit", number, lambda run, plain: closing.revisit(run, plain, word, asking.happened(run, given)))
+    outcome.changed(
+        call, "revisit", number, lambda run, plain: closing.revisit(run, plain, word, asking.happened(run, given))
+    )
     return None
 
 
@@ -50,11 +53,13 @@ def review_command(call: Invocation, number: str, passed: bool | None, text: str
 
     Not passed, another plan is needed.
     """
-    from crmctl.complaints import closing
+    from crmctl.complaints import closing, outcome
 
     if passed is None:
         raise UsageProblem(_("say --passed or --not-passed"), hint="crmctl complaint review --help")
-    changed(call, "review", number, lambda run, plain: closing.review(run, plain, passed=passed, text=text or ""))
+    outcome.changed(
+        call, "review", number, lambda run, plain: closing.review(run, plain, passed=passed, text=text or "")
+    )
     return None
 
 
@@ -64,9 +69,9 @@ def review_command(call: Invocation, number: str, passed: bool | None, text: str
 @happened_options
 def legal_review_command(call: Invocation, number: str, **given: Any) -> int | None:  # noqa: ANN401
     """Record the legal compliance review of the handling (CMP-22)."""
-    from crmctl.complaints import asking, handling
+    from crmctl.complaints import asking, handling, outcome
 
-    changed(
+    outcome.changed(
         call, "legal-review", number,
         lambda run, plain: handling.tell(
             run, plain, "legal_reviewed", given["text"] or "", asking.happened(run, given)
@@ -85,11 +90,11 @@ def legal_review_command(call: Invocation, number: str, **given: Any) -> int | N
 @personal_option("--improvement", help=N_("What keeps it from happening again."))
 def analyse_command(call: Invocation, number: str, root_cause: str | None, improvement: str | None) -> int | None:
     """Record root cause and improvement (CMP-14); also once the complaint is closed."""
-    from crmctl.complaints import closing
+    from crmctl.complaints import closing, outcome
 
     if not root_cause or not improvement:
         raise UsageProblem(_("say --root-cause and --improvement"), hint="crmctl complaint analyse --help")
-    changed(call, "analyse", number, lambda run, plain: closing.analyse(run, plain, root_cause, improvement))
+    outcome.changed(call, "analyse", number, lambda run, plain: closing.analyse(run, plain, root_cause, improvement))
     return None
 
 
@@ -113,12 +118,12 @@ def close_command(call: Invocation, number: str, without_agreement: bool, ask: b
 
     Where the customer agrees to no plan, closing needs mediation offered and somebody else's approval.
     """
-    from crmctl.complaints import closing
+    from crmctl.complaints import closing, outcome
 
     if ask and not without_agreement:
         raise UsageProblem(_("--ask: goes with --without-agreement"), hint=_("closing alone needs nobody's approval"))
     chosen = closing.ask_to_close if ask else closing.close_without_agreement if without_agreement else closing.close
-    changed(call, "close", number, lambda run, plain: chosen(run, plain, text or ""))
+    outcome.changed(call, "close", number, lambda run, plain: chosen(run, plain, text or ""))
     return None
 
 
@@ -127,11 +132,11 @@ def close_command(call: Invocation, number: str, without_agreement: bool, ask: b
 @personal_option("--reason", help=N_("Why."))
 def reopen_command(call: Invocation, number: str, reason: str | None) -> int | None:
     """Reopen a closed complaint: a plan, its answer and a revisit are needed again."""
-    from crmctl.complaints import closing
+    from crmctl.complaints import closing, outcome
 
     if not reason:
         raise UsageProblem(_("--reason is missing"), hint=_("a complaint is reopened for a reason"))
-    changed(call, "reopen", number, lambda run, plain: closing.reopen(run, plain, reason))
+    outcome.changed(call, "reopen", number, lambda run, plain: closing.reopen(run, plain, reason))
     return None
 
 
@@ -146,12 +151,14 @@ def reopen_command(call: Invocation, number: str, reason: str | None) -> int | N
 def mark_duplicate_command(call: Invocation, number: str, original: str, reason: str | None) -> int | None:
     """Mark a complaint as the repetition of another; both stay on record (CMP-23)."""
     from crmctl.cases import numbers
-    from crmctl.complaints import closing
+    from crmctl.complaints import closing, outcome
 
     if not reason:
         raise UsageProblem(_("--reason is missing"), hint=_("a duplicate is marked for a reason"))
     other = numbers.parsed(original)
-    changed(call, "mark-duplicate", number, lambda run, plain: closing.mark_duplicate(run, plain, other, reason))
+    outcome.changed(
+        call, "mark-duplicate", number, lambda run, plain: closing.mark_duplicate(run, plain, other, reason)
+    )
     return None
 
 
@@ -178,7 +185,7 @@ def extend_command(
     Both before the limit ends: what is over is not extended. The policy says which limits, how often, and how far;
     access.yaml says who agrees.
     """
-    from crmctl.complaints import asking, extending
+    from crmctl.complaints import asking, extending, outcome
 
     if apply_ == bool(reason):
         raise UsageProblem(_("give --reason to ask, or --apply to extend"), hint="crmctl complaint extend --help")
@@ -189,7 +196,7 @@ def extend_command(
         date = asking.moment(until, run.zone, "--until", end_of_day=True)
         return extending.ask(run, plain, extending.Wish(stage, reason or "", date))
 
-    changed(call, "extend", number, act)
+    outcome.changed(call, "extend", number, act)
     return None
 
 
@@ -199,11 +206,11 @@ def extend_command(
 @personal_option("--reason", help=N_("How it was found out."))
 def link_command(call: Invocation, number: str, customer: str, reason: str | None) -> int | None:
     """Record whose complaint it is that was opened with --unidentified; the complaint keeps its row and its key."""
-    from crmctl.complaints import linking
+    from crmctl.complaints import linking, outcome
     from crmctl.customers import showing
 
     whose = showing.parse_number(customer)
-    changed(call, "link", number, lambda run, plain: linking.link(run, plain, whose, reason or ""))
+    outcome.changed(call, "link", number, lambda run, plain: linking.link(run, plain, whose, reason or ""))
     return None
 
 
@@ -215,10 +222,10 @@ def attach_command(call: Invocation, number: str, file: str, text: str | None) -
     """Keep a file with a complaint, sealed under the customer's key (CMP-12)."""
     from pathlib import Path
 
-    from crmctl.complaints import attaching
+    from crmctl.complaints import attaching, outcome
 
     def act(run: Run, plain: str) -> Outcome:
         return attaching.attach(run, plain, attaching.read(run, Path(file)), text or "")
 
-    changed(call, "attach", number, act)
+    outcome.changed(call, "attach", number, act)
     return None

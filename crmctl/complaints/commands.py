@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from crmctl.cli.happened import happened_options
 from crmctl.cli.options import Invocation, command, personal_option
 from crmctl.errors import UsageProblem
 from crmctl.i18n import N_, _
@@ -17,19 +17,6 @@ if TYPE_CHECKING:
 
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 13, 74)
 CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 8, 10, 11, 12, 13, 74, 130, 143)
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def happened_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say when something happened that is entered only now."""
-    at = click.option(
-        "--at",
-        default="",
-        metavar="TIME",
-        help=N_("When it happened, if earlier; never in the future, bounded by policy."),
-    )
-    late = click.option("--late-reason", default="", help=N_("Why it is entered only now."))
-    return at(late(function))
 
 
 @command(
@@ -120,7 +107,7 @@ def show_command(call: Invocation, number: str, reveal: bool, purpose: str, tick
     silent=True,
 )
 @click.argument("number")
-@click.argument("file_id", metavar="FILE", type=click.IntRange(min=1))
+@click.argument("file_id", metavar="WHICH", type=click.IntRange(min=1))
 @click.option("--out", type=click.Path(dir_okay=False), required=True, help=N_("File to write, owner-only."))
 @click.option("--purpose", default="", help=N_("For a closed complaint: what it is needed for."))
 @click.option("--ticket", default="", help=N_("With --purpose, where that needs one."))

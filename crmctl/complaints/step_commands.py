@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from crmctl.cli.happened import happened_options
 from crmctl.cli.options import Invocation, command, personal_option
-from crmctl.complaints.commands import CHANGING_EXITS, happened_options
 from crmctl.errors import UsageProblem
 from crmctl.i18n import N_, _
 
@@ -16,38 +15,7 @@ if TYPE_CHECKING:
     from crmctl.complaints.acting import Outcome
     from crmctl.runs.run import Run
 
-Act = Callable[["Run", str], "Outcome"]
-
-
-def changed(call: Invocation, verb: str, number: str, act: Act) -> None:
-    """Open a run of `complaint verb`, let something happen to a complaint, and tell how it stands."""
-    from crmctl.cases import numbers
-    from crmctl.complaints import telling
-    from crmctl.complaints.policy import settings_named
-    from crmctl.runs import run as runs
-
-    with runs.open_run(call, f"complaint {verb}", f"complaint.{verb}") as run:
-        done = act(run, numbers.parsed(number))
-        settings = settings_named(run.policies, done.row["policy"])
-        line = _("{number}: would be: {status}") if run.dry_run else _("{number}: {status}")
-        told = line.format(number=done.row["number"], status=telling.status_text(done.row["status"]))
-        if done.told.get("approval") and done.row["status"] not in ("closed",):
-            told += "\n" + _("approval {number} is asked for: crmctl approval show {number}").format(
-                number=done.told["approval"]
-            )
-        running = [each for each in done.clocks if each.running]
-        tables = [telling.deadlines_table(run, settings, running)] if running else []
-        call.emit(telling.happened(run, done), told, *tables)
-
-
-def _told(call: Invocation, verb: str, kind: str, number: str, given: dict[str, Any]) -> None:
-    """Record what needs a text alone."""
-    from crmctl.complaints import asking, handling
-
-    changed(
-        call, verb, number,
-        lambda run, plain: handling.tell(run, plain, kind, given["text"] or "", asking.happened(run, given)),
-    )  # fmt: skip
+CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 8, 10, 11, 12, 13, 74, 130, 143)
 
 
 @command(example="crmctl complaint respond CMP-20261121-0007 --text -", exits=CHANGING_EXITS, changes=True)
@@ -56,7 +24,9 @@ def _told(call: Invocation, verb: str, kind: str, number: str, given: dict[str, 
 @happened_options
 def respond_command(call: Invocation, number: str, **given: Any) -> int | None:  # noqa: ANN401
     """Record the first response to the complainant (CMP-04)."""
-    _told(call, "respond", "responded", number, given)
+    from crmctl.complaints import outcome
+
+    outcome.told(call, "respond", "responded", number, given)
     return None
 
 
@@ -76,10 +46,10 @@ def verify_command(call: Invocation, number: str, **given: Any) -> int | None:  
 
     Whom it turns out to be about keeps out of it from now on. Until it is rectified, verifying again corrects.
     """
-    from crmctl.complaints import asking, handling
+    from crmctl.complaints import asking, handling, outcome
 
     finding = handling.Finding(given["department"], given["cause"], given["text"] or "", given["about"])
-    changed(
+    outcome.changed(
         call, "verify", number, lambda run, plain: handling.verify(run, plain, finding, asking.happened(run, given))
     )
     return None
@@ -97,7 +67,7 @@ def verify_command(call: Invocation, number: str, **given: Any) -> int | None:  
 @happened_options
 def propose_command(call: Invocation, number: str, **given: Any) -> int | None:  # noqa: ANN401
     """Record the handling plan as it was put to the customer; each further one is the next version (CMP-07, CMP-08)."""
-    from crmctl.complaints import asking, handling
+    from crmctl.complaints import asking, handling, outcome
 
     if not given["measures"]:
         raise UsageProblem(_("--measures is missing"), hint=_("a plan says what will be done (CMP-07)"))
@@ -108,7 +78,7 @@ def propose_command(call: Invocation, number: str, **given: Any) -> int | None: 
         plan = handling.Plan(due, given["measures"], given["compensation"] or "")
         return handling.propose(run, plain, plan, asking.happened(run, given))
 
-    changed(call, "propose", number, act)
+    outcome.changed(call, "propose", number, act)
     return None
 
 
@@ -118,9 +88,9 @@ def propose_command(call: Invocation, number: str, **given: Any) -> int | None: 
 @happened_options
 def agree_command(call: Invocation, number: str, **given: Any) -> int | None:  # noqa: ANN401
     """Record that the customer agreed to the newest plan: its date is promised from now on (CMP-08)."""
-    from crmctl.complaints import asking, handling
+    from crmctl.complaints import asking, handling, outcome
 
-    changed(
+    outcome.changed(
         call, "agree", number,
         lambda run, plain: handling.agree(run, plain, given["text"] or "", asking.happened(run, given)),
     )  # fmt: skip
@@ -133,7 +103,9 @@ def agree_command(call: Invocation, number: str, **given: Any) -> int | None:  #
 @happened_options
 def refuse_command(call: Invocation, number: str, **given: Any) -> int | None:  # noqa: ANN401
     """Record that the customer refused the newest plan: another is needed (CMP-08)."""
-    _told(call, "refuse", "refused", number, given)
+    from crmctl.complaints import outcome
+
+    outcome.told(call, "refuse", "refused", number, given)
     return None
 
 
@@ -143,7 +115,9 @@ def refuse_command(call: Invocation, number: str, **given: Any) -> int | None:  
 @happened_options
 def rectify_command(call: Invocation, number: str, **given: Any) -> int | None:  # noqa: ANN401
     """Record that the measures of the agreed plan are done (CMP-09)."""
-    _told(call, "rectify", "rectified", number, given)
+    from crmctl.complaints import outcome
+
+    outcome.told(call, "rectify", "rectified", number, given)
     return None
 
 
@@ -153,7 +127,9 @@ def rectify_command(call: Invocation, number: str, **given: Any) -> int | None: 
 @happened_options
 def progress_command(call: Invocation, number: str, **given: Any) -> int | None:  # noqa: ANN401
     """Record what the customer was told of the progress (CMP-10)."""
-    _told(call, "progress", "progressed", number, given)
+    from crmctl.complaints import outcome
+
+    outcome.told(call, "progress", "progressed", number, given)
     return None
 
 
@@ -163,7 +139,9 @@ def progress_command(call: Invocation, number: str, **given: Any) -> int | None:
 @happened_options
 def mediate_command(call: Invocation, number: str, **given: Any) -> int | None:  # noqa: ANN401
     """Record that mediation was offered (CON-04): without it nothing is closed without agreement."""
-    _told(call, "mediate", "mediated", number, given)
+    from crmctl.complaints import outcome
+
+    outcome.told(call, "mediate", "mediated", number, given)
     return None
 
 
@@ -187,12 +165,12 @@ def handoff_command(call: Invocation, number: str, **given: Any) -> int | None: 
 
     The first receiver stays on record. Whoever it is about, or is above them, cannot handle it.
     """
-    from crmctl.complaints import asking, handling
+    from crmctl.complaints import asking, handling, outcome
 
     to = {"department": given["department"], "staff": given["to"]}
     if not any(to.values()):
         raise UsageProblem(_("say --department or --to"), hint="crmctl complaint handoff --help")
-    changed(
+    outcome.changed(
         call, "handoff", number,
         lambda run, plain: handling.hand_on(run, plain, to, given["text"] or "", asking.happened(run, given)),
     )  # fmt: skip
@@ -210,9 +188,9 @@ def handoff_command(call: Invocation, number: str, **given: Any) -> int | None: 
 @happened_options
 def answer_command(call: Invocation, number: str, **given: Any) -> int | None:  # noqa: ANN401
     """Record the answer of a department that the complaint was passed to (CMP-20)."""
-    from crmctl.complaints import asking, handling
+    from crmctl.complaints import asking, handling, outcome
 
-    changed(
+    outcome.changed(
         call, "answer", number,
         lambda run, plain: handling.answer(
             run, plain, given["department"].strip(), given["text"] or "", asking.happened(run, given)
@@ -232,9 +210,11 @@ def answer_command(call: Invocation, number: str, **given: Any) -> int | None:  
 @personal_option("--reason", help=N_("Why."))
 def classify_command(call: Invocation, number: str, category: str, severity: str, reason: str | None) -> int | None:
     """Judge category or severity anew (CMP-06). No limit that runs gets longer by it."""
-    from crmctl.complaints import handling
+    from crmctl.complaints import handling, outcome
 
     if not (category or severity) or not reason:
         raise UsageProblem(_("say what it is now, and why"), hint=_("--category or --severity, and --reason"))
-    changed(call, "classify", number, lambda run, plain: handling.classify(run, plain, category, severity, reason))
+    outcome.changed(
+        call, "classify", number, lambda run, plain: handling.classify(run, plain, category, severity, reason)
+    )
     return None

@@ -57,6 +57,7 @@ def happened(run: Run, done: Outcome) -> dict[str, Any]:
         "number": row["number"],
         "customer": row["customer_id"],
         "complaint_id": row["complaint_id"],
+        "event": done.kind,
         "status": row["status"],
         "plan_version": row["plan_version"],
         "closing": row.get("closing"),

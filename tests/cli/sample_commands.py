@@ -11,7 +11,7 @@ import time
 
 import click
 
-from crmctl.cli import lazy, table
+from crmctl.cli import lazy, nouns, table
 from crmctl.cli.options import Invocation, command, personal_option
 from crmctl.cli.render import Column, Table
 from crmctl.errors import IntegrityFailed, LimitExceeded, PolicyInvalid
@@ -137,14 +137,14 @@ ADDED = tuple(
     table.Entry(f"probe {name}", f"sample_commands:{name}_command", f"Probe {name}.")
     for name in ("list", "change", "settle", "find", "ask", "fail", "wait", "thread")
 )
-GROUP = table.GroupEntry("probe", "Probes.", "crmctl probe list")
+GROUP = nouns.GroupEntry("probe", "Probes.", "crmctl probe list")
 
 
 def install() -> None:
     """Add these commands to the program."""
     sys.modules["sample_commands"] = sys.modules[__name__]
     lazy.COMMANDS = (*table.COMMANDS, *ADDED)
-    lazy.GROUPS = (*table.GROUPS, GROUP)
+    lazy.GROUPS = (*nouns.GROUPS, GROUP)
 
 
 if __name__ == "__main__":

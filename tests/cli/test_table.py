@@ -8,8 +8,9 @@ import golden
 import pytest
 
 from crmctl.cli.lazy import resolve
+from crmctl.cli.nouns import GROUPS
 from crmctl.cli.options import Leaf
-from crmctl.cli.table import COMMANDS, GROUPS, Entry
+from crmctl.cli.table import COMMANDS, Entry
 from crmctl.errors import EXIT_CODES
 
 entries = pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.path)

@@ -1,0 +1,22 @@
+"""What every command is asked alike that records what happened, perhaps earlier than it is entered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from crmctl.i18n import N_
+
+
+def happened_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --at, when it happened if earlier, and --late-reason, why it is entered only now."""
+    at = click.option(
+        "--at",
+        default="",
+        metavar="TIME",
+        help=N_("When it happened, if earlier; never in the future, bounded by policy."),
+    )
+    late = click.option("--late-reason", default="", help=N_("Why it is entered only now."))
+    return at(late(function))
