@@ -181,7 +181,7 @@ def _recipients(whom: Meant, people: People, *, by_person: bool) -> Collection[s
 
 
 def _notice(found: Open, level: LevelTerms, place: int, channel: str, recipient: str) -> Notice:
-    data = {"stage": found.clock.stage, "level": place}
+    data: dict[str, int | str] = {"stage": found.clock.stage, "level": place}
     notice = Notice(
         channel, f"complaint:{found.number}", level.code, TEXT, found.clock.due_at, recipient, data
     )  # fmt: skip

@@ -70,7 +70,7 @@ class Open:
         return stage.calendar if stage is not None else ""
 
 
-def pages(base: Engine, size: int = PAGE) -> Iterator[list[Key]]:
+def pages(base: Engine) -> Iterator[list[Key]]:
     """Yield the clocks that run and have a limit, each page read for itself: nothing is held between two."""
     last: Key | None = None
     while True:
@@ -79,10 +79,10 @@ def pages(base: Engine, size: int = PAGE) -> Iterator[list[Key]]:
             begin = (literal(value, column.type) for value, column in zip(last[:3], _ORDER, strict=True))
             query = query.where(tuple_(*_ORDER) > tuple_(*begin))
         with engine.read(base) as conn:
-            found = [Key(*row) for row in conn.execute(query.order_by(*_ORDER).limit(size))]
+            found = [Key(*row) for row in conn.execute(query.order_by(*_ORDER).limit(PAGE))]
         if found:
             yield found
-        if len(found) < size:
+        if len(found) < PAGE:
             return
         last = found[-1]
 

@@ -1,4 +1,4 @@
-"""`crmctl sla …`, `crmctl calendar …`: deadlines with their working; the calendars, a year of one, days from iCal."""
+"""`crmctl sla …`, `crmctl calendar …`: deadlines with their working; calendars, a year, days from iCal, what moves."""
 
 from __future__ import annotations
 
@@ -61,8 +61,7 @@ def explain_command(
     if case:
         if start or within or pauses:
             raise click.UsageError(_("CASE has its own times: leave --from, --within and --pause out"))
-        found = clocks.case(call, case)
-        showing.emit(call, found.clocks, case=found.reference, run_id=found.run_id)
+        showing.emit_case(call, clocks.case(call, case))
         return
     if not start or not within:
         raise click.UsageError(_("give --from and --within, or a CASE"))
@@ -74,7 +73,7 @@ def explain_command(
     )
     calendar = _calendar(policies, local_day(begin, zone), name, org_unit)
     stands = tuple(times.pause_given(text, zone) for text in pauses)
-    showing.emit(call, [clocks.Clock("", begin, limit, calendar, stands)])
+    showing.emit(call, clocks.Clock("", begin, limit, calendar, stands))
 
 
 @command(example="crmctl calendar list", exits=(0, 2, 4))
@@ -123,6 +122,38 @@ def import_command(call: Invocation, file: str, name: str) -> int:
     from crmctl.worktime import asking
 
     return asking.add_days(call, Path(file), name)
+
+
+@command(
+    example=("crmctl calendar update", "crmctl calendar update --apply"),
+    exits=(0, 1, 2, 3, 4, 6, 10, 11, 74, 130, 143),
+    changes=True,
+    silent=False,
+    formats=("table", "json", "ndjson", "csv", "xlsx"),
+)
+@NAME
+@click.option("--apply", "apply_", is_flag=True, help=N_("Move them; without it they are only listed."))
+def update_command(call: Invocation, name: str, apply_: bool) -> int | None:
+    """List running deadlines that a changed calendar makes another, and with --apply move them.
+
+    For when a year's holidays are announced, or the company takes a day off. What a customer was told never moves: it
+    is listed with what it would be. Nor does a date that was promised.
+    """
+    from dataclasses import replace
+
+    from crmctl.errors import REJECTED_ROWS
+    from crmctl.runs import run as runs
+    from crmctl.worktime import clocks, telling
+
+    with runs.open_run(call, "calendar update", "calendar.update") as run:
+        if name:
+            _calendar(run.policies, _today(run.policies), name, "")
+        apply_ = apply_ and not run.dry_run
+        found = clocks.moving(run, name, apply=apply_)
+        if not apply_:
+            run = runs.record_reading(run, n=found.examined)
+        telling.emit_moving(call, replace(run, run_id=found.run_id or run.run_id), found, applied=apply_)
+    return REJECTED_ROWS if found.troubles else None
 
 
 def _policies(call: Invocation) -> PolicySet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from crmctl import clock
 from crmctl.cli.render import Column, Part, Table
 from crmctl.i18n import N_, _
 from crmctl.worktime.calendars import Calendar
-from crmctl.worktime.clocks import Clock
+from crmctl.worktime.clocks import Case, Clock
 from crmctl.worktime.explain import Interval, Skipped, Working, explain
 from crmctl.worktime.limits import Limit
 from crmctl.worktime.times import day_told, span_told, time_told
@@ -40,27 +40,37 @@ _COLUMNS = (
 )
 
 
-def emit(call: Invocation, clocks: Sequence[Clock], *, case: str = "", run_id: int | None = None) -> None:
-    """Write the working of each clock; one alone is the document itself, those of a case are a list in it."""
-    told = [(each, explain(each.start, each.limit, each.calendar, each.pauses)) for each in clocks]
-    documents = [document(each, working) for each, working in told]
-    parts: list[Part] = []
-    for each, working in told:
-        parts += [*([""] if parts else []), *lines(each, working)]
-    if case:
-        call.emit({"run_id": run_id, "case": case, "clocks": documents}, *parts)
-    else:
-        call.emit(documents[0], *parts)
+def emit(call: Invocation, each: Clock) -> None:
+    """Write the working of a clock that is no case's."""
+    found = working(each)
+    call.emit(document(each, found), *lines(each, found))
+
+
+def emit_case(call: Invocation, case: Case) -> None:
+    """Write the working of each clock of a case."""
+    told = [(each, working(each)) for each in case.clocks]
+    documents = [document(each, found) for each, found in told]
+    parts: list[Part] = list(case.notes)
+    for each, found in told:
+        parts += [*([""] if parts else []), *lines(each, found)]
+    call.emit({"run_id": case.run_id, "case": case.reference, **case.more, "clocks": documents}, *parts)
+
+
+def working(each: Clock) -> Working:
+    """Return a clock's working; without a limit there is nothing but the date that is recorded."""
+    if each.limit is None:
+        return Working(each.recorded, False, (), ())
+    return explain(each.start, each.limit, each.calendar, each.pauses)
 
 
 def document(each: Clock, working: Working) -> dict[str, Any]:
     """Return a clock's working as JSON; times with the company's offset, lengths in seconds."""
-    zone = each.calendar.zone
+    zone, limit = each.calendar.zone, each.limit
     return {
         **({"label": each.label} if each.label else {}),
         "from": _moment(each.start, zone),
-        "limit": {"number": each.limit.number, "unit": each.limit.unit, "ends": each.limit.ends},
-        "calendar": each.calendar.key if each.limit.working else None,
+        "limit": {"number": limit.number, "unit": limit.unit, "ends": limit.ends} if limit else None,
+        "calendar": each.calendar.key if limit and limit.working else None,
         "zone": zone.key,
         "due": _moment(working.due, zone) if working.due else None,
         **({"recorded": _moment(each.recorded, zone)} if each.recorded else {}),
@@ -68,6 +78,7 @@ def document(each: Clock, working: Working) -> dict[str, Any]:
         "pauses": [_pause(pause, zone) for pause in each.pauses],
         "intervals": [_interval(interval, zone) for interval in working.intervals],
         "skipped": [_skipped(skipped, zone) for skipped in working.skipped],
+        **each.more,
     }
 
 
@@ -105,21 +116,26 @@ def _skipped(skipped: Skipped, zone: ZoneInfo) -> dict[str, Any]:
 def lines(each: Clock, working: Working) -> list[Part]:
     """Return a clock's working for people: what it comes to, then all that counted and did not, in order of time."""
     calendar, limit = each.calendar, each.limit
+    if limit is None:
+        due = time_told(each.recorded, calendar.zone, closing=True) if each.recorded else ""
+        told = _("due {due}, as promised").format(due=due) if due else _("no limit: only measured")
+        since = _("from {start}: {outcome}").format(start=time_told(each.start, calendar.zone), outcome=told)
+        return [*([f"{each.label}:"] if each.label else []), since, *each.notes]
     rows = [(interval.from_, _counted_row(interval, limit, calendar)) for interval in working.intervals]
     rows += [(skipped.from_, _skipped_row(skipped, calendar)) for skipped in working.skipped]
     rows.sort(key=lambda row: row[0])
-    parts: list[Part] = [*([f"{each.label}:"] if each.label else []), _outcome(each, working)]
+    parts: list[Part] = [*([f"{each.label}:"] if each.label else []), _outcome(each, limit, working)]
     if each.recorded and each.recorded != working.due:
         parts.append(_("recorded deadline: {time}").format(time=time_told(each.recorded, calendar.zone, closing=True)))
     if working.provisional:
         parts.append(_("provisional: public holidays in it are not announced yet; the deadline may move"))
-    return [*parts, "", Table(_COLUMNS, [row for _at, row in rows])]
+    return [*parts, *each.notes, "", Table(_COLUMNS, [row for _at, row in rows])]
 
 
-def _outcome(each: Clock, working: Working) -> str:
+def _outcome(each: Clock, limit: Limit, working: Working) -> str:
     zone = each.calendar.zone
-    begin = _("{limit} from {start}").format(limit=each.limit.words, start=time_told(each.start, zone))
-    if each.limit.working:
+    begin = _("{limit} from {start}").format(limit=limit.words, start=time_told(each.start, zone))
+    if limit.working:
         begin = _("{limit}, calendar {calendar}").format(limit=begin, calendar=each.calendar.key)
     if working.due is None:
         return _("{limit}: no deadline while the clock stands still").format(limit=begin)
