@@ -135,8 +135,8 @@ def test_midnight_is_the_end_of_a_day(place: Path) -> None:
         (["--from", "2026-11-20 17:00", "--within", "1 day", "--calendar", "x"], 4, "there are: working"),
         (["--from", "2026-11-20 17:00", "--within", "1 day", "--org-unit", "x"], 4, "no such unit"),
         (["--from", "2026-11-20 17:00", "--within", "1 day", "--org-unit", "x", "--calendar", "y"], 2, "not both"),
-        (["CMP-20261121-0007"], 4, "no case has such a number"),
-        (["CMP-20261121-0007", "--within", "1 day"], 2, "CASE has its own times"),
+        (["UNKNOWN-1"], 4, "no case has such a number"),
+        (["UNKNOWN-1", "--within", "1 day"], 2, "CASE has its own times"),
     ],
 )
 def test_what_is_refused_says_so(place: Path, words: list[str], code: int, said: str) -> None:
