@@ -29,7 +29,11 @@ MOST_TEXT = 20_000  # characters of one field
 
 @dataclass(frozen=True)
 class Request:
-    """What is told of a new complaint. Codes are as typed; `private` are texts by name of `FIELDS`."""
+    """What is told of a new complaint. Codes are as typed; `private` are texts by name of `FIELDS`.
+
+    `noted` are further texts, kept with the acceptance. `migrated` is what moves here from elsewhere: it may have been
+    received as long ago as it was.
+    """
 
     channel: str
     category: str
@@ -41,6 +45,8 @@ class Request:
     about: tuple[int, ...] = ()
     first_receiver: int | None = None
     handler: int | None = None
+    noted: Mapping[str, str] = field(default_factory=dict, repr=False)
+    migrated: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,8 @@ def draft(run: Run, request: Request, who: Complainant, entered: datetime) -> Dr
     severity = _severity(settings, category, request.severity)
     _require_texts(settings, request.private)
     received = entered if request.received_at is None else _seconds(request.received_at)
-    judging.require_moment(run, Standing(), received, entered, settings.back_date, who.org_unit, late=request.late)
+    bound = None if request.migrated else settings.back_date
+    judging.require_moment(run, Standing(), received, entered, bound, who.org_unit, late=request.late)
     terms = ruling.terms_of(run.policies, policy, {**facts, "severity": severity})
     calendars = ruling.calendars(run.policies, day, who.org_unit)
     promised = request.feedback_by
@@ -99,7 +106,10 @@ def draft(run: Run, request: Request, who: Complainant, entered: datetime) -> Dr
     terms = _with_feedback(terms, promised)
     found = replay(happened, terms, calendars)
     _require_feedback(found, allowed, promised, entered)
-    data = {"received_at": clocks.stamp(received), "category": category, "severity": severity, "channel": channel}
+    data: dict[str, Any] = {"received_at": clocks.stamp(received), "category": category, "severity": severity}
+    data["channel"] = channel
+    if request.migrated:
+        data["migrated"] = True
     if request.feedback_by is not None:
         data["feedback_by"] = clocks.stamp(request.feedback_by)
     return Draft(policy, terms, category, severity, channel, entered, received, found, data, request)

@@ -136,11 +136,18 @@ def require_time(run: Run, case: Case, at: datetime, entered: datetime, *, late:
 
 
 def require_moment(
-    run: Run, now: decide.Standing, at: datetime, entered: datetime, back_date: str, org_unit: str | None, *, late: str
+    run: Run,
+    now: decide.Standing,
+    at: datetime,
+    entered: datetime,
+    back_date: str | None,
+    org_unit: str | None,
+    *,
+    late: str,
 ) -> None:
-    """Raise InvalidInput as `require_time` does, for a complaint that stands as `now`."""
+    """Raise InvalidInput as `require_time` does, for a complaint that stands as `now`; `back_date` None: unbounded."""
     until = None
-    if at < entered:
+    if at < entered and back_date is not None:
         calendar = ruling.calendars(run.policies, runs.today(run.policies, run.at), org_unit)("")
         until = due(at, limit_of(back_date), calendar).at
     refusal = decide.time_refused(now, at, entered, until)
@@ -148,5 +155,5 @@ def require_moment(
         refusal = Refusal("AT_WITHOUT_REASON")
     if refusal is not None:
         message, hint = TIMES[refusal.code]
-        told = {"limit": limit_of(back_date).words, "at": clock.local(at, run.zone)}
+        told = {"limit": limit_of(back_date).words if back_date else "", "at": clock.local(at, run.zone)}
         raise InvalidInput(_(message).format(**told), hint=_(hint).format(**told), code=refusal.code)

@@ -6,7 +6,7 @@ gaps, however many open complaints at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,22 +17,17 @@ from sqlalchemy import Connection
 from crmctl import clock as clocks
 from crmctl import staff
 from crmctl.audit import entries
-from crmctl.audit.changes import Changes
-from crmctl.cases import numbers
-from crmctl.cases.terms import dumps
-from crmctl.complaints import columns, facts, judging, provisional, ruling
-from crmctl.complaints.acting import Deed, event_write, sealed
+from crmctl.complaints import judging, provisional, registering
 from crmctl.complaints.drafting import Complainant, Draft, Request, draft
-from crmctl.complaints.model import clock_columns
-from crmctl.complaints.protected import CLOCK, COMPLAINT
-from crmctl.complaints.writing import Write, write
+from crmctl.complaints.writing import Write
 from crmctl.customers import scope
 from crmctl.customers.tables import customer
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
-from crmctl.store import bulk, counters, engine
+from crmctl.staff import Staff
+from crmctl.store import bulk, engine
 
 
 @dataclass(frozen=True)
@@ -109,9 +104,16 @@ def handler_for(conn: Connection, prepared: Draft) -> int | None:
     request = prepared.request
     if request.handler is None or not request.about:
         return request.handler
+    return handling(staff.directory(conn).people, prepared)
+
+
+def handling(everybody: Collection[Staff], prepared: Draft) -> int | None:
+    """Return the same, of all who are on the register."""
+    request = prepared.request
+    if request.handler is None or not request.about:
+        return request.handler
     superiors = orjson.loads(prepared.terms.rest)["superiors"]
-    out = judging.kept_out(staff.directory(conn).people, request.about, superiors)
-    return None if request.handler in out else request.handler
+    return None if request.handler in judging.kept_out(everybody, request.about, superiors) else request.handler
 
 
 def register(
@@ -120,105 +122,24 @@ def register(
     opened: Sequence[tuple[int, Draft, int | None]],
     who: Complainant | Sequence[Complainant],
     first: Sequence[Write] = (),
-    *,
-    chunk: int = 0,
-    batch_id: int | None = None,
 ) -> list[tuple[str, int]]:
     """Write new complaints in the caller's transaction, with changes and entry; return (number, own number) of each.
 
     Each of `opened` is (customer, draft, handler); `first` are rows written before them. Whoever opens complaints
     meanwhile waits for this transaction to end.
     """
-    day = runs.today(run.policies, opened[0][1].entered)
-    given = numbers.take(conn, ruling.settings_of(opened[0][1].policy).number, day, len(opened))
-    own = counters.take(conn, "complaint", len(opened))
     whose = [who] * len(opened) if isinstance(who, Complainant) else who
-    writes = list(first)
-    for place, (customer_id, prepared, handler) in enumerate(opened):
-        values = _row(run, prepared, whose[place], handler)
-        key = {"customer_id": customer_id, "complaint_id": own + place}
-        row = dict.fromkeys(columns.COMPLAINT) | key | {"number": given[place], "batch_id": batch_id} | values
-        writes += _of(conn, run, row, prepared)
-    changes = Changes(run.run_id or 0, chunk, counters.take(conn, "change", len(writes)))
-    write(conn, changes, writes)
-    found = [(number, opened[at][0], own + at) for at, number in enumerate(given)]
-    numbers.keep(conn, facts.KIND, found)
-    _log(conn, run, changes, found, chunk=chunk, batch_id=batch_id)
-    return [(number, place) for number, _customer, place in found]
-
-
-def _log(
-    conn: Connection, run: Run, changes: Changes, found: list[tuple[str, int, int]], *, chunk: int, batch_id: int | None
-) -> None:
-    summary = changes.summary()
-    told: dict[str, Any] = {"obj": f"complaint:{found[0][2]}"} if len(found) == 1 and batch_id is None else {}
-    if batch_id is None:
-        runs.finish(conn, run, "done", 0, {"accepted": len(found)})
-    else:
-        told["batch"] = batch_id
+    new = [registering.New(*each, of) for each, of in zip(opened, whose, strict=True)]
+    places, changes = registering.register(conn, run, new, first)
+    told: dict[str, Any] = {"obj": f"complaint:{places[0][2]}"} if len(places) == 1 else {}
+    counts = {"accepted": len(places)}
+    runs.finish(conn, run, "done", 0, counts)
     body = run.entry(
-        "done", at=clocks.now(), n=len(found), counts={"accepted": len(found)}, chunk=chunk, changes=summary.changes,
-        changes_root=summary.root, **told,
+        "done", at=clocks.now(), n=len(places), counts=counts, chunk=0, changes=changes.changes,
+        changes_root=changes.root, **told,
     )  # fmt: skip
     entries.append(conn, body)
-
-
-def _row(run: Run, prepared: Draft, who: Complainant, handler: int | None) -> dict[str, Any]:
-    request, at = prepared.request, clocks.stamp(prepared.entered)
-    due = prepared.feedback.due_at
-    return {
-        "status": "accepted",
-        "category": prepared.category,
-        "severity": prepared.severity,
-        "channel": prepared.channel,
-        "tier": who.tier,
-        "customer_type": who.customer_type,
-        "org_unit": who.org_unit,
-        "first_receiver_id": request.first_receiver,
-        "handler_id": handler,
-        "about": " ".join(map(str, sorted(request.about))) or None,
-        "received_at": clocks.stamp(prepared.received_at),
-        "accepted_at": at,
-        "feedback_due_at": clocks.stamp(due) if due else None,
-        "plan_version": 0,
-        "reopened": 0,
-        "terms": dumps(prepared.terms),
-        "policy": prepared.policy.name,
-        "policy_version": prepared.policy.version,
-        "opened_by": run.actor.person,
-        "created_at": at,
-        "updated_at": at,
-        "version": 1,
-    }
-
-
-def _of(conn: Connection, run: Run, row: dict[str, Any], prepared: Draft) -> list[Write]:
-    """Return the rows of one new complaint: itself, its acceptance, its clocks."""
-    customer_id, own = row["customer_id"], row["complaint_id"]
-    private = {name: text.strip() for name, text in prepared.request.private.items()}
-    envelope = sealed(run, customer_id, columns.IN_COMPLAINT, own, private)
-    late = {"late": prepared.request.late} if prepared.request.late else {}
-    deed = Deed("accepted", prepared.data, late)
-    first = counters.take(conn, "complaint_clock", len(prepared.clocks))
-    at = clocks.stamp(prepared.entered)
-    rest = {"created_at": at, "updated_at": at, "version": 1}
-    return [
-        Write(COMPLAINT, row, sealed=envelope),
-        event_write(conn, run, customer_id, own, deed, prepared.entered, prepared.entered),
-        *(
-            Write(
-                CLOCK,
-                {
-                    "customer_id": customer_id,
-                    "clock_id": first + at_,
-                    "complaint_id": own,
-                    **clock_columns(each),
-                    **rest,
-                },
-            )
-            for at_, each in enumerate(prepared.clocks)
-        ),
-    ]
+    return [(number, own) for number, _customer, own in places]
 
 
 def due_times(found: Draft) -> list[tuple[str, datetime | None]]:
