@@ -134,7 +134,8 @@ def _written(policies: PolicySet, limit: StageLimit) -> tuple[str, str]:
     figure = policies.figure(limit.number)
     if figure is None:
         return "", limit.number.name
-    return f"{int(figure)} {WRITTEN[limit.unit][0]}", ""
+    number = int(figure)
+    return f"{number} {WRITTEN[limit.unit][number > 1]}", ""
 
 
 def dumps(terms: Terms) -> str:
