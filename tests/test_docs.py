@@ -218,7 +218,7 @@ def test_the_tour_is_real(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 # The worked examples ---------------------------------------------------------------------------------------------
 
-WORKED = ("docs/tiers.md", "docs/owners.md")  # one company: what the first page leaves the second goes on with
+WORKED = ("docs/tiers.md", "docs/owners.md", "docs/complaints.md")  # one company: what the first page leaves the second goes on with
 CLOCKS = "docs/clocks.md"
 AT = datetime(2026, 11, 22, 7, tzinfo=UTC)  # in another quarter other customers would have other owners
 DECIDED = {"core_annual_amount": 30_000, "important_annual_amount": 10_000}  # as docs/tiers.md says
@@ -243,7 +243,7 @@ def test_the_worked_examples_are_real(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(clock, "now", lambda: AT)
     workspace = _northwind(tmp_path)
     for name in WORKED:
-        _replay(name, tmp_path, workspace)
+        _replay(name, tmp_path, workspace, (1,) if name == "docs/complaints.md" else (), monkeypatch)
 
 
 def test_the_clocks_are_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,11 +255,22 @@ def test_the_clocks_are_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     _replay(CLOCKS, tmp_path, str(tmp_path / "crm"), (3, 4))
 
 
-def _replay(name: str, folder: Path, workspace: str, allowed: tuple[int, ...] = ()) -> None:
-    """Run a page's `console` blocks and compare; `allowed` are statuses that it shows on purpose."""
+_CLOCK = re.compile(r"<!-- clock: ([0-9T:+-]+) -->")  # from here on it is that time
+
+
+def _replay(
+    name: str, folder: Path, workspace: str, allowed: tuple[int, ...] = (), patch: pytest.MonkeyPatch | None = None
+) -> None:
+    """Run a page's `console` blocks and compare; `allowed` are statuses that it shows on purpose.
+
+    With `patch`, the page says itself how late it is.
+    """
 
     def run(block: re.Match[str]) -> str:
         shown = []
+        for at in _CLOCK.findall(text, 0, block.start())[-1:] if patch else ():
+            moment = datetime.fromisoformat(at)
+            patch.setattr(clock, "now", lambda: moment)
         for line in block.group().splitlines():
             if line.startswith("$ "):
                 result = _typed(line[2:], folder, "en", workspace)

@@ -36,15 +36,19 @@ def refusals_logged(run: Run, complaint_id: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def attempts_logged(run: Run, obj: str) -> Iterator[None]:
-    """Log what the block refuses about an object of the log; nothing where it is not known yet (`obj` empty)."""
+    """Log what the block refuses about an object of the log; nothing where it is not known yet (`obj` empty).
+
+    A dry run attempts nothing: only a permission that is missing is in the log then.
+    """
     try:
         with purposes.denials_logged(run, run.act, obj=obj):
             yield
     except PermissionMissing:
         raise
     except (Refused, InvalidInput, PlanStale) as refusal:
-        with contextlib.suppress(CrmctlError), engine.write(run.engine) as conn:
-            entries.append(conn, run.entry("refused", at=clock.now(), obj=obj, codes=[refusal.code]))
+        if not run.dry_run:
+            with contextlib.suppress(CrmctlError), engine.write(run.engine) as conn:
+                entries.append(conn, run.entry("refused", at=clock.now(), obj=obj, codes=[refusal.code]))
         raise
 
 

@@ -21,7 +21,7 @@ from crmctl.complaints.drafting import FIELDS, label_of
 from crmctl.complaints.model import Case
 from crmctl.complaints.policy import ComplaintsSettings, settings_named
 from crmctl.complaints.reasons import DEED_TEXTS
-from crmctl.complaints.tickets import PURPOSE
+from crmctl.complaints.tickets import PURPOSE as PURPOSE
 from crmctl.errors import InvalidInput
 from crmctl.i18n import N_, _
 from crmctl.runs import allowance
@@ -145,6 +145,7 @@ def document(found: Shown) -> dict[str, Any]:
         "texts": dict(found.texts) if found.texts is not None else None,
         "missing": telling.missing(case),
         "deadlines": [telling.deadline(run, each) for each in case.clocks if each.running],
+        "clocks": [telling.deadline(run, each) for each in case.clocks],
         "files": [{"file": number, "bytes": size} for number, size in found.files],
         "events": [_event_document(run, event) for event in found.events],
     }
@@ -171,8 +172,8 @@ def parts(found: Shown) -> list[Part]:
     if found.texts is not None:
         rows = [(name, found.texts[name]) for name in FIELDS if found.texts.get(name)]
         told += ["", Table((Column("field", N_("Text")), Column("value", "", show=str)), rows)]
+    told += ["", telling.limits_table(run, settings, case.clocks)]
     if case.standing.open:
-        told += ["", telling.deadlines_table(run, settings, case.clocks)]
         lacking = telling.missing_line(telling.missing(case))
         told += ["", lacking] if lacking else []
     history = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,6 +79,7 @@ def deadline(run: Run, each: Clock) -> dict[str, Any]:
         "paused": each.paused,
         "extended": each.extended,
         "late": each.late(run.at),
+        "stopped_at": local(run, each.stopped_at),
     }
 
 
@@ -103,6 +105,35 @@ def deadlines_table(run: Run, settings: ComplaintsSettings, found: Iterable[Cloc
         Column("due", N_("Ends")), Column("note", N_("Note")),
     )  # fmt: skip
     return Table(columns, rows, key)
+
+
+def limits_table(run: Run, settings: ComplaintsSettings, found: Iterable[Clock]) -> Table:
+    """Return every clock of a complaint for people, in the order they began: the limit, and whether it was kept."""
+    rows = [
+        (
+            label_of(settings.stages, each.stage),
+            short(run, each.started_at),
+            within_text(each),
+            short(run, each.due_at) if each.due_at else "",
+            short(run, each.stopped_at) if each.stopped_at else _("running"),
+            kept(run, each),
+        )
+        for each in sorted(found, key=lambda each: (each.started_at, each.clock_id))
+    ]
+    columns = (
+        Column("stage", N_("Stage")), Column("began", N_("Began")), Column("within", N_("Limit")),
+        Column("due", N_("Ends")), Column("done", N_("Done")), Column("note", N_("Note")),
+    )  # fmt: skip
+    return Table(columns, rows)
+
+
+def kept(run: Run, each: Clock) -> str:
+    """Return whether a limit was kept, and what else is to be said of it."""
+    if each.running or each.due_at is None:
+        return note(run, each)
+    late = each.late(run.at)
+    said = note(run, replace(each, stopped_at=None, due_at=None))
+    return _("; ").join(filter(None, (_("late") if late else _("in time"), said)))
 
 
 def _order(each: Clock) -> tuple[bool, datetime]:
