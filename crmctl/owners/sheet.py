@@ -12,9 +12,11 @@ from crmctl import clock
 from crmctl.customers import records, showing
 from crmctl.i18n import _, lang, pick
 from crmctl.orders.tables import purchase_order
+from crmctl.owners import openwork
 from crmctl.owners.bench import Bench
 from crmctl.owners.contracts import FIELD
 from crmctl.owners.handovers import CAUSES, STATES, Handover, Item
+from crmctl.owners.openwork import OpenCase
 from crmctl.runs.run import Run
 from crmctl.sheets.formats.money import written
 from crmctl.store import bulk, engine
@@ -55,6 +57,8 @@ def sheet(run: Run, found: Handover, items: Sequence[Item], people: Bench) -> Sh
     numbers = [item.customer_id for item in items]
     with engine.read(run.engine) as conn:
         orders = list(_orders(conn, run, numbers))
+    complaints = openwork.complaints_of(run, numbers)
+    kept = [each.number for each in complaints if each.handler_id == found.from_id]
     labels: Any = run.policies.company.name
     receivers = sorted({item.to_id for item in items})
     day = clock.local(found.created_at, run.zone)[:10]
@@ -69,12 +73,13 @@ def sheet(run: Run, found: Handover, items: Sequence[Item], people: Bench) -> Sh
             (_("Because"), _(CAUSES.get(found.reason, found.reason))),
             (_("Ordered by"), found.ordered_by),
             (_("Customers"), str(len(items))),
+            *(((_("Goes on handling"), ", ".join(kept)),) if kept else ()),
         ),
         parts=(
             _customers(run, items, people),
             _open_orders(orders),
             Part(_("Open promises"), (_("Customer"), _("Promise"), _("Due")), (), _by_hand()),
-            Part(_("Open complaints"), (_("Customer"), _("Acceptance number"), _("State")), (), _by_hand()),
+            _open_complaints(complaints, found.from_id, people),
         ),
         none=_("none recorded"),
         signatures=(
@@ -143,3 +148,24 @@ def _orders(conn: Connection, run: Run, numbers: Sequence[int]) -> Iterator[tupl
 def _open_orders(orders: Sequence[tuple[str, ...]]) -> Part:
     headings = (_("Customer"), _("Order"), _("Ordered on"), _("Amount"))
     return Part(_("Open orders (not delivered)"), headings, orders)
+
+
+def _open_complaints(complaints: Sequence[OpenCase], giver: int, people: Bench) -> Part:
+    """Return the open complaints, numbers and times alone; handing customers over changes nothing about them."""
+    headings = (
+        _("Customer"), _("Acceptance number"), _("State"), _("Stage"), _("Due"), _("First receiver"), _("Handled by"),
+    )  # fmt: skip
+    stays = _("{name}, still")
+    rows = [
+        (
+            showing.number_text(each.customer_id),
+            each.number,
+            each.state,
+            each.stage,
+            each.due,
+            people.name(each.first_receiver_id),
+            stays.format(name=people.name(giver)) if each.handler_id == giver else people.name(each.handler_id),
+        )
+        for each in complaints
+    ]
+    return Part(_("Open complaints"), headings, rows)

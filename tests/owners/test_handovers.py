@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import stat
 import zipfile
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 from desks import SUPERVISOR
 from officeworld import ANNA, BEN, STEWARD, Office
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
+from crmctl.complaints.tables import complaint
 from crmctl.customers.ownership import ownership
 from crmctl.owners import wecom
 from crmctl.owners.applying import CHUNK
@@ -288,3 +290,32 @@ def test_a_policy_that_only_reports_takes_nothing(office: Office) -> None:
     done = office.json("owner", "reclaim")
     assert (done["reclaimed"], done["reported"]) == (0, 1)
     assert office.open() == {4: office.ids["B2"]}
+
+
+def test_the_sheet_lists_open_complaints_and_leaves_them_as_they_are(office: Office) -> None:
+    """OWN-02, OWN-03: handler and first receiver stay; the sheet says which complaints the giver goes on handling."""
+    office.give("A1", *BOOK)
+    said = ("--complainant", "联系人004", "--contact", "13800000004", "--matter", "渗水三天", "--demand", "上门维修")
+    words = ("complaint", "open", "C-4", "--channel", "phone", "--category", "quality", *said)
+    mine = office.json(*words, uid=ANNA)["number"]
+    others = office.json(*words, "--handler", "E5", uid=SUPERVISOR)["number"]
+    done_with = office.json(*words, uid=ANNA)["number"]
+    office.json("complaint", "mark-duplicate", done_with, "--of", mine, "--reason", "同一来电", uid=ANNA)
+    somebody = ("complaint", "open", "--unidentified", *words[3:])
+    linked = office.json(*somebody, uid=SUPERVISOR)["number"]
+    office.json("complaint", "link", linked, "C-5", "--reason", "回电核对", uid=SUPERVISOR)
+    office.json(*words[:2], "C-8", *words[3:], uid=SUPERVISOR)  # of nobody who is handed over
+    before = office.desk.rows(select(complaint).order_by(complaint.c.complaint_id))
+
+    office.json("owner", "handover", "A1", "--to", "B2")
+
+    assert office.desk.rows(select(complaint).order_by(complaint.c.complaint_id)) == before
+    page = office.desk.folder.parent / "complaints.html"
+    assert office.say("owner", "handover", "sheet", 1, "-o", "html", "--out", page).exit_code == 0
+    text = page.read_text("utf-8")
+    rows = re.findall(r"<td>(C-\d+)</td><td>(CMP-[-\d]+)</td>.*?<td>([^<]*)</td></tr>", text)
+    assert rows == [("C-000004", mine, "Anna (A1), still"), ("C-000004", others, "Eve (E5)"), ("C-000005", linked, "")]
+    assert re.search(rf"Goes on handling</th><td>{mine}</td>", text)
+    assert "Anna (A1)</td><td>Anna (A1), still" in text
+    assert "渗水" not in text and done_with not in text
+    assert "none recorded" in text and "write them in by hand" in text  # orders; promises
