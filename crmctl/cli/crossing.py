@@ -45,6 +45,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "owner handover wecom": {"out": WRITE},
     "complaint attach": {"file": READ},
     "complaint file": {"out": WRITE},
+    "complaint form": {"out": WRITE},
     "policy validate": {"paths": HERE},
     "policy test": {"paths": HERE},
     "policy questions": {"filled_in": READ},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -85,3 +85,58 @@ def request(run: Run, given: Mapping[str, Any]) -> Request:
         first_receiver=receiver[0] if receiver else None,
         handler=handler[0] if handler else None,
     )
+
+
+def day_named(text: str, today: date, flag: str) -> date | None:
+    """Return the day an option names: today, tomorrow or 2026-11-21; None for an empty one. Raises InvalidInput."""
+    if not text:
+        return None
+    near = {"today": 0, "今天": 0, "tomorrow": 1, "明天": 1}
+    if text in near:
+        return today + timedelta(near[text])
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(
+            _("{flag} {text}: not a date").format(flag=flag, text=text[:20]),
+            hint=_("write today, tomorrow or 2026-11-21"),
+            code="DATE_INVALID",
+        ) from None
+
+
+def status_named(text: str) -> str:
+    """Return the state that a code or its word names; empty for an empty one. Raises InvalidInput for none."""
+    from crmctl.complaints.reasons import STATUS_TEXTS
+    from crmctl.policy.model import folded
+
+    known = {folded(word): code for code, told in STATUS_TEXTS.items() for word in (code, _(told))}
+    return _known(known, text, _("status"), "STATUS_UNKNOWN")
+
+
+def code_named(run: Run, what: str, text: str) -> str:
+    """Return the stage, category or severity of any complaints policy that a word names. Raises InvalidInput."""
+    from crmctl.policy.model import folded
+
+    lists = {"stage": "stages", "category": "categories", "severity": "severities"}
+    told = {"stage": _("stage"), "category": _("category"), "severity": _("severity")}
+    known: dict[str, str] = {}
+    for policy in run.policies.of_kind("complaints"):
+        for item in getattr(policy.settings, lists[what]):
+            for word in item.names():
+                known.setdefault(folded(word), item.code)
+    return _known(known, text, told[what], f"{what.upper()}_UNKNOWN")
+
+
+def _known(known: Mapping[str, str], text: str, what: str, code: str) -> str:
+    from crmctl.policy.model import folded
+
+    if not text:
+        return ""
+    found = known.get(folded(text))
+    if found is None:
+        raise InvalidInput(
+            _("{text}: no such {field}").format(text=text[:40], field=what),
+            hint=_("one of: {codes}").format(codes=", ".join(dict.fromkeys(known.values()))),
+            code=code,
+        )
+    return found

@@ -36,6 +36,8 @@ KINDS = {
     "keys.copy": "key store copy",
     "owner.handover.sheet": "handover sheet",
     "owner.handover.wecom": "transfer file",
+    "complaint.form": "complaint form",
+    "complaint.file": "complaint file",
 }
 PAGE = 500
 

@@ -32,6 +32,8 @@ KINDS = {
     "key store copy": N_("key store copy"),
     "handover sheet": N_("handover sheet"),
     "transfer file": N_("WeCom transfer file"),
+    "complaint form": N_("complaint form"),
+    "complaint file": N_("file of a complaint"),
 }
 
 

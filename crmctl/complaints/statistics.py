@@ -1,0 +1,208 @@
+"""`complaint statistics`: what a period's complaints come to (CMP-16 to CMP-18; K05, K15, K16, K28, K29, K30).
+
+A period is days of the company, from the beginning of the first to the end of the last; its *end* is that, or the
+moment it is asked as of where that comes first. All is said as at the end: what happened later is not looked at. Only
+complaints the person may know of are counted. Times are those at which things happened.
+
+- opened: accepted in the period. closed, duplicates, reopened: so many closings, markings as a duplicate, reopenings in
+  it. open_before, open: neither closed nor a duplicate just before it began, and at its end. So open = open_before +
+  opened - closed - duplicates + reopened.
+- A clock is *judged* when its stage has `timely: true` in the complaint's own terms and has a limit. It is *late* when
+  it stopped after its deadline, or runs at the end and its deadline has passed: the second of the deadline is in time.
+  A clock that stands still, or stopped while it did, is not late. Deadlines are as extended.
+- **K05**, timely handling: judged are complaints that are closed at the end and were closed last in the period
+  (duplicates are not: they are handled with the one they repeat), and those open at the end with a late clock. Timely
+  is one of whose judged clocks, from its acceptance on, none is late. One without any judged clock says nothing; it is
+  counted apart (`unlimited`). A complaint that stays open and late counts against every period it does so in.
+- A stage's timeliness: its clocks with a limit that stopped in the period, or run late at the end; kept are those not
+  late. Stages with `timely: false` (progress, analysis) are given too, and count in no other figure.
+- **K28**, satisfaction: mean score of the revisits in the period, in per cent of the scale; those that gave none apart.
+- **K29**, review: of the complaints closed as for K05, those with a review by the end, whatever it came to.
+- **K15**, service complaints: opened, in a category with `service: true` of its policy. What they are to be divided by,
+  the volume of service, is recorded nowhere yet: there is a count and no rate.
+- **K16**, complaint rate: opened ÷ customers (neither cancelled nor unidentified) there are when it is asked.
+- **K30**, prevention: of the pairs of category and cause that a root cause and an improvement were recorded for before
+  the period began, the complaints opened in the period of equal length just before it, and how many fewer in this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, func, or_, select
+
+from crmctl import clock as times
+from crmctl.cases import terms as case_terms
+from crmctl.complaints import scope, tables
+from crmctl.complaints.filtering import day_bounds
+from crmctl.complaints.tallying import TURNS, Facts, Limit, Period, Tally, add
+from crmctl.customers import scope as customers
+from crmctl.customers.model import NO_CUSTOMER
+from crmctl.customers.tables import customer
+from crmctl.runs import run as runs
+from crmctl.runs.run import Run
+from crmctl.satisfaction.tables import satisfaction
+from crmctl.store import bulk, engine
+
+BY = ("category", "cause", "department", "severity", "channel", "handler", "month")
+CHUNK = 2000  # complaints whose rows are in memory at a time
+_FACTS = (
+    "customer_id", "complaint_id", "category", "cause", "department", "severity", "channel", "handler_id", "policy",
+    "accepted_at", "terms",
+)  # fmt: skip
+_CLOCK = ("customer_id", "complaint_id", "stage", "within", "due_at", "started_at", "stopped_at")
+_EVENT = ("customer_id", "complaint_id", "event_id", "kind", "at")
+_ANSWER = ("customer_id", "related_id", "source", "related", "scale", "score", "answered_at")
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A period's figures: of all, by key or month in their order, what K16 and K30 need besides."""
+
+    period: Period
+    total: Tally
+    groups: Sequence[tuple[Any, Tally]]
+    customers: int
+    prevented: tuple[int, int, int]  # kinds of complaint, complaints before, complaints in the period
+
+
+def statistics(run: Run, first: date, last: date, by: str = "") -> Statistics:
+    """Return the figures of the days from first to last, in groups by one of `BY` where that is asked."""
+    period = period_of(run, first, last)
+    months = {f"{each.first:%Y-%m}": each for each in months_of(run, period)} if by == "month" else {}
+    total, groups = Tally(), {name: Tally() for name in months}
+    with engine.read(run.engine) as conn:
+        service = _service(run)
+        for facts in _facts(conn, run, period, service):
+            add(total, facts, period)
+            if months:
+                for name, month in months.items():
+                    add(groups[name], facts, month)
+            elif by:
+                add(groups.setdefault(facts.keys[by], Tally()), facts, period)
+        people = _customers(conn, run)
+        prevented = _prevented(conn, run, period)
+    ordered = sorted(groups.items()) if months else sorted(groups.items(), key=_most_first)
+    return Statistics(period, total, [each for each in ordered if months or +each[1].counts], people, prevented)
+
+
+def period_of(run: Run, first: date, last: date) -> Period:
+    """Return the period of these days, as far as it has gone by the moment the run decides for."""
+    start, end = day_bounds(first, run.zone)[0], day_bounds(last, run.zone)[1] - timedelta(seconds=1)
+    return Period(first, last, times.stamp(start), times.stamp(min(end, run.as_of)))
+
+
+def months_of(run: Run, period: Period) -> Iterator[Period]:
+    """Yield the months of a period that have begun, the first and the last as far as they lie in it."""
+    first = period.first
+    while first <= period.last:
+        following = (first.replace(day=1) + timedelta(32)).replace(day=1)
+        month = period_of(run, first, min(following - timedelta(1), period.last))
+        if month.start <= period.end:
+            yield month
+        first = following
+
+
+def _most_first(group: tuple[Any, Tally]) -> tuple[int, bool, Any]:
+    key, tally = group
+    return -tally.counts["opened"], key is None, key or 0
+
+
+def _service(run: Run) -> frozenset[tuple[str, str]]:
+    """Return the categories that count as service complaints, each with its policy."""
+    return frozenset(
+        (policy.name, category.code)
+        for policy in run.policies.of_kind("complaints")
+        for category in policy.settings.categories  # type: ignore[attr-defined]
+        if category.service
+    )
+
+
+def _facts(conn: Connection, run: Run, period: Period, service: frozenset[tuple[str, str]]) -> Iterator[Facts]:
+    """Yield the complaints that were open or opened at any time of a period; a chunk of them in memory at a time."""
+    columns = tables.complaint.c
+    began, ended = times.parse_stamp(period.start), times.parse_stamp(period.end)
+    query = select(columns.customer_id, columns.complaint_id).where(
+        columns.accepted_at <= ended, or_(columns.closed_at.is_(None), columns.closed_at >= began), *scope.in_scope(run)
+    )
+    places = [(int(row[0]), int(row[1])) for row in conn.execute(query)]
+    for at in range(0, len(places), CHUNK):
+        yield from _chunk(conn, places[at : at + CHUNK], service)
+
+
+def _chunk(conn: Connection, places: list[Place], service: frozenset[tuple[str, str]]) -> Iterator[Facts]:
+    pair = ("customer_id", "complaint_id")
+    clocks = _by_place(bulk.fetch_pairs(conn, tables.complaint_clock, pair, places, _CLOCK))
+    events = _by_place(bulk.fetch_pairs(conn, tables.complaint_event, pair, places, _EVENT))
+    whose = sorted({customer_id for customer_id, _own in places})
+    answers = _by_place(bulk.fetch_by_keys(conn, satisfaction, "customer_id", whose, _ANSWER))
+    for row in bulk.fetch_pairs(conn, tables.complaint, pair, places, _FACTS):
+        place = (row[0], row[1])
+        values = dict(zip(_FACTS[2:], row[2:], strict=True))
+        judged = _timely(values.pop("terms"))
+        happened = sorted(events.get(place, ()))
+        yield Facts(
+            {**values, "handler": values["handler_id"]},
+            (values["policy"], values["category"]) in service,
+            values["accepted_at"],
+            tuple(
+                Limit(stage, stage in judged, due, started, stopped)
+                for _c, _o, stage, within, due, started, stopped in clocks.get(place, ())
+                if within
+            ),
+            tuple((kind, at) for _c, _o, _event, kind, at in happened if kind in TURNS),
+            next((at for _c, _o, _event, kind, at in happened if kind == "reviewed"), None),
+            tuple(
+                (scale, score, at)
+                for _c, _o, source, related, scale, score, at in answers.get(place, ())
+                if (source, related) == ("revisit", "complaint")
+            ),
+        )
+
+
+def _by_place(rows: Iterable[tuple[Any, ...]]) -> dict[Place, list[tuple[Any, ...]]]:
+    found: dict[Place, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        found.setdefault((row[0], row[1]), []).append(row)
+    return found
+
+
+@lru_cache(maxsize=512)
+def _timely(text: str) -> frozenset[str]:
+    """Return the stages that count, of a complaint's own terms."""
+    return frozenset(stage.code for stage in case_terms.loads(text).stages if stage.timely)
+
+
+def _customers(conn: Connection, run: Run) -> int:
+    columns = customer.c
+    query = select(func.count()).where(columns.status.not_in(NO_CUSTOMER), *customers.in_scope(run))
+    return int(conn.execute(query.select_from(customer)).scalar_one())
+
+
+def _prevented(conn: Connection, run: Run, period: Period) -> tuple[int, int, int]:
+    """Return for K30: kinds of complaint with an improvement, and their complaints in the period before and in this."""
+    columns, event = tables.complaint.c, tables.complaint_event.c
+    began, ended = times.parse_stamp(period.start), times.parse_stamp(period.end)
+    kind = (columns.category, columns.cause)
+    same = and_(event.customer_id == columns.customer_id, event.complaint_id == columns.complaint_id)
+    analysed = exists().where(same, event.kind == "analysed", event.at < began)
+    known = (columns.cause.is_not(None), *scope.in_scope(run))
+    improved = {(row[0], row[1]) for row in conn.execute(select(*kind).where(*known, analysed).distinct())}
+
+    def opened(start: datetime, end: datetime) -> int:
+        query = select(*kind, func.count()).where(*known, columns.accepted_at >= start, columns.accepted_at <= end)
+        return sum(int(row[2]) for row in conn.execute(query.group_by(*kind)) if (row[0], row[1]) in improved)
+
+    length = ended - began + timedelta(seconds=1)
+    return len(improved), opened(began - length, began - timedelta(seconds=1)), opened(began, ended)
+
+
+def default_period(run: Run) -> tuple[date, date]:
+    """Return the days of this month so far."""
+    today = runs.today(run.policies, run.as_of)
+    return today.replace(day=1), today
