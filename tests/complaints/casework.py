@@ -1,6 +1,6 @@
-"""An office that handles complaints: people of every role on its register, a clock that the tests move, the real commands.
+"""An office that handles complaints: people of every role, a clock that the tests move, the real commands.
 
-The clock stands at a Monday morning of the company, long before anything else: what a test does happens at exact times.
+The clock stands at a Monday morning of the company and goes on only when a test says so: all happens at exact times.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from crmctl import clock
 from crmctl.audit.verify import verify
 from crmctl.cases.tables import case_number
 from crmctl.complaints.tables import complaint, complaint_clock, complaint_event, complaint_file
+from crmctl.runs.tables import denial
 from crmctl.staff.tables import staff
 from crmctl.store.engine import write
 
@@ -125,11 +126,15 @@ class Office:
 
     def refused(self, number: str, verb: str, *words: object, uid: int = HANDLER, status: int = 1) -> str:
         """Try something with a complaint that is refused, changes nothing, and is in the log; return the code."""
-        before, log = self.whole(), len(self.desk.log())
+        before, noted = self.whole(), self.attempts()
         code = self.desk.refusal(uid, "complaint", verb, number, *words, status=status)
         assert self.whole() == before
-        assert len(self.desk.log()) > log, "an attempt without an entry"
+        assert self.attempts() > noted, "an attempt without an entry"
         return code
+
+    def attempts(self) -> int:
+        """Return how much the log holds, what it counts of repeated denials included."""
+        return len(self.desk.log()) + sum(row["repeated"] for row in self.desk.rows(select(denial)))
 
     def verify(self, number: str, *words: object, uid: int = HANDLER) -> dict[str, Any]:
         """Name the responsible party and the cause."""
