@@ -24,24 +24,26 @@ def mode_options(default: str, *, blank: str) -> Decorator:
     return lambda function: mode(blanks(function))
 
 
-def sheet_options(*, drop_unknown: str, max_changes: str) -> Decorator:
+def sheet_options(*, drop_unknown: str, max_changes: str = "", chunk: int = 10_000) -> Decorator:
     """Return the decorator for the file and how it is read; `sheets.origin.requested` understands the answers.
 
-    `drop_unknown` and `max_changes` are the helps of the two options that speak of the subject.
+    `drop_unknown` and `max_changes` are the helps of the two options that speak of the subject; an import that changes
+    nothing there is has no `max_changes`. `chunk` is how many rows are one transaction unless said.
     """
     path = click.Path(path_type=Path)
-    parameters = (
+    parameters = [
         click.argument("file"),
         click.option("--encoding", help=N_("Encoding of a CSV, as in gb18030; found by itself otherwise.")),
         click.option("--delimiter", help=N_("Separator of a CSV: comma, semicolon, tab or a character.")),
         click.option("--sheet", help=N_("Sheet of a workbook: name or position.")),
         click.option("--mapping", type=path, help=N_("YAML file: mapping: {header: field or ignore}.")),
         click.option("--drop-unknown", is_flag=True, help=drop_unknown),
-        click.option("--chunk", type=click.IntRange(1, 200_000), default=10_000, help=N_("Rows in one transaction.")),
+        click.option("--chunk", type=click.IntRange(1, 200_000), default=chunk, help=N_("Rows in one transaction.")),
         click.option("--rejects", type=path, help=N_("Write the rejected rows to this file.")),
         click.option("--limit", type=click.IntRange(min=1), help=N_("Only the first so many rows.")),
-        click.option("--max-changes", type=click.IntRange(min=0), help=max_changes),
-    )
+    ]
+    if max_changes:
+        parameters.append(click.option("--max-changes", type=click.IntRange(min=0), help=max_changes))
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for parameter in reversed(parameters):

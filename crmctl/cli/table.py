@@ -155,6 +155,16 @@ COMMANDS: tuple[Entry, ...] = (
         N_("Accept a complaint: number and time limit at once."),
     ),
     Entry(
+        "complaint import",
+        "crmctl.complaints.import_commands:import_command",
+        N_("Accept the complaints of a sheet: an old register, a hotline's daily file."),
+    ),
+    Entry(
+        "complaint template",
+        "crmctl.complaints.import_commands:template_command",
+        N_("Write the empty sheet for complaints."),
+    ),
+    Entry(
         "complaint show",
         "crmctl.complaints.commands:show_command",
         N_("Show one complaint: limits, history, what is missing."),

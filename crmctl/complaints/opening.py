@@ -69,7 +69,7 @@ def open_complaint(run: Run, customer_id: int | None, request: Request) -> Opene
         else:
             prepare, number = None, customer_id
         with engine.write(run.engine) as conn:
-            first = [] if prepare is None else provisional.writes(run, prepare, entered)
+            first = [] if prepare is None else provisional.writes(run, (prepare,), entered)
             given, own = register(conn, run, [(number, prepared, handler)], who, first)[0]
     return Opened(run.run_id, given, number, own, prepared, handler)
 

@@ -5,6 +5,7 @@ The complaint keeps its row and its key; a purge follows both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -12,11 +13,12 @@ from typing import Any, cast
 from crmctl import clock
 from crmctl.complaints.drafting import Complainant
 from crmctl.complaints.writing import Write
+from crmctl.customers.apply import reserve
 from crmctl.customers.merge import CUSTOMER_SEALED
 from crmctl.customers.model import PROVISIONAL
 from crmctl.customers.protected import CUSTOMER
 from crmctl.runs.run import Run
-from crmctl.security.sealing import Sealer
+from crmctl.security.sealing import DataKey, Sealer
 from crmctl.store import counters
 
 
@@ -26,6 +28,7 @@ class Prepared:
 
     customer_id: int
     who: Complainant
+    key: DataKey
 
 
 def nobody(run: Run) -> Complainant:
@@ -37,24 +40,31 @@ def nobody(run: Run) -> Complainant:
 
 def prepared(run: Run, who: Complainant) -> Prepared:
     """Take a number for a provisional customer and keep its key: before the rows that need it."""
-    number = counters.take(run.engine, "customer", 1)
-    run.keys.add(run.keys.wrapper.wrap(run.keys.wrapper.new_keys("customer", [number])))
-    return Prepared(number, who)
+    return _kept(run, counters.take(run.engine, "customer", 1), (who,))[0]
 
 
-def writes(run: Run, found: Prepared, entered: datetime) -> list[Write]:
-    """Return the row of a provisional customer, with nothing personal in it."""
-    at = clock.stamp(entered)
-    row = {
-        "customer_id": found.customer_id,
-        "type": found.who.customer_type,
-        "status": PROVISIONAL,
-        "org_unit": found.who.org_unit,
-        "created_at": at,
-        "updated_at": at,
-        "version": 1,
-        "derived_version": 0,
-    }
-    key = run.keys.key("customer", found.customer_id)
-    envelope = Sealer(run.workspace.instance).seal_json(key, CUSTOMER_SEALED, {})
-    return [Write(CUSTOMER, row, sealed=envelope)]
+def several(run: Run, batch_id: int, chunk: int, whose: Sequence[Complainant]) -> list[Prepared]:
+    """Do the same for the strangers of a chunk of an import; a killed run's keys are found by what is reserved here."""
+    if not whose:
+        return []
+    return _kept(run, reserve(run, batch_id, chunk, len(whose)), whose)
+
+
+def _kept(run: Run, first: int, whose: Sequence[Complainant]) -> list[Prepared]:
+    keys = run.keys.wrapper.new_keys("customer", range(first, first + len(whose)))
+    run.keys.add(run.keys.wrapper.wrap(keys))
+    return [Prepared(key.owner_id, who, key) for key, who in zip(keys, whose, strict=True)]
+
+
+def writes(run: Run, found: Sequence[Prepared], entered: datetime) -> list[Write]:
+    """Return the rows of provisional customers, with nothing personal in them."""
+    at, sealer = clock.stamp(entered), Sealer(run.workspace.instance)
+    rest = {"status": PROVISIONAL, "created_at": at, "updated_at": at, "version": 1, "derived_version": 0}
+    return [
+        Write(
+            CUSTOMER,
+            {"customer_id": each.customer_id, "type": each.who.customer_type, "org_unit": each.who.org_unit, **rest},
+            sealed=sealer.seal_json(each.key, CUSTOMER_SEALED, {}),
+        )
+        for each in found
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -83,7 +84,7 @@ class _Rows:
         self.event = counters.take(conn, "complaint_event", len(new))
         self.clock = counters.take(conn, "complaint_clock", sum(len(each.draft.clocks) for each in new) or 1)
         self.staff_id = next(iter(run.standing.staff_ids), None) if run.standing else None
-        self.terms: dict[int, tuple[object, str]] = {}
+        self.terms = lru_cache(1000)(dumps)  # complaints of one kind share theirs
 
     def of(self, new: New, own: int, number: str) -> list[Write]:
         """Return the rows of one new complaint: itself, its acceptance, its clocks."""
@@ -112,7 +113,7 @@ class _Rows:
             "feedback_due_at": clocks.stamp(due) if due else None,
             "plan_version": 0,
             "reopened": 0,
-            "terms": self._terms(prepared),
+            "terms": self.terms(prepared.terms),
             "policy": prepared.policy.name,
             "policy_version": prepared.policy.version,
             "opened_by": self.run.actor.person,
@@ -120,13 +121,6 @@ class _Rows:
             "updated_at": at,
             "version": 1,
         }
-
-    def _terms(self, prepared: Draft) -> str:
-        """Return the terms as they are stored; complaints of one kind share them."""
-        known = self.terms.get(id(prepared.terms))
-        if known is None:
-            known = self.terms[id(prepared.terms)] = prepared.terms, dumps(prepared.terms)
-        return known[1]
 
     def _accepted(self, prepared: Draft, place: Mapping[str, int]) -> Write:
         number, self.event = self.event, self.event + 1

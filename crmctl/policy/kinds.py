@@ -61,6 +61,11 @@ KINDS: tuple[Kind, ...] = (
         "crmctl.complaints.policy:ComplaintsSettings",
         N_("what a complaint is, its stages and limits, who keeps out, what closes it"),
     ),
+    Kind(
+        "complaint_sheet",
+        "crmctl.complaints.sheetpolicy:ComplaintSheetSettings",
+        N_("how a sheet of complaints is read"),
+    ),
     Kind("calendar", "crmctl.worktime.policy:CalendarSettings", N_("working hours, holidays, make-up days")),
 )
 

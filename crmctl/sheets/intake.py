@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from crmctl import clock
 from crmctl.audit import entries
@@ -41,7 +42,7 @@ class Begun:
     request: Request
     after: int
     chunk: int
-    notes: Mapping[str, int]
+    notes: Mapping[str, Any]
     totals: Totals
     read_before: int = 0
 
@@ -56,9 +57,10 @@ class Importer:
 
     kind: str
     inspect: Callable[[Run, Request, Place], Reading]
-    notes: Callable[[Run], Mapping[str, int]]
+    notes: Callable[[Run], Mapping[str, Any]]
     work: Callable[[Run, Begun, Tell], Totals]
     mend: Callable[[Run, int], object]
+    told: tuple[str, ...] = ()  # codes that the entry of the beginning has besides
 
 
 def start(run: Run, importer: Importer, request: Request, tell: Tell) -> Outcome:
@@ -80,7 +82,7 @@ def start(run: Run, importer: Importer, request: Request, tell: Tell) -> Outcome
         run = runs.begin(run)
         stack.pop_all()
         begun = _begun(run, importer, batch_id, key, reading, request)
-        _open_batch(run, importer.kind, begun)
+        _open_batch(run, importer, begun)
         return _finish(run, importer, begun, tell, began)
 
 
@@ -162,7 +164,7 @@ def _refuse_unfinished(run: Run, sha256: str) -> None:
         )
 
 
-def _open_batch(run: Run, kind: str, begun: Begun) -> None:
+def _open_batch(run: Run, importer: Importer, begun: Begun) -> None:
     """Commit the batch before its first chunk."""
     request, reading = begun.request, begun.reading
     spooled = reading.place.spool_key is not None
@@ -176,7 +178,7 @@ def _open_batch(run: Run, kind: str, begun: Begun) -> None:
     options = asdict(request.options)
     del options["mapping"]
     values = {
-        "kind": kind,
+        "kind": importer.kind,
         "source": request.source,
         "mode": request.mode,
         "source_sha256": reading.info.sha256,
@@ -192,7 +194,8 @@ def _open_batch(run: Run, kind: str, begun: Begun) -> None:
     with engine.write(run.engine) as conn:
         info = batches.seal_info(Sealer(run.workspace.instance), begun.key, sealed)
         batches.create(conn, run, begun.batch_id, {**values, "cursor": reading.info.header_number}, info)
-        entries.append(conn, run.entry("begun", batch=begun.batch_id, source=reading.info.sha256))
+        body = run.entry("begun", batch=begun.batch_id, source=reading.info.sha256, codes=importer.told)
+        entries.append(conn, body)
 
 
 def _finish(run: Run, importer: Importer, begun: Begun, tell: Tell, began: float) -> Outcome:

@@ -26,6 +26,12 @@ class ImportKind(NamedTuple):
 KINDS: tuple[ImportKind, ...] = (
     ImportKind("customer", N_("customers"), "crmctl.customers.records:settings_of", "crmctl.customers.intake:importer"),
     ImportKind("order", N_("orders"), "crmctl.orders.records:settings_of", "crmctl.orders.intake:importer"),
+    ImportKind(
+        "complaint",
+        N_("complaints"),
+        "crmctl.complaints.intake:settings_of",
+        "crmctl.complaints.intake:importer",
+    ),
     ImportKind("staff", N_("staff"), "crmctl.staff.intake:policy_of", "crmctl.staff.intake:importer"),
 )
 

@@ -63,7 +63,7 @@ def requested(file: str, given: Mapping[str, Any], type_code: str | None = None)
         options=options,
         chunk=given["chunk"],
         rejects=given["rejects"],
-        max_changes=given["max_changes"],
+        max_changes=given.get("max_changes"),
     )
 
 
