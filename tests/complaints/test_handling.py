@@ -141,7 +141,7 @@ def test_when_it_happened_is_bounded(office: Office) -> None:
     assert (event["at"] - event["created_at"]) == timedelta(minutes=20) - timedelta(days=2)
     (clock,) = office.clocks(number, "respond")
     assert clock["stopped_at"] == event["at"] <= clock["due_at"]
-    office.hours.to("2026-11-27T00:00")  # three days end with the third day after it
+    office.hours.to("2026-11-27T00:00:01")  # three days end with the third day after it, its last second in time
     assert office.refused(number, "progress", "--at", "2026-11-23T23:59", *why, status=4) == "AT_TOO_EARLY"
     office.step(number, "progress", "--at", "2026-11-24T00:00", *why)
     office.sound()
