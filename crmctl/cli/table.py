@@ -154,16 +154,8 @@ COMMANDS: tuple[Entry, ...] = (
         "crmctl.complaints.commands:open_command",
         N_("Accept a complaint: number and time limit at once."),
     ),
-    Entry(
-        "complaint import",
-        "crmctl.complaints.import_commands:import_command",
-        N_("Accept the complaints of a sheet: an old register, a hotline's daily file."),
-    ),
-    Entry(
-        "complaint template",
-        "crmctl.complaints.import_commands:template_command",
-        N_("Write the empty sheet for complaints."),
-    ),
+    Entry("complaint import", "crmctl.complaints.import_commands:import_command", N_("Accept a sheet of complaints.")),
+    Entry("complaint template", "crmctl.complaints.import_commands:template_command", N_("Write the empty sheet.")),
     Entry(
         "complaint show",
         "crmctl.complaints.commands:show_command",
