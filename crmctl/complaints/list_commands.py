@@ -93,7 +93,7 @@ def _lines(found: Found, filters: Filters) -> list[str]:
     )
     lines = [told.format(**{name: f"{number:,}" for name, number in found.counts.items()})]
     if filters.no_progress and found.not_configured:
-        told = _("progress: not configured for {number} complaints ($complaint_progress_days); they are not listed")
+        told = _("progress: not configured for {number} complaints, which are not listed: their policy sets no limit")
         lines.append(told.format(number=f"{found.not_configured:,}"))
     if found.next is not None:
         lines.append(_("more: --after {number}").format(number=_place_text(found.next)))
