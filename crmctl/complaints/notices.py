@@ -161,7 +161,8 @@ def told(found: Open, reached: int, people: People, settings: NotifySettings) ->
                 unknown.add(code)
                 continue
             for name in _recipients(whom, people, by_person=channel.by_person):
-                notices[code, name] = _notice(found, level, place, code, name)
+                notice = _notice(found, level, place, code, name)
+                notices[code, notice.recipient] = notice
     return Told(list(notices.values()), frozenset(withheld), frozenset(unknown))
 
 
