@@ -14,12 +14,12 @@ from datetime import date
 from psycopg.sql import SQL, Composable, Identifier, Literal
 from sqlalchemy import Table
 
-from crmctl.security import permissions
+from crmctl.security import accessrows, permissions
 from crmctl.security.access import AccessSettings, Role
+from crmctl.security.accessrows import OWN, SCHEMA
 from crmctl.security.actor import Actor
 from crmctl.store.schema import load_all
 
-SCHEMA, OWN = "public", "crm_access"
 PREFIX, EVERYBODY = "crm_", "crm_user"
 ALL, ADD, KEEP = "INSERT, UPDATE, DELETE", "INSERT", "INSERT, UPDATE"
 _SHEETS = {"batch": ALL, "rejected_row": ALL, "reservation": ALL}
@@ -28,6 +28,13 @@ _EVERY_RUN = {
     "audit_entry": ADD, "audit_head": KEEP, "run": KEEP, "counter": KEEP, "policy_version": ADD, "look": ADD,
     "denial": ALL, "approval": KEEP, "notification": KEEP,
 }  # fmt: skip
+# What happens to a complaint, whichever act it is; acts that need more say so below.
+_STEP = {"complaint": "UPDATE", "complaint_event": ADD, "complaint_clock": KEEP, "change": ADD}
+_STEPS = tuple(f"complaint.{verb}" for verb in (
+    "respond", "verify", "propose", "agree", "refuse", "rectify", "progress", "handoff", "answer", "revisit", "review",
+    "legal-review", "analyse", "mediate", "close", "reopen", "extend", "mark-duplicate", "link", "attach", "classify",
+    "escalate",
+))  # fmt: skip
 _CUSTOMER = {"customer": ALL, "contact": ALL, "identity": ALL, "change": ADD}
 # Acts, and what they write besides; a table that is not there (yet) is passed over.
 WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
@@ -63,12 +70,24 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         {"use_request": KEEP, "use_record": KEEP},
     ),
     (("use.evaluated",), {"use_evaluation": ADD}),
+    ((*_STEPS, "calendar.update"), _STEP),
+    (
+        ("complaint.open", "complaint.import"),
+        {**_STEP, "complaint": KEEP, "case_number": ADD, "customer": "INSERT"},  # of whom nobody knows yet, one is made
+    ),
+    (("complaint.import", "batch.resume"), {**_STEP, "complaint": KEEP, "case_number": ADD, **_SHEETS}),
+    (("complaint.attach",), {"complaint_file": ADD}),
+    (("complaint.revisit",), {"satisfaction": ADD}),
+    (("complaint.file", "complaint.form"), {"copy_register": KEEP}),
+    (("complaint.reveal", "complaint.file", "complaint.form"), {"use_request": KEEP, "use_record": KEEP}),
     (("audit.checkpoint",), {"checkpoint": ADD}),
     (("purge.plan", "purge.run"), {"plan": KEEP, "plan_item": ALL}),
 )  # fmt: skip
 # Nouns whose acts look at customers; a role without any of them reads none of their tables.
-_LOOKS = ("customer", "order", "tier", "policy", "purge", "owner", "audit", "batch", "access", "use")
-_IMPORTS = ("customer.import", "order.import", "staff.import", "batch.list", "batch.show", "batch.rejects")
+_LOOKS = ("customer", "order", "tier", "policy", "purge", "owner", "audit", "batch", "access", "use", "complaint")
+_IMPORTS = (
+    "customer.import", "order.import", "staff.import", "complaint.import", "batch.list", "batch.show", "batch.rejects",
+)  # fmt: skip
 
 
 def script(access: AccessSettings, policy_hash: str, day: date, zone: str) -> str:
@@ -226,7 +245,9 @@ def _written(role: Role) -> dict[str, str]:
 
 
 def _may(role: Role, act: str) -> bool:
-    return permissions.grants(role.can, act) and not permissions.matches(role.deny, act)
+    """Say whether a role may do an act; what concerns everybody is for scope all alone."""
+    narrow = role.scope != "all" and permissions.matches(permissions.WHOLE, act)
+    return permissions.grants(role.can, act) and not permissions.matches(role.deny, act) and not narrow
 
 
 def _looks(role: Role) -> bool:
@@ -264,9 +285,10 @@ def _role_policies(code: str, role: Role, table: str) -> Iterator[Composable]:
     """Yield what a role sees of a table, and changes there.
 
     Who owns a customer, and who works on it, is changed by its owner alone: a collaborator, who sees it, could make
-    themselves the owner otherwise.
+    themselves the owner otherwise. Whoever opens a complaint may make a customer nobody knows yet, and whoever may know
+    of one writes what changed of it, wherever it lies.
     """
-    seen, changed = _condition(role.scope, table), _condition(role.scope, table, owner_only=True)
+    seen, changed = accessrows.condition(role.scope, table), accessrows.condition(role.scope, table, owner_only=True)
     name, place = group(code), Identifier(SCHEMA, table)
     if seen != changed:
         yield SQL("CREATE POLICY {} ON {} FOR SELECT TO {} USING ({});").format(
@@ -275,23 +297,8 @@ def _role_policies(code: str, role: Role, table: str) -> Iterator[Composable]:
     yield SQL("CREATE POLICY {name} ON {place} TO {name} USING ({what}) WITH CHECK ({what});").format(
         name=Identifier(name), place=place, what=changed
     )
-
-
-def _condition(scope: str, table: str, *, owner_only: bool = False) -> Composable:
-    """Return the condition of a scope; what hangs on a customer follows the customer, by the same policies.
-
-    With `owner_only` a customer on which somebody is but a collaborator is outside, as far as owners are concerned.
-    """
-    if scope == "all":
-        return SQL("true")
-    column, function = ("owner_id", "own_staff") if scope == "own" else ("org_unit", "own_units")
-    mine = SQL("{} = ANY (ARRAY(SELECT {}()))").format(Identifier(column), Identifier(OWN, function))
-    if table == "customer":
-        if scope != "own" or owner_only:
-            return mine
-        return SQL("{} OR customer_id = ANY (ARRAY(SELECT {}()))").format(mine, Identifier(OWN, "own_shared"))
-    also = SQL(" AND c.{}").format(mine) if table == "ownership" and owner_only and scope == "own" else SQL("")
-    held = SQL("EXISTS (SELECT FROM {customer} c WHERE c.customer_id = {table}.customer_id{also})").format(
-        customer=Identifier(SCHEMA, "customer"), table=Identifier(table), also=also
-    )
-    return SQL("customer_id = 0 OR {}").format(held) if table == "change" else held
+    fresh = None if role.scope == "all" or "complaint" not in _written(role) else accessrows.fresh(table)
+    if fresh is not None:
+        yield SQL("CREATE POLICY {} ON {} FOR INSERT TO {} WITH CHECK ({});").format(
+            Identifier(f"{name}_new_"), place, Identifier(name), fresh
+        )

@@ -94,7 +94,7 @@ class Realm:
         """Return the document of a command that ends with `status`; its failure where it has none."""
         done = self.say(uid, *words, "-o", "json")
         assert done.exit_code == status, (done.exit_code, done.stdout, done.stderr)
-        found: dict[str, Any] = json.loads(done.stdout or done.stderr)
+        found: dict[str, Any] = json.loads(done.stdout or done.stderr.splitlines()[-1])
         return found
 
     def edit(self, name: str, old: str, new: str) -> None:

@@ -13,7 +13,7 @@ import postgres
 import psycopg
 import pytest
 from psycopg import errors, sql
-from realm import ADMIN, AGENT, AUDITOR, OTHER, PEOPLE, STEWARD, Realm, login
+from realm import ADMIN, AGENT, AUDITOR, OTHER, PEOPLE, STEWARD, SUPERVISOR, Realm, login
 
 from crmctl import clock
 
@@ -34,10 +34,15 @@ def server(realm: Realm, postgres_server: postgres.Server) -> Iterator[postgres.
     apply(realm, postgres_server)
     yield postgres_server
     with postgres_server.connect(database(realm)) as conn:
-        conn.execute("DROP OWNED BY crm_user, crm_admin, crm_steward, crm_auditor, crm_supervisor, crm_agent")
-        for name in [*(login(name) for name in PEOPLE), "crm_admin", "crm_steward", "crm_auditor", "crm_supervisor",
-                     "crm_agent", "crm_user"]:  # fmt: skip
+        groups = sql.SQL(", ").join(map(sql.Identifier, GROUPS))
+        conn.execute(sql.SQL("DROP OWNED BY {}").format(groups))
+        for name in [*(login(name) for name in PEOPLE), *GROUPS]:
             conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+GROUPS = (
+    "crm_admin", "crm_steward", "crm_auditor", "crm_supervisor", "crm_complaints", "crm_agent", "crm_user",
+)  # fmt: skip
 
 
 def database(realm: Realm) -> str:
@@ -277,3 +282,99 @@ def test_mode_server_needs_a_server(tmp_path: Path) -> None:
     config.write_text(re.sub(r"^mode: .*$", "mode: server", config.read_text("utf-8"), flags=re.M), "utf-8")
     told = call(["-w", str(folder), "customer", "list", "-o", "json"])
     assert told.exit_code == 4 and "MODE_NEEDS_POSTGRESQL" in told.stderr
+
+
+SAID = ("--complainant", "王小明", "--contact", "13800000001", "--matter", "渗水三天", "--demand", "上门维修")
+OPEN = ("--channel", "phone", "--category", "quality", *SAID)
+OF_COMPLAINTS = ("complaint_event", "complaint_clock", "complaint_file", "case_number", "satisfaction")
+
+
+def complaints_seen(realm: Realm, server: postgres.Server, name: str) -> dict[str, list[int]]:
+    """Return the numbers of complaints of which somebody sees rows through any client, by table."""
+    own = {"case_number": "object_id", "satisfaction": "related_id"}
+    seen = {}
+    with as_login(realm, server, name) as conn:
+        for table in ("complaint", *OF_COMPLAINTS):
+            query = sql.SQL("SELECT DISTINCT {} FROM {} ORDER BY 1").format(
+                sql.Identifier(own.get(table, "complaint_id")), sql.Identifier(table)
+            )
+            seen[table] = [row[0] for row in conn.execute(query)]
+    return seen
+
+
+def test_complaints_are_of_whose_customer_it_is_and_of_who_handles_them(
+    realm: Realm, server: postgres.Server, tmp_path: Path
+) -> None:
+    """ACC-01, CMP-02: rows of complaints are cut like those of customers; whoever handles one sees that one besides."""
+    photo = tmp_path / "photo.txt"
+    photo.write_text("样例", "utf-8")
+    serve(realm, "he.l")
+    theirs = realm.json(OTHER, "complaint", "open", "C-3", *OPEN)["number"]
+    handed = realm.json(OTHER, "complaint", "open", "C-3", *OPEN, "--handler", "E5")["number"]
+    assert realm.json(OTHER, "complaint", "open", "C-1", *OPEN, status=1)["code"] == "CUSTOMER_UNKNOWN"
+    serve(realm, "chen.x")
+    realm.json(AGENT, "complaint", "open", "C-1", *OPEN)
+    for words in (("respond", handed, "--text", "已回电"), ("attach", handed, photo)):
+        assert realm.json(AGENT, "complaint", *words)["status"] == "accepted"
+    assert realm.json(AGENT, "complaint", "show", handed, "--reveal")["texts"]["matter"] == "渗水三天"
+    assert realm.json(AGENT, "complaint", "show", theirs, status=1)["code"] == "COMPLAINT_UNKNOWN"
+    assert realm.json(AGENT, "customer", "show", "3", status=1)["code"] == "CUSTOMER_UNKNOWN"
+
+    every = complaints_seen(realm, server, "li.na")
+    assert (every["complaint"], every["complaint_file"]) == ([1, 2, 3], [2])
+    for name, own in {"he.l": [1, 2], "chen.x": [2, 3]}.items():
+        wanted = {table: [number for number in rows if number in own] for table, rows in every.items()}
+        assert complaints_seen(realm, server, name) == wanted, name
+    with as_login(realm, server, "chen.x") as conn:
+        assert conn.execute("SELECT count(*) FROM customer WHERE customer_id = 3").fetchone() == (0,)
+        assert conn.execute("SELECT count(*) FROM change WHERE customer_id = 3").fetchone() == (0,)
+        assert conn.execute("UPDATE complaint SET handler_id = NULL WHERE complaint_id = 1").rowcount == 0
+        for statement in (
+            "DELETE FROM complaint", "DELETE FROM complaint_event", "UPDATE complaint_event SET data = '{}'",
+            "DELETE FROM case_number", "UPDATE case_number SET number = number",
+        ):  # fmt: skip
+            with pytest.raises(errors.InsufficientPrivilege):
+                conn.execute(statement)  # type: ignore[call-overload]
+    with as_login(realm, server, "an.q") as conn, pytest.raises(errors.InsufficientPrivilege):
+        conn.execute("UPDATE complaint SET status = 'closed'")
+
+
+def test_an_agent_registers_a_complainant_nobody_knows_and_links_them(realm: Realm, server: postgres.Server) -> None:
+    serve(realm, "chen.x")
+    found = realm.json(AGENT, "complaint", "open", "--unidentified", *OPEN)
+    number, customer = found["number"], found["customer"]
+    realm.json(AGENT, "complaint", "respond", number, "--text", "已回电")
+    realm.json(AGENT, "complaint", "link", number, "C-1", "--reason", "回电核对")
+    assert realm.json(AGENT, "customer", "list", "--count")["count"] == 2
+    with as_login(realm, server, "he.l") as conn:  # that there is somebody is no secret; the complaint is
+        assert conn.execute("SELECT customer_id FROM customer ORDER BY 1").fetchall() == [(3,), (customer,)]
+        for table in ("complaint", "complaint_event", "case_number", "change"):
+            query = sql.SQL("SELECT FROM {} WHERE customer_id = %s").format(sql.Identifier(table))
+            assert conn.execute(query, (customer,)).fetchall() == [], table
+    with as_login(realm, server, "chen.x") as conn:
+        more = f"customer_id, status, type, created_at, updated_at, version, derived_version) SELECT {customer} + 50"
+        rest = "type, created_at, updated_at, 1, 0 FROM customer LIMIT 1"
+        with pytest.raises(errors.InsufficientPrivilege):
+            conn.execute(f"INSERT INTO customer ({more}, 'archived', {rest}")
+    serve(realm, "an.q")
+    assert realm.json(AUDITOR, "audit", "verify", "--changes", status=14)["ok"]
+
+
+def test_a_revisit_and_an_escalation_by_their_roles(realm: Realm, server: postgres.Server) -> None:
+    """Whoever is on the complaint post does it all; the hourly job raises what is late; neither needs the owner."""
+    realm.edit("access.yaml", "pg: [test_wang_j], roles: [supervisor]", "pg: [test_wang_j], roles: [complaints]")
+    apply(realm, server)
+    serve(realm, "wang.j")
+    number = realm.json(SUPERVISOR, "complaint", "open", "C-3", *OPEN)["number"]
+    plan = ("--measures", "换件", "--due", "2099-01-01T12:00")
+    steps: tuple[tuple[Any, ...], ...] = (
+        ("respond", "--text", "已回电"), ("verify", "--department", "客服部", "--cause", "product", "--text", "属实"),
+        ("propose", *plan), ("agree", "--text", "同意"), ("rectify", "--text", "已换"),
+        ("revisit", "--score", "5", "--settled", "--text", "满意"),
+    )  # fmt: skip
+    for verb, *words in steps:
+        realm.json(SUPERVISOR, "complaint", verb, number, *words)
+    assert complaints_seen(realm, server, "wang.j")["satisfaction"] == [1]
+    assert complaints_seen(realm, server, "chen.x")["satisfaction"] == []
+    serve(realm, "zhou.m")
+    assert realm.say(ADMIN, "complaint", "escalate").exit_code == 0
