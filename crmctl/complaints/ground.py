@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete
 from sqlalchemy.exc import IntegrityError
 
 from crmctl.audit.changes import Summary
@@ -17,8 +17,7 @@ from crmctl.complaints.drafting import Complainant
 from crmctl.complaints.registering import New
 from crmctl.complaints.sheetrows import SheetRow
 from crmctl.customers import facts
-from crmctl.customers.meant import Holders, Name
-from crmctl.customers.scope import in_scope
+from crmctl.customers.meant import Holders
 from crmctl.customers.tables import customer
 from crmctl.errors import Locked
 from crmctl.i18n import _
@@ -34,8 +33,6 @@ from crmctl.store import bulk, engine
 
 if TYPE_CHECKING:
     from crmctl.complaints.importing import Chunk, Taken
-
-_AT_ONCE = 5000  # customers asked for in one statement
 
 
 @dataclass
@@ -63,13 +60,10 @@ class Live:
         self.run, self.begun, self.epochs = run, begun, epochs
 
     def known(self, rows: Sequence[SheetRow], source: str) -> Known:
-        """Return what is known of a chunk's rows. Customers that are not the person's are not known (ACC-01)."""
+        """Return what is known of a chunk's rows."""
         with engine.read(self.run.engine) as conn:
-            named = facts.named(conn, rows, self.epochs)
-            customers = _customers(conn, self.run, {number for held in named.values() for number in held})
-            holders: dict[Name, Collection[int]] = {
-                name: [number for number in held if number in customers] for name, held in named.items()
-            }
+            holders = facts.named(conn, rows, self.epochs)
+            customers = _customers(conn, {number for held in holders.values() for number in held})
             keys = self._keys(rows, holders)
             marks = {origins.numbered(source, row.number) for row in rows if row.number}
             marks |= {
@@ -82,7 +76,8 @@ class Live:
 
     def _keys(self, rows: Sequence[SheetRow], holders: Holders) -> Mapping[int, DataKey]:
         wanted = {number for row in rows if not row.number for number in _pointed(row, holders)}
-        return self.run.keys.fetch("customer", wanted)
+        found = self.run.keys.fetch("customer", wanted)
+        return {number: found.get(number) or self.run.keys.key("customer", number) for number in wanted}
 
     def apply(self, chunk: Chunk) -> None:
         """Write a chunk, if the import's lock is still ours. Raises Locked when another run took one of its numbers."""
@@ -143,18 +138,10 @@ class Rehearsal(Live):
         self.marks.update((each.mark, stamp(each.draft.received_at)) for each in chunk.taken)
 
 
-def _customers(conn: Connection, run: Run, numbers: Collection[int]) -> dict[int, Complainant]:
-    """Return what of these customers limits may depend on; only of those the person may know of."""
+def _customers(conn: Connection, numbers: Collection[int]) -> dict[int, Complainant]:
+    """Return what of these customers limits may depend on."""
     columns = ("customer_id", "type", "tier", "org_unit")
-    scope = in_scope(run)
-    mine = set(numbers)
-    if scope:
-        ids = customer.c.customer_id
-        asked, mine = sorted(mine), set()
-        for at in range(0, len(asked), _AT_ONCE):
-            query = select(ids).where(ids.in_(asked[at : at + _AT_ONCE]), *scope)
-            mine |= set(conn.execute(query).scalars())
-    rows = bulk.fetch_by_keys(conn, customer, "customer_id", sorted(mine), columns)
+    rows = bulk.fetch_by_keys(conn, customer, "customer_id", sorted(numbers), columns)
     return {row[0]: Complainant(*row[1:]) for row in rows}
 
 
