@@ -91,8 +91,10 @@ ALLOWED = {
         "use",
         "worktime",
     },  # fmt: skip
+    # `doctor` looks into every room that has something to say of a workspace.
     "setup": {
         "audit",
+        "complaints",
         "customers",
         "notify",
         "policy",

@@ -69,6 +69,7 @@ SUBJECTS = {
     "use": N_("use of information"),
     "calendar": N_("working calendar"),
     "notices": N_("notices"),
+    "complaints": N_("complaints"),
 }
 
 

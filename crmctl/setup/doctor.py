@@ -317,6 +317,18 @@ def _notices(patient: _Patient) -> None:
         patient.note(WARNS, "notices", _("notify.yaml is not in mode enforce: notices wait"))
 
 
+def _complaints(patient: _Patient) -> None:
+    from crmctl.complaints import standing
+    from crmctl.store import engine
+
+    if patient.engine is None or patient.policies is None:
+        return
+    with engine.read(patient.engine) as conn:
+        found = list(standing.troubles(conn, patient.policies))
+    for message, hint in found:
+        patient.note(WARNS, "complaints", message, hint)
+
+
 _CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
     ("workspace", _workspace),
     ("policies", _policies),
@@ -328,4 +340,5 @@ _CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
     ("use", _use),
     ("calendar", _calendars),
     ("notices", _notices),
+    ("complaints", _complaints),
 )
