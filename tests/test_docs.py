@@ -248,11 +248,12 @@ def test_the_worked_examples_are_real(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_clocks_are_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run what docs/clocks.md shows in a new workspace; the iCal file on the page is the one that it imports."""
+    monkeypatch.setattr(init, "_person", lambda: "lina")
     monkeypatch.setattr(clock, "now", lambda: AT)
-    init.init(init.Request(tmp_path / "crm", "en"), AT)
+    init.init(init.Request(tmp_path / "crm", "en", demo=True), AT)
     (calendar,) = re.findall(r"^```ics\n(.*?)^```$", (ROOT / CLOCKS).read_text("utf-8"), re.DOTALL | re.MULTILINE)
     (tmp_path / "plant.ics").write_text(calendar, encoding="utf-8")
-    _replay(CLOCKS, tmp_path, str(tmp_path / "crm"), (3, 4))
+    _replay(CLOCKS, tmp_path, str(tmp_path / "crm"), (1, 3, 4), monkeypatch)
 
 
 _CLOCK = re.compile(r"<!-- clock: ([0-9T:+-]+) -->")  # from here on it is that time

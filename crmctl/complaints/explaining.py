@@ -42,7 +42,7 @@ def explained(call: Invocation, reference: str) -> clocks.Case | None:
         found = _limits(run, case)
         run = runs.record_reading(run, obj=f"complaint:{case.complaint_id}", n=1)
     policy, version = case.row["policy"], case.row["policy_version"]
-    told = _("{number}, accepted under policy complaints {policy}, version {version}")
+    told = _("{number}, accepted under policy {policy}, version {version}")
     more = {"policy": policy, "policy_version": version}
     line = told.format(number=case.number, policy=policy, version=version)
     return clocks.Case(case.number, found, run.run_id, (line,), more)
