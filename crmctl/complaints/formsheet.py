@@ -19,7 +19,7 @@ from crmctl.i18n import _, lang, pick
 from crmctl.runs.run import Run
 
 # What one A4 page holds: letters of a text, lines of a table. tests/complaints/test_form.py holds a full page to it.
-FACT, LONG, SHORT, WORD = 40, 260, 130, 24
+FACT, LONG, SHORT, WORD = 40, 260, 130, 28
 STAGES, PLANS = 12, 3
 DETAILS = ("verified", "rectified", "revisited", "reviewed", "analysed", "closed")
 
