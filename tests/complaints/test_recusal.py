@@ -144,7 +144,8 @@ def test_nor_does_a_deputy_for_them(office: Office) -> None:
 
 def test_nor_is_their_word_entered_from_paper(office: Office) -> None:
     """Recorded decisions: of a person of the register by post, of a person of access.yaml, and by whose hand."""
-    old = "    complaint.close-without-agreement:\n      by: [supervisor]\n      people: 1\n      assurance: authenticated\n"
+    old = "    complaint.close-without-agreement:\n      by: [supervisor]\n"
+    old += "      people: 1\n      assurance: authenticated\n"
     new = old.replace("      people", "      posts: [manager]\n      people").replace("authenticated", "recorded")
     office.desk.edit("access.yaml", old, new)
     number = disagreed(office, about="K5")
