@@ -61,8 +61,8 @@ def _emit(call: Invocation, run: Run, outcome: Outcome, limit: int) -> None:
     line = _("running limits: {examined}; gone up: {raised}; notices: {notices}")
     if run.dry_run:
         line = _("running limits: {examined}; would go up: {raised}; notices: {notices}")
-    tables = [_level_table(outcome, words), *([_raised_table(run, outcome, words, limit)] if limit else [])]
-    shown = tables if found.raised or call.output == "json" else []
+    tables = [_level_table(outcome, words), _raised_table(run, outcome, words, limit)]
+    shown = tables if call.output == "json" else tables[: bool(found.raised) * (2 if limit else 1)]
     call.emit(document, line.format(**found.counts()), *shown, *_remarks(outcome, limit), trouble=_troubled(outcome))
 
 
