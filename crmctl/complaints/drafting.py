@@ -181,11 +181,7 @@ def _require_feedback(
     """Raise InvalidInput where nothing can be told, and for a promise that has passed or is beyond the policy's."""
     told, latest = (next((clock.due_at for clock in each if clock.told), None) for each in (found, allowed))
     if told is None:
-        raise InvalidInput(
-            _("there is no time limit to tell the complainant"),
-            hint=_("give --feedback-by, or decide the value the policy's stage waits for: crmctl doctor lists it"),
-            code="FEEDBACK_UNDECIDED",
-        )
+        raise _undecided()
     if promised is not None and latest is not None and promised > latest:
         raise InvalidInput(
             _("--feedback-by: is later than the policy allows"),
@@ -194,6 +190,22 @@ def _require_feedback(
         )
     if promised is not None and promised <= entered:
         raise InvalidInput(_("--feedback-by: has passed"), hint=_("give a time to come"), code="FEEDBACK_PASSED")
+
+
+def require_limit(run: Run, who: Complainant) -> None:
+    """Raise InvalidInput where somebody of whom nothing else is known could be told no time limit (CMP-03)."""
+    facts: dict[str, str | None] = {"customer_type": who.customer_type, "org_unit": who.org_unit, "tier": who.tier}
+    policy = ruling.policy_for(run.policies, runs.today(run.policies, run.at), facts)
+    if not any(stage.told and stage.within for stage in ruling.terms_of(run.policies, policy, facts).stages):
+        raise _undecided()
+
+
+def _undecided() -> InvalidInput:
+    return InvalidInput(
+        _("there is no time limit to tell the complainant"),
+        hint=_("give --feedback-by, or decide the value the policy's stage waits for: crmctl doctor lists it"),
+        code="FEEDBACK_UNDECIDED",
+    )
 
 
 def _seconds(moment: datetime) -> datetime:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from crmctl import staff
-from crmctl.complaints import provisional
+from crmctl.complaints import drafting, provisional
 from crmctl.complaints.ground import Live, Rehearsal
 from crmctl.complaints.importing import Import, Rules
 from crmctl.complaints.sheetpolicy import ComplaintSheetSettings
@@ -40,7 +40,11 @@ class Wish:
 
 
 def start(run: Run, request: Request, wish: Wish, tell: Tell) -> Outcome:
-    """Import a sheet of complaints, or say what importing it would do (`run.dry_run`)."""
+    """Import a sheet of complaints, or say what importing it would do (`run.dry_run`).
+
+    Raises InvalidInput, before anything is written, where complainants could not be told a time limit.
+    """
+    drafting.require_limit(run, provisional.nobody(run))
     return intake.start(run, importer(wish), request, tell)
 
 

@@ -273,6 +273,19 @@ def test_whom_it_is_about_does_not_handle_it(sheets: Sheets) -> None:
     assert [row["handler_id"] for row in sheets.rows()] == [None, None]
 
 
+def test_without_a_limit_to_tell_nothing_is_begun(sheets: Sheets) -> None:
+    """CMP-03: the value that the policy waits for is decided first."""
+    office = sheets.office
+    before = office.json(STEWARD, "batch", "list")["batches"]
+    office.desk.edit("complaints.yaml", "number: $complaint_feedback_days", "number: $no_answer_days")
+    values = "  values:\n    no_answer_days: {value: unset, unit: days, labels: {zh: 无, en: None}}\n"
+    office.desk.edit("company.yaml", "  values:\n", values)
+    assert office.desk.refusal(STEWARD, "complaint", "import", sheets.write(HEADER + GOOD), status=4) == (
+        "FEEDBACK_UNDECIDED"
+    )
+    assert office.json(STEWARD, "batch", "list")["batches"] == before
+
+
 def test_columns_are_mapped_or_dropped_or_stop_the_file(sheets: Sheets) -> None:
     text = "工单号,客户编号,谁,联系方式,渠道,类别,事由,诉求,天气\n1,K1,王五,139,电话,质量,坏了,换,晴\n"
     assert sheets.take(text, status=4)["code"] == "COLUMN_UNKNOWN"
