@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib import import_module
 
 import pytest
 
@@ -33,7 +34,7 @@ def row(code: str, **more: object) -> dict[str, object]:
 @pytest.fixture
 def speaker(monkeypatch: pytest.MonkeyPatch) -> Speaker:
     monkeypatch.setattr(texts, "TEXTS", (*texts.TEXTS, f"{__name__}:WORDS"))
-    monkeypatch.setattr(texts, "import_module", lambda name: texts if name == texts.__name__ else _Here)
+    monkeypatch.setattr(texts, "import_module", lambda name: _Here if name == __name__ else import_module(name))
     return Speaker(load(shipped("policies")), "zh", "Asia/Shanghai", DUE)
 
 
