@@ -68,6 +68,14 @@ def _order_reasons() -> str:
     return _table(("Code", "What is wrong", "What to do"), rows)
 
 
+def _complaint_reasons() -> str:
+    from crmctl.complaints.rowreasons import REASONS
+    from crmctl.customers.meant import REASONS as MEANT
+
+    rows = ((f"`{code}`", what.format(field="*field*"), do) for code, (what, do) in REASONS.items() if code not in MEANT)
+    return _table(("Code", "What is wrong", "What to do"), rows)
+
+
 def _policy_problems() -> str:
     from crmctl.policy.problems import CODES
 
@@ -124,6 +132,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "commands": _commands,
     "reasons": _reasons,
     "order-reasons": _order_reasons,
+    "complaint-reasons": _complaint_reasons,
     "policy-problems": _policy_problems,
     "policy-kinds": _policy_kinds,
     "settings": _settings,
