@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -18,9 +20,11 @@ from crmctl.complaints.policy import ComplaintsSettings, settings_named
 from crmctl.i18n import _, lang, pick
 from crmctl.runs.run import Run
 
-# What one A4 page holds: letters of a text, lines of a table. tests/complaints/test_form.py holds a full page to it.
-FACT, LONG, SHORT, WORD = 40, 260, 130, 28
+# What one A4 page holds: widths of texts in half letters (a Chinese character or a capital has two), lines of tables.
+# Measured with a full page; tests/complaints/test_form.py holds the form to it.
+FACT, MATTER, DEMAND, RESULT, ANSWER, WORD, LINE = 46, 400, 200, 140, 64, 28, 80
 STAGES, PLANS = 12, 3
+_NARROW = frozenset("abcdefghijklnopqrstuvxyz0123456789 .,;:!'-/()[]|")
 DETAILS = ("verified", "rectified", "revisited", "reviewed", "analysed", "closed")
 
 
@@ -57,13 +61,14 @@ class Cutter:
 
     cut: bool = field(default=False)
 
-    def fit(self, text: Any, letters: int) -> str:  # noqa: ANN401 - whatever shows as text
-        """Return a text in one line of so many letters at most; what is left out is shown by `…`."""
+    def fit(self, text: Any, width: int) -> str:  # noqa: ANN401 - whatever shows as text
+        """Return a text in one line of so many half letters at most; what is left out is shown by `…`."""
         plain = " ".join(str(text or "").split())
-        if len(plain) <= letters:
+        ends = list(accumulate(1 if letter in _NARROW else 2 for letter in plain))
+        if not ends or ends[-1] <= width:
             return plain
         self.cut = True
-        return plain[: letters - 1] + "…"
+        return plain[: bisect_right(ends, width - 2)] + "…"
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def sheet(run: Run, found: Opened) -> Sheet:
     return Sheet(
         title=_("Complaint form {number}").format(number=found.case.number),
         language="zh-CN" if lang().startswith("zh") else "en",
-        company=desk.cutter.fit(pick(company, ""), FACT),
+        company=desk.cutter.fit(pick(company, ""), LINE),
         facts=facts,
         texts=texts,
         parts=parts,
@@ -148,7 +153,7 @@ def _facts(desk: _Desk) -> tuple[tuple[str, str], ...]:
 
 def _texts(desk: _Desk) -> tuple[tuple[str, str], ...]:
     texts = desk.found.texts
-    told = ((_("Matter"), "matter", LONG), (_("Demand"), "demand", SHORT), (_("Nature"), "nature", FACT))
+    told = ((_("Matter"), "matter", MATTER), (_("Demand"), "demand", DEMAND), (_("Nature"), "nature", FACT))
     return tuple((name, desk.cutter.fit(texts[code], size)) for name, code, size in told if texts.get(code))
 
 
@@ -200,13 +205,13 @@ def _plans(desk: _Desk) -> Part:
     for row in desk.found.case.events:
         if row["kind"] == "proposed":
             data = orjson.loads(row["data"])
-            text = desk.cutter.fit(desk.said(row, "measures", "compensation"), SHORT)
+            text = desk.cutter.fit(desk.said(row, "measures", "compensation"), RESULT)
             rows.append((str(data["version"]), desk.when(row["at"]), text, desk.when(data["plan_due_at"]), ""))
         elif row["kind"] in ("agreed", "refused") and rows:
             answer = _("agreed") if row["kind"] == "agreed" else _("refused")
             said = desk.said(row)
             told = f"{desk.when(row['at'])} {answer}{': ' if said else ''}{said}"
-            rows[-1] = (*rows[-1][:4], desk.cutter.fit(told, SHORT // 2))
+            rows[-1] = (*rows[-1][:4], desk.cutter.fit(told, ANSWER))
     headings = (_("Plan"), _("Proposed"), _("Measures and compensation"), _("To be done by"), _("Customer's answer"))
     return Part(_("Handling plans"), headings, rows[-PLANS:], _left_out(len(rows) - PLANS))
 
@@ -222,7 +227,7 @@ def _deeds(desk: _Desk) -> Part:
         row = desk.last(kind)
         if row is not None:
             told = _joined((*_results(desk, row), desk.said(row, "text", "root_cause", "improvement")))
-            rows.append((names[kind], desk.when(row["at"]), desk.who(row), desk.cutter.fit(told, SHORT)))
+            rows.append((names[kind], desk.when(row["at"]), desk.who(row), desk.cutter.fit(told, RESULT)))
     return Part(_("Results"), (_("Part"), _("At"), _("By whom"), _("Result")), rows)
 
 

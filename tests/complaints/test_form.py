@@ -14,8 +14,8 @@ from casework import AGENT, AUDITOR, DEPUTY, HANDLER, SECOND, SUPERVISOR, TEXTS,
 from crmctl.complaints import formsheet
 
 LONG = "一二三四五六七八九十" * 1900
-# Letters and lines that A4 at 8.5 pt holds beside the rest; see formsheet and the page's style.
-MOST_LETTERS, MOST_LINES = 3600, 40
+# Of a full page: rendered, it leaves room for two lines more; see formsheet and the style of the page.
+MOST_LETTERS, MOST_LINES = 3200, 34
 
 
 def written(office: Office, number: str, *words: object, uid: int = HANDLER) -> tuple[str, dict[str, Any]]:
@@ -168,9 +168,10 @@ def test_nothing_is_left_where_the_log_cannot_be_written(office: Office) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "letters", "wanted"), [("a b\n c", 5, "a b c"), ("abcdef", 5, "abcd…"), (None, 3, "")]
+    ("text", "width", "wanted"),
+    [("a b\n c", 5, "a b c"), ("abcdef", 5, "abc…"), ("甲乙丙", 5, "甲…"), ("甲乙", 4, "甲乙"), (None, 3, "")],
 )
-def test_cutting(text: str | None, letters: int, wanted: str) -> None:
+def test_cutting(text: str | None, width: int, wanted: str) -> None:
     cutter = formsheet.Cutter()
-    assert cutter.fit(text, letters) == wanted
+    assert cutter.fit(text, width) == wanted
     assert cutter.cut is wanted.endswith("…")
