@@ -37,6 +37,16 @@ import pytest
                 "crmctl calendar import --help",
             ],
         ),
+        (
+            "help-complaint",
+            [
+                "crmctl complaint open --help",
+                "crmctl complaint close --help",
+                "crmctl complaint extend --help",
+                "crmctl complaint opne",
+                "crmctl complaint open",
+            ],
+        ),
         ("help-topics", ["crmctl help exit-codes", "crmctl help cron", "crmctl help policies", "crmctl help --help"]),
         (
             "usage",
