@@ -66,6 +66,14 @@ class ChannelRef(Reference):
     __slots__ = ()
 
 
+class NoticeChannelRef(Reference):
+    """The code of a channel in notify.yaml."""
+
+    what = "notify_channel"
+    pattern = CODE_PATTERN
+    __slots__ = ()
+
+
 def _limit_or_promised(text: str) -> str:
     if text != PROMISED:
         limit_of(text)
@@ -153,7 +161,9 @@ class Level(CodeItem):
     to: Annotated[Many[Annotated[str, StringConstraints(max_length=60)]], Field(min_length=1)] = Field(
         description=N_("handler, first_receiver, owner, superior, or post:CODE")
     )
-    channels: Many[Code] = Field((), description=N_("codes of notify.yaml; none: it is only noted and listed"))
+    channels: Many[NoticeChannelRef] = Field(
+        (), description=N_("codes of notify.yaml; none: it is only noted and listed")
+    )
     stages: Many[Code] = Field((), description=N_("only these stages; all unless given"))
     source: Sources = Field((), description=N_("clauses it comes from"))
 

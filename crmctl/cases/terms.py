@@ -91,7 +91,7 @@ def terms_for(policies: PolicySet, policy: Policy, facts: Facts, rest: Mapping[s
             level.when,
             level.by or "",
             level.to,
-            level.channels,
+            tuple(map(str, level.channels)),
             level.stages,
         )
         for level in settings.escalation

@@ -24,6 +24,7 @@ _HOME = {
     "org_unit": "company",
     "post": "company",
     "channel": "company",
+    "notify_channel": "notify",
     "clause": "sources",
     "role": "access",
 }

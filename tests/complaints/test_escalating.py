@@ -184,9 +184,12 @@ def test_a_channel_that_fails_or_is_gone_stops_nothing(office: Office) -> None:
     done = escalate(office)
     assert done["delivery"] == {"sent": 0, "waiting": 1, "failures": [{"channel": "group", "code": "EXIT_1"}]}
     assert [row["state"] for row in notices(office)] == ["waiting"]
+    office.open()  # it keeps its levels, and with them a channel that is gone by the next run
     path = office.desk.folder / "policies" / "notify.yaml"
     path.write_text(path.read_text("utf-8").replace("code: group", "code: other"), "utf-8")
-    office.open()
+    assert office.desk.refusal(ADMIN, "complaint", "escalate", status=4) == "POLICY_INVALID", "levels name a channel"
+    for path in path.parent.glob("complaints*.yaml"):
+        path.write_text(path.read_text("utf-8").replace("[group", "[other"), "utf-8")
     done = escalate(office)
     assert (done["raised"], done["notices"], done["channels_unknown"]) == (1, 0, ["group"])
 
