@@ -113,7 +113,7 @@ def _figures_table(document: dict[str, Any]) -> Table:
         Column("name", N_("Name")),
         Column("value", N_("Per cent"), show=lambda value: f"{value:.1f}", right=True),
         Column("numerator", N_("Counted"), right=True),
-        Column("denominator", N_("Of"), right=True),
+        Column("denominator", N_("Divided by"), right=True),
         Column("note", N_("Note")),
     )
     rows = [
