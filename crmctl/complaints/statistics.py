@@ -124,11 +124,17 @@ def _service(run: Run) -> frozenset[tuple[str, str]]:
 
 
 def _facts(conn: Connection, run: Run, period: Period, service: frozenset[tuple[str, str]]) -> Iterator[Facts]:
-    """Yield the complaints that were open or opened at any time of a period; a chunk of them in memory at a time."""
-    columns = tables.complaint.c
+    """Yield the complaints that were open in a period, or a clock of whose ran: analysis goes on once one is closed.
+
+    A chunk of them is in memory at a time.
+    """
+    columns, clock = tables.complaint.c, tables.complaint_clock.c
     began, ended = times.parse_stamp(period.start), times.parse_stamp(period.end)
+    same = and_(clock.customer_id == columns.customer_id, clock.complaint_id == columns.complaint_id)
+    ran = exists().where(same, or_(clock.stopped_at.is_(None), clock.stopped_at >= began))
+    there = or_(columns.closed_at.is_(None), columns.closed_at >= began, ran)
     query = select(columns.customer_id, columns.complaint_id).where(
-        columns.accepted_at <= ended, or_(columns.closed_at.is_(None), columns.closed_at >= began), *scope.in_scope(run)
+        columns.accepted_at <= ended, there, *scope.in_scope(run)
     )
     places = [(int(row[0]), int(row[1])) for row in conn.execute(query)]
     for at in range(0, len(places), CHUNK):
