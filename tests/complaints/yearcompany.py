@@ -31,7 +31,7 @@ VALUES = {  # before July and from then on; no limit at all where None
 }
 HALVES = {"24 hours": "12 hours", "48 hours": "24 hours", "1 working day": "4 working hours",
           "1 working hour": "30 working minutes", "15 working minutes": "8 working minutes",
-          "4 working hours": "2 working hours", "2 days": "1 day", "15 days": "7 days", "2 working days": "1 working day"}  # fmt: skip
+          "4 working hours": "2 working hours", "2 days": "1 day", "15 days": "7 days"}  # fmt: skip
 NORTH = """\
 kind: calendar
 schema: 1
@@ -90,8 +90,7 @@ def _edit(path: Path, old: str, new: str) -> None:
 
 
 def _write_people(path: Path) -> None:
-    people = {"li.na": (STEWARD, "steward"), "wang.j": (SUPERVISOR, "supervisor"),
-              "zhou.m": (ADMIN, "admin")}
+    people = {"li.na": (STEWARD, "steward"), "wang.j": (SUPERVISOR, "supervisor"), "zhou.m": (ADMIN, "admin")}
     people |= {f"han.{uid}": (uid, "complaints") for uid in HANDLERS}
     papers = "confidentiality_signed: 2025-12-01, training_passed: 2025-12-01"
     lines = [f'    "{name}": {{uids: [{uid}], roles: [{role}], {papers}}}\n' for name, (uid, role) in people.items()]
