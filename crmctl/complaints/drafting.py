@@ -14,6 +14,7 @@ from crmctl.cases.terms import Terms
 from crmctl.complaints import judging, ruling
 from crmctl.complaints.decide import Standing
 from crmctl.complaints.policy import ComplaintsSettings
+from crmctl.complaints.ruling import Rulings
 from crmctl.errors import InvalidInput
 from crmctl.i18n import _, pick
 from crmctl.policy.model import CodeItem, folded, spellings
@@ -79,32 +80,32 @@ class Draft:
         return next(clock for clock in self.clocks if clock.told)
 
 
-def draft(run: Run, request: Request, who: Complainant, entered: datetime) -> Draft:
-    """Return what a complaint would be written as.
+def draft(run: Run, request: Request, who: Complainant, entered: datetime, rulings: Rulings | None = None) -> Draft:
+    """Return what a complaint would be written as; `rulings` are shared by many of a day.
 
     Raises InvalidInput for a code there is none of, a text that is missing or too long (CMP-02), a time at which it
     cannot have been received, and where no time limit could be told (CMP-03).
     """
-    channel = code_of(run.policies.company.channels, request.channel, _("channel"), "CHANNEL_UNKNOWN")
+    rulings = rulings or Rulings(run.policies, runs.today(run.policies, run.at))
+    channel = _coded(rulings, run.policies.company.channels, request.channel, _("channel"), "CHANNEL_UNKNOWN")
     facts: dict[str, str | None] = {
         "channel": channel, "customer_type": who.customer_type, "org_unit": who.org_unit, "tier": who.tier,
     }  # fmt: skip
-    day = runs.today(run.policies, run.at)
-    policy = ruling.policy_for(run.policies, day, facts)
+    policy = rulings.policy_for(facts)
     settings = ruling.settings_of(policy)
-    category = code_of(settings.categories, request.category, _("category"), "CATEGORY_UNKNOWN")
-    severity = _severity(settings, category, request.severity)
+    category = _coded(rulings, settings.categories, request.category, _("category"), "CATEGORY_UNKNOWN")
+    severity = _severity(rulings, settings, category, request.severity)
     _require_texts(settings, request.private)
     received = entered if request.received_at is None else _seconds(request.received_at)
     bound = None if request.migrated else settings.back_date
     judging.require_moment(run, Standing(), received, entered, bound, who.org_unit, late=request.late)
-    terms = ruling.terms_of(run.policies, policy, {**facts, "severity": severity})
-    calendars = ruling.calendars(run.policies, day, who.org_unit)
+    terms = rulings.terms_of(policy, {**facts, "severity": severity})
+    calendars = rulings.calendars(who.org_unit)
     promised = request.feedback_by
     happened = (Happened("received", received, promised), Happened("accepted", entered, promised))
     allowed = replay(happened, terms, calendars)
     terms = _with_feedback(terms, promised)
-    found = replay(happened, terms, calendars)
+    found = allowed if promised is None else replay(happened, terms, calendars)
     _require_feedback(found, allowed, promised, entered)
     data: dict[str, Any] = {"received_at": clocks.stamp(received), "category": category, "severity": severity}
     data["channel"] = channel
@@ -117,7 +118,15 @@ def draft(run: Run, request: Request, who: Complainant, entered: datetime) -> Dr
 
 def code_of(items: Sequence[Item], text: str, what: str, code: str) -> str:
     """Return the code that a word names: code, label or synonym. Raises InvalidInput for none."""
-    found = spellings(items).get(folded(text))
+    return _code(items, spellings(items), text, what, code)
+
+
+def _coded(rulings: Rulings, items: Sequence[Item], text: str, what: str, code: str) -> str:
+    return _code(items, rulings.spelled(items), text, what, code)
+
+
+def _code(items: Sequence[Item], spelled: Mapping[str, str], text: str, what: str, code: str) -> str:
+    found = spelled.get(folded(text))
     if found is None:
         codes = [item.code for item in items]
         raise InvalidInput(
@@ -137,10 +146,10 @@ def label_of(items: Sequence[Item], code: str | None) -> str:
     return code or ""
 
 
-def _severity(settings: ComplaintsSettings, category: str, text: str) -> str:
+def _severity(rulings: Rulings, settings: ComplaintsSettings, category: str, text: str) -> str:
     """Return the severity as typed, else that of the category, else the least."""
     if text:
-        return code_of(settings.severities, text, _("severity"), "SEVERITY_UNKNOWN")
+        return _coded(rulings, settings.severities, text, _("severity"), "SEVERITY_UNKNOWN")
     of_category = next(item.severity for item in settings.categories if item.code == category)
     return of_category or settings.severities[0].code
 

@@ -13,6 +13,7 @@ from crmctl.complaints.drafting import Complainant, Draft, Request, draft
 from crmctl.complaints.ground import Ground, Known
 from crmctl.complaints.opening import handling
 from crmctl.complaints.rowreasons import FAULTS, NOT_IN_POST, NUMBER_NEEDED, NUMBER_TAKEN
+from crmctl.complaints.ruling import Rulings
 from crmctl.complaints.sheetrows import Outcome, SheetRow
 from crmctl.customers.meant import CUSTOMER_UNKNOWN, fitting
 from crmctl.errors import InvalidInput
@@ -85,6 +86,7 @@ class Import:
     rules: Rules
     staff: Directory
     nobody: Complainant
+    rulings: Rulings
     tell: Callable[[int], None]
     totals: Totals
     chunk: int
@@ -155,7 +157,7 @@ class Import:
         if handler is not None and not handler.active_on(self.rules.day):
             return _refused(row, NOT_IN_POST, "handler")
         try:
-            prepared = draft(self.run, self._request(row, customer), who, entered)
+            prepared = draft(self.run, self._request(row, customer), who, entered, self.rulings)
         except InvalidInput as fault:
             if fault.code == "FIELD_MISSING":
                 return _reasoned(row, [Reason("REQUIRED", code) for code in fault.details["fields"]])

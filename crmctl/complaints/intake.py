@@ -10,6 +10,7 @@ from crmctl import staff
 from crmctl.complaints import drafting, provisional
 from crmctl.complaints.ground import Live, Rehearsal
 from crmctl.complaints.importing import Import, Rules
+from crmctl.complaints.ruling import Rulings
 from crmctl.complaints.sheetpolicy import ComplaintSheetSettings
 from crmctl.complaints.sheetrows import SheetRows
 from crmctl.customers.orphans import remove_orphan_keys
@@ -81,6 +82,7 @@ def _inspected(run: Run, request: Request, place: Place) -> Reading:
 def _work(run: Run, begun: Begun, tell: Tell) -> Totals:
     request, reading, wish = begun.request, begun.reading, _wish(begun.notes)
     epoch, index_keys = run.keys.index_keys()
+    day = runs.today(run.policies, run.at)
     with engine.read(run.engine) as conn:
         everybody = staff.directory(conn)
     rows = SheetRows(
@@ -96,11 +98,11 @@ def _work(run: Run, begun: Begun, tell: Tell) -> Totals:
         convert=rows.row,
         ground=ground(run, begun, sorted(index_keys)),
         rules=Rules(
-            request.source, wish.migrated, wish.unidentified, f"batch {begun.batch_id}",
-            runs.today(run.policies, run.at),
+            request.source, wish.migrated, wish.unidentified, f"batch {begun.batch_id}", day
         ),
         staff=everybody,
         nobody=provisional.nobody(run),
+        rulings=Rulings(run.policies, day),
         tell=tell,
         totals=begun.totals,
         chunk=begun.chunk,

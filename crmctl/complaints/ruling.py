@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from typing import cast
@@ -11,6 +12,7 @@ from crmctl.cases.terms import Facts, Terms, fits, terms_for
 from crmctl.complaints.policy import ComplaintsSettings
 from crmctl.errors import InvalidInput
 from crmctl.i18n import _
+from crmctl.policy.model import CodeItem, spellings
 from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.scopes import ruling_for
 from crmctl.worktime.calendars import Calendar, calendar_for
@@ -54,6 +56,38 @@ def terms_of(policies: PolicySet, policy: Policy, facts: Facts) -> Terms:
         "posts": {act: list(posts) for act, posts in settings.posts.items()},
     }
     return terms_for(policies, policy, facts, rest)
+
+
+class Rulings:
+    """What holds on a day, looked up once for all complaints that are alike: policies, terms, calendars, words."""
+
+    def __init__(self, policies: PolicySet, day: date) -> None:
+        self._policies, self._day = policies, day
+        self._policy: dict[frozenset[tuple[str, str | None]], Policy] = {}
+        self._terms: dict[tuple[str, int, frozenset[tuple[str, str | None]]], Terms] = {}
+        self._words: dict[int, tuple[object, Mapping[str, str]]] = {}
+        self.calendars = cache(lambda org_unit: calendars(policies, day, org_unit))
+
+    def policy_for(self, facts: Facts) -> Policy:
+        """Return what `policy_for` does."""
+        key = frozenset(facts.items())
+        if key not in self._policy:
+            self._policy[key] = policy_for(self._policies, self._day, facts)
+        return self._policy[key]
+
+    def terms_of(self, policy: Policy, facts: Facts) -> Terms:
+        """Return what `terms_of` does."""
+        key = policy.name, policy.version, frozenset(facts.items())
+        if key not in self._terms:
+            self._terms[key] = terms_of(self._policies, policy, facts)
+        return self._terms[key]
+
+    def spelled(self, items: Sequence[CodeItem]) -> Mapping[str, str]:
+        """Return what `policy.model.spellings` does of a list that a policy keeps."""
+        known = self._words.get(id(items))
+        if known is None:
+            known = self._words[id(items)] = items, spellings(items)
+        return known[1]
 
 
 def calendars(policies: PolicySet, day: date, org_unit: str | None) -> CalendarOf:
