@@ -68,14 +68,14 @@ class Desk:
         """Run a command from an account that ends with `status`; return its document, or its failure."""
         done = self.say(uid, *words, "-o", "json")
         assert done.exit_code == status, (done.exit_code, done.stdout, done.stderr)
-        found: dict[str, Any] = json.loads(done.stdout or done.stderr)
+        found: dict[str, Any] = json.loads(done.stdout or done.stderr.splitlines()[-1])
         return found
 
     def refusal(self, uid: int, *words: object, status: int = 6) -> str:
         """Return the code with which a command is refused; nothing is on standard output."""
         done = self.say(uid, *words, "-o", "json")
         assert (done.exit_code, done.stdout) == (status, ""), (done.exit_code, done.stdout, done.stderr)
-        return str(json.loads(done.stderr)["code"])
+        return str(json.loads(done.stderr.splitlines()[-1])["code"])  # warnings may stand before it
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace text in a policy file, where it stands exactly once."""

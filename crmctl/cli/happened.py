@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from crmctl.cli.personal import personal_option
 from crmctl.i18n import N_
 
 
@@ -18,5 +19,6 @@ def happened_options(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="TIME",
         help=N_("When it happened, if earlier; never in the future, bounded by policy."),
     )
-    late = click.option("--late-reason", default="", help=N_("Why it is entered only now."))
-    return at(late(function))
+    late = personal_option("--late-reason", help=N_("Why it is entered only now."))  # sealed with what happened
+    decorated: Callable[..., Any] = at(late(function))
+    return decorated
