@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -108,19 +109,19 @@ def show_command(call: Invocation, number: str, reveal: bool, purpose: str, tick
 )
 @click.argument("number")
 @click.argument("file_id", metavar="WHICH", type=click.IntRange(min=1))
-@click.option("--out", type=click.Path(dir_okay=False), required=True, help=N_("File to write, owner-only."))
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help=N_("File to write, owner-only.")
+)
 @click.option("--purpose", default="", help=N_("For a closed complaint: what it is needed for."))
 @click.option("--ticket", default="", help=N_("With --purpose, where that needs one."))
-def file_command(call: Invocation, number: str, file_id: int, out: str, purpose: str, ticket: str) -> int | None:
+def file_command(call: Invocation, number: str, file_id: int, out: Path, purpose: str, ticket: str) -> int | None:
     """Write a file that is kept with a complaint; logged, and in the register of copies."""
-    from pathlib import Path
-
     from crmctl.cases import numbers
     from crmctl.complaints import filing
     from crmctl.complaints.showing import Wish
     from crmctl.runs import run as runs
 
     with runs.open_run(call, "complaint file", "complaint.reveal") as run:
-        done = filing.write(run, numbers.parsed(number), file_id, Path(out), Wish(True, purpose, ticket))
+        done = filing.write(run, numbers.parsed(number), file_id, out, Wish(True, purpose, ticket))
         call.emit(done, _("{bytes} bytes written").format(bytes=done["bytes"]))
     return None
