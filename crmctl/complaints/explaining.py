@@ -68,7 +68,7 @@ def _limit(
     counted = stage is not None and each.within not in ("", PROMISED)
     limit = limit_text(each.within, stage) if stage is not None and counted else None
     source = list(stage.source) if stage else []
-    source += [each_ for rule in _rules(case, each) for each_ in rule if each_ not in source]
+    source += [clause for rule in _rules(case, each) for clause in rule if clause not in source]
     same = _same(each, calendar, case)
     more = {
         "stage": each.stage,

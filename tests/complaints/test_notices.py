@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -64,7 +63,6 @@ def companies(draw: st.DrawFn) -> tuple[People, Open]:
         LevelTerms(f"l{place}", "at_end", "", tuple(draw(WHO)), ("group", "mail", "gone")) for place in range(3)
     )
     terms = Terms((), levels=levels, rest=orjson.dumps({"superiors": superiors}).decode())
-    due = datetime(2026, 11, 23, tzinfo=UTC)
     row = {
         "clock_id": 1, "stage": "verify", "started_at": "2026-11-20T00:00:00Z", "within": "1 working day",
         "calendar": "working@1", "due_at": "2026-11-23T00:00:00Z", "provisional": 0, "told": 0, "pauses": "[]",
@@ -81,7 +79,6 @@ def companies(draw: st.DrawFn) -> tuple[People, Open]:
     }
     gone = draw(st.sets(ids, max_size=2))
     in_post = frozenset(range(1, size + 1)) - gone
-    assert due.tzinfo is not None
     return People(people, in_post, {1: draw(st.one_of(st.none(), ids))}), Open(row, case)
 
 
