@@ -151,9 +151,30 @@ def terminated(folder: Path, given: commands.Given) -> Done:
     return strike(point, folder, "customer", "import", given.path, "--chunk", 50, "-o", "json")
 
 
+def _complained(folder: Path, given: commands.Given) -> str:
+    """Open a complaint of C-1; return its acceptance number."""
+    _filled(folder, given)
+    words: list[object] = ["--channel", "phone", "--category", "quality", "--feedback-by", "2099-01-01T10:00"]
+    for name in ("complainant", "contact", "matter", "demand"):
+        folder.with_name(name).write_text("样例", "utf-8")
+        words += [f"--{name}", f"@{folder.with_name(name)}"]
+    opened = crmctl(folder, "complaint", "open", 1, *words, "-o", "json")
+    return str(opened.document["number"])
+
+
+def closed_early(folder: Path, given: commands.Given) -> Done:
+    return crmctl(folder, "complaint", "close", _complained(folder, given), "-o", "json")
+
+
+def ticket_of_another(folder: Path, given: commands.Given) -> Done:
+    number = _complained(folder, given)
+    return crmctl(folder, "customer", "show", 2, "--reveal", "mobile", "--ticket", number, "-o", "json")
+
+
 CASES: tuple[tuple[int, Case], ...] = (
-    (0, done), (0, nothing_to_do), (1, refused), (2, usage), (3, rejected), (4, invalid), (4, invalid_policy),
-    (6, not_permitted), (7, limit), (10, no_database), (10, other_revision), (11, busy), (11, locked), (12, no_keys),
+    (0, done), (0, nothing_to_do), (1, refused), (1, closed_early), (2, usage), (3, rejected), (4, invalid),
+    (4, invalid_policy), (6, not_permitted), (6, ticket_of_another), (7, limit),
+    (10, no_database), (10, other_revision), (11, busy), (11, locked), (12, no_keys),
     (12, wrong_keys), (13, tampered), (13, damaged), (14, unsigned), (70, bug), (74, disk_full), (130, interrupted),
     (143, terminated),
 )  # fmt: skip
