@@ -295,3 +295,124 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+# Complaints ----------------------------------------------------------------------------------------------------
+
+PHOTO = "金丝雀笼照片孙李.txt"
+TOLD = {
+    name: f"金丝雀投诉-{name}-caged-鸣叫"
+    for name in ("matter", "demand", "nature", "said", "found", "measures", "money", "asked", "answer", "why", "note")
+} | {"complainant": "金丝雀甲乙丙", "contact": "13987654321", "content": "金丝雀文件内容-caged"}
+
+
+BY = ("--feedback-by", "2099-01-01T10:00")  # where the company has not decided a limit yet
+
+
+def forms(text: str) -> set[bytes]:
+    """Return the forms in which a text could lie about."""
+    return needles(["", "", text, *[""] * 8])
+
+
+OF_COMPLAINTS = set().union(*map(forms, [*TOLD.values(), PHOTO.removesuffix(".txt"), "金丝雀"])) | {b"-caged"}
+
+
+def worked(folder: Path, said: dict[str, Path], say: Any) -> str:
+    """Work on complaints with canaries wherever something personal is typed; return the number of one that is open."""
+
+    def at(name: str) -> str:
+        return f"@{said[name]}"
+
+    first = ("--complainant", at("complainant"), "--contact", at("contact"), "--matter", at("matter"), *BY)
+    more = (*first, "--demand", at("demand"), "--nature", at("nature"), "--channel", "phone", "--category", "quality")
+    say("complaint", "open", 1, *more, "-o", "json")
+    number = str(crmctl(folder, "complaint", "list", "-o", "json").document["complaints"][0]["number"])
+    say("complaint", "open", "--unidentified", *more[:10], "--channel", "phone", "--category", "attitude")
+    say("complaint", "open", 1, *first, "--channel", "phone", "--category", "quality", status=4)
+    say("complaint", "respond", number, "--text", at("said"))
+    verified = ("--department", "客服部", "--cause", "product")
+    say("complaint", "verify", number, *verified, "--text", at("found"))
+    plan = ("--measures", at("measures"), "--compensation", at("money"), "--due", "2099-01-01")
+    say("complaint", "propose", number, *plan)
+    say("complaint", "agree", number, "--text", "-", stdin=TOLD["answer"].encode())
+    say("complaint", "handoff", number, "--department", "安装部", "--text", at("asked"))
+    say("complaint", "answer", number, "--department", "安装部", "--text", at("answer"))
+    say("complaint", "attach", number, said["content"], "--text", at("note"))
+    say("complaint", "close", number, "--text", at("why"), status=1)
+    say(
+        "complaint",
+        "rectify",
+        number,
+        "--text",
+        at("said"),
+        "--at",
+        "2000-01-01T10:00",
+        "--late-reason",
+        at("why"),
+        status=4,
+    )
+    return number
+
+
+def test_no_text_of_a_complaint_is_anywhere(
+    make: Any, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """CMP-02, CMP-12: what a complainant said, what was found and done, and files are nowhere but sealed."""
+    folder, temporary, heard, seen = make(kind), tmp_path / "temporary", list[bytes](), list[bytes]()
+    source = tmp_path / "source"
+    for place in (temporary, source):
+        place.mkdir()
+    (source / "one.csv").write_text("customer_type,company\nenterprise,示例企业有限公司\n", "utf-8")
+    said = {name: source / (PHOTO if name == "content" else f"{name}.txt") for name in TOLD}
+    for name, path in said.items():
+        path.write_text(TOLD[name], "utf-8")
+    assert sighted(source, OF_COMPLAINTS).keys() == {str(path) for path in said.values()}, "the scanner must find them"
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    loud = ("-v", "-v", "--log-format", "json")
+
+    def say(*words: object, status: int = 0, stdin: bytes | None = None) -> None:
+        command = started(folder, *words, *loud, stdin=stdin, env=environment)
+        with command as process, watched(process, temporary, seen):
+            done = ended(process)
+        assert done.status == status, (words, done.err)
+        heard.extend((done.out, done.err))
+
+    say("customer", "import", source / "one.csv")
+    number = worked(folder, said, say)
+    for words in (
+        ("complaint", "list", "-o", "json"), ("complaint", "show", number), ("complaint", "statistics", "-o", "json"),
+        ("complaint", "escalate"), ("audit", "list", "--limit", 200, "-o", "json"), ("audit", "checkpoint"),
+        ("audit", "export"), ("doctor",),
+    ):  # fmt: skip
+        say(*words)
+    say("audit", "verify", "--changes", "--rows", status=14)
+    given = [f"--{name}=@{said[name]}" for name in ("complainant", "contact", "matter", "demand")]
+    opening = ("complaint", "open", 1, *given, *BY, "--channel", "phone", "--category", "quality", *loud)
+    for point, status in (("BUG:before:1:crmctl.complaints.writing:write", 70), (KILLED, -9)):
+        done = strike(point, folder, *opening, env=environment)
+        assert done.status == status, done.err
+        heard += [done.out, done.err]
+    assert list((folder / "reports").iterdir())
+
+    assert [hits(text, OF_COMPLAINTS) for text in heard if hits(text, OF_COMPLAINTS)] == []
+    assert [hits(data, OF_COMPLAINTS) for data in seen if hits(data, OF_COMPLAINTS)] == []
+    places = [folder, Path(f"{folder}.keys"), temporary]
+    if kind == "postgresql":
+        server = request.getfixturevalue("postgres_server")
+        with server.connect() as raw:
+            raw.execute("CHECKPOINT")
+        places.append(server.socket_folder)
+    for place in places:
+        assert sighted(place, OF_COMPLAINTS) == {}
+
+    shown = crmctl(folder, "complaint", "show", number, "--reveal", *loud)
+    assert TOLD["matter"].encode() in shown.out and TOLD["answer"].encode() in shown.out, shown.err
+    back = tmp_path / "back.txt"
+    filed = crmctl(folder, "complaint", "file", number, 1, "--out", back, *loud)
+    assert back.read_text("utf-8") == TOLD["content"], filed.err
+    assert [text for text in (shown.err, filed.out, filed.err) if hits(text, OF_COMPLAINTS)] == []
+    for place in places:
+        assert sighted(place, OF_COMPLAINTS) == {}
+
+
+KILLED = "SIGKILL:after:1:crmctl.complaints.writing:write"
