@@ -93,8 +93,8 @@ def notification() -> None:
 def case_number() -> None:
     op.create_table(
         "case_number",
-        sa.Column("number", sa.Text(), nullable=False, comment="CMP-20261121-0007"),
-        sa.Column("kind", sa.Text(), nullable=False, comment="complaint"),
+        sa.Column("number", sa.Text(), nullable=False, comment="CMP-20261121-0007; of a row of a sheet its mark"),
+        sa.Column("kind", sa.Text(), nullable=False, comment="complaint; complaint_row: what tells an imported row"),
         sa.Column("customer_id", sa.BigInteger(), nullable=False),
         sa.Column("object_id", sa.BigInteger(), nullable=False, comment="the case's own number, complaint_id"),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_case_number")),
