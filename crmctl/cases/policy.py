@@ -234,6 +234,6 @@ class CaseSettings(Settings):
 
 
 def _unknown(codes: Sequence[str], known: Collection[str], at: Path, message: str) -> Iterator[Finding]:
-    for code in codes:
+    for place, code in enumerate(codes):
         if code not in known:
-            yield Finding(at, message.format(code=code), suggest(code, known), "P307")
+            yield Finding((*at, place), message.format(code=code), suggest(code, known), "P307")

@@ -119,10 +119,10 @@ class ComplaintsSettings(CaseSettings):
             if need.what not in NEEDS:
                 message = _("{code}: nothing that closing can need").format(code=need.what)
                 yield Finding(("closing", place, "what"), message, suggest(need.what, NEEDS), "P307")
-            for severity in need.severity:
+            for at, severity in enumerate(need.severity):
                 if severity not in severities:
                     message = _("{code}: no such severity").format(code=severity)
-                    yield Finding(("closing", place, "severity"), message, suggest(severity, severities), "P307")
+                    yield Finding(("closing", place, "severity", at), message, suggest(severity, severities), "P307")
         for act in self.posts:
             if act not in ACTS:
                 message = _("{code}: no such act").format(code=act)
