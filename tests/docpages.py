@@ -72,7 +72,9 @@ def _complaint_reasons() -> str:
     from crmctl.complaints.rowreasons import REASONS
     from crmctl.customers.meant import REASONS as MEANT
 
-    rows = ((f"`{code}`", what.format(field="*field*"), do) for code, (what, do) in REASONS.items() if code not in MEANT)
+    rows = (
+        (f"`{code}`", what.format(field="*field*"), do) for code, (what, do) in REASONS.items() if code not in MEANT
+    )
     return _table(("Code", "What is wrong", "What to do"), rows)
 
 

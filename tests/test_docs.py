@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import docpages
@@ -218,7 +219,8 @@ def test_the_tour_is_real(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 # The worked examples ---------------------------------------------------------------------------------------------
 
-WORKED = ("docs/tiers.md", "docs/owners.md", "docs/complaints.md")  # one company: what the first page leaves the second goes on with
+# One company: what the first page leaves the second goes on with.
+WORKED = ("docs/tiers.md", "docs/owners.md", "docs/complaints.md")
 CLOCKS = "docs/clocks.md"
 AT = datetime(2026, 11, 22, 7, tzinfo=UTC)  # in another quarter other customers would have other owners
 DECIDED = {"core_annual_amount": 30_000, "important_annual_amount": 10_000}  # as docs/tiers.md says
@@ -269,9 +271,9 @@ def _replay(
 
     def run(block: re.Match[str]) -> str:
         shown = []
-        for at in _CLOCK.findall(text, 0, block.start())[-1:] if patch else ():
-            moment = datetime.fromisoformat(at)
-            patch.setattr(clock, "now", lambda: moment)
+        moved = _CLOCK.findall(text, 0, block.start())
+        if patch and moved:
+            patch.setattr(clock, "now", partial(datetime.fromisoformat, moved[-1]))
         for line in block.group().splitlines():
             if line.startswith("$ "):
                 result = _typed(line[2:], folder, "en", workspace)
