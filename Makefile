@@ -35,6 +35,7 @@ full: lint
 	$(PYTHON) -m benchmarks.regrade
 	$(PYTHON) -m benchmarks.owners
 	$(PYTHON) -m benchmarks.audit
+	$(PYTHON) -m benchmarks.complaints
 	$(PYTHON) -m benchmarks.keys
 	$(PYTHON) -m benchmarks.startup
 

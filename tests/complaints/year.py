@@ -325,8 +325,10 @@ class Year:
             self.refusal(one, "EXTENSION_LATE", "extend", extending.ask, longer)
         elif self.now < promised and random.random() < 0.3:
             yield promised - self.now  # to the second: in time
-        yield _delay(random)
-        before = Moment(self.now - timedelta(seconds=random.randrange(1, 50)), "当时在现场")
+        wait = _delay(random)
+        yield wait
+        ago = min(wait, timedelta(days=2)) * random.random()
+        before = Moment(self.now - ago, "当时在现场")
         self.tell(one, "rectified", before if random.random() < 0.1 else NOW)
         yield _delay(random)
 
