@@ -237,6 +237,8 @@ BEHIND = {
     "a limit is longer": "UPDATE complaint_clock SET due_at = '2027-12-01T00:00:00Z' WHERE stage = 'feedback'",
     "a file is gone": "DELETE FROM complaint_file",
     "a file is another": "UPDATE complaint_file SET sealed = (SELECT sealed FROM complaint WHERE complaint_id = 1)",
+    "an answer is gone": "DELETE FROM satisfaction",
+    "an answer is better": "UPDATE satisfaction SET score = 100",
     "what was said is another": "UPDATE complaint SET sealed = (SELECT sealed FROM complaint_file)",
 }
 
@@ -248,7 +250,8 @@ def test_behind_the_back_of_the_program_it_is_found(office: Office) -> None:
     office.propose(number)
     office.step(number, "refuse")
     office.step(number, "attach", office.text("附件")[1:])
-    tables = ("complaint", "complaint_event", "complaint_clock", "complaint_file")
+    office.through(number, "revisit", start="propose")
+    tables = ("complaint", "complaint_event", "complaint_clock", "complaint_file", "satisfaction")
     for what, statement in BEHIND.items():
         for table in tables:
             office.sql(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}")  # noqa: S608
