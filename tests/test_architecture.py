@@ -112,7 +112,7 @@ FRONT = {
     "commands", "batch_commands", "absence_commands", "book_commands", "handover_commands",
     "collaborator_commands", "checkpoint_commands", "step_commands", "closing_commands", "list_commands",
     "escalate_commands", "import_commands", "figure_commands",
-    "export_commands", "import_commands", "prune_commands", "pruning", "bundle_telling", "leaving", "access_commands", "reviewing",
+    "export_commands", "prune_commands", "pruning", "bundle_telling", "leaving", "access_commands", "reviewing",
     "keycare", "keyturning", "asking", "outcome", "showing", "telling", "listing", "demo",
     "rewriting",
 }  # fmt: skip

@@ -188,8 +188,8 @@ def test_a_channel_that_fails_or_is_gone_stops_nothing(office: Office) -> None:
     path = office.desk.folder / "policies" / "notify.yaml"
     path.write_text(path.read_text("utf-8").replace("code: group", "code: other"), "utf-8")
     assert office.desk.refusal(ADMIN, "complaint", "escalate", status=4) == "POLICY_INVALID", "levels name a channel"
-    for path in path.parent.glob("complaints*.yaml"):
-        path.write_text(path.read_text("utf-8").replace("[group", "[other"), "utf-8")
+    for each in path.parent.glob("complaints*.yaml"):
+        each.write_text(each.read_text("utf-8").replace("[group", "[other"), "utf-8")
     done = escalate(office)
     assert (done["raised"], done["notices"], done["channels_unknown"]) == (1, 0, ["group"])
 
