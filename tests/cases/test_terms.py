@@ -30,7 +30,9 @@ TERMS = st.builds(
     MANY,
     st.lists(st.builds(ExtensionTerms, CODES, TEXT, TEXT, CODES, MANY), max_size=3).map(tuple),
     st.lists(st.builds(LevelTerms, CODES, CODES, TEXT, MANY, MANY, MANY), max_size=3).map(tuple),
-    st.dictionaries(CODES, st.integers() | TEXT, max_size=3).map(lambda rest: orjson.dumps(rest).decode()),
+    st.dictionaries(CODES, st.integers(-(2**53), 2**53) | TEXT, max_size=3).map(
+        lambda rest: orjson.dumps(rest).decode()
+    ),
 )
 GENERAL = {"channel": "phone", "customer_type": "enterprise", "tier": None, "severity": "general"}
 
