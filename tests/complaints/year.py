@@ -135,7 +135,7 @@ class Year:
     def _arrivals(self, queue: list[tuple[datetime, int, Life]]) -> Iterator[tuple[datetime, Life]]:
         """Yield when complaints are entered: a tenth one by one, the others some at a time."""
         random = Random(self.seed)
-        left, most = self.complaints, 8 if self.complaints < 5000 else 24
+        left, most = self.complaints, max(1, min(self.complaints // 125, 24))
         while left:
             size = min(left, 1 if random.random() < 0.6 else random.randint(2, 2 * most))
             left -= size
@@ -295,7 +295,7 @@ class Year:
                 self.tell(one, "refused")
                 yield _delay(random)
                 refused += 1
-                if refused == 2 and one.policy != "handbook" and one.severity == "general":
+                if refused == 2:
                     yield from self._disagreed(one, random)
                     return True
                 continue
@@ -332,13 +332,17 @@ class Year:
         self.tell(one, "rectified", before if random.random() < 0.1 else NOW)
         yield _delay(random)
 
-    def _closed(self, one: Entered, random: Random) -> Life:
+    def _reviewed(self, one: Entered, act: Callable[..., Any], random: Random) -> None:
+        """Have it reviewed where its policy wants that; `act` before that lacks it."""
         if one.policy == "handbook" or one.severity in ("serious", "critical"):
             if random.random() < 0.2:
-                self.refusal(one, "MISSING", "close", closing.close, "未复核")
+                self.refusal(one, "MISSING", "close", act, "未复核")
             self.step(one, "review", "reviewed", _passed, by=SUPERVISOR)
         if one.severity == "critical":
             self.tell(one, "legal_reviewed")
+
+    def _closed(self, one: Entered, random: Random) -> Life:
+        self._reviewed(one, closing.close, random)
         yield _delay(random)
         self.step(one, "close", "closed", closing.close, "结案")
         if random.random() < 0.4:
@@ -352,6 +356,7 @@ class Year:
         if random.random() < 0.3:
             self.refusal(one, "MEDIATION_MISSING", "close", closing.ask_to_close, "无法一致")
         self.tell(one, "mediated")
+        self._reviewed(one, closing.ask_to_close, random)
         asked = self.step(one, "close", "asked", closing.ask_to_close, "无法一致")
         yield timedelta(minutes=random.randint(1, 600))
         with self.at_desk(SUPERVISOR, "approve", "approval") as run:
