@@ -158,7 +158,8 @@ class Counter:
             midnight += DAY
             if self.pauses and self.pauses[-1][1] is None and midnight >= self.pauses[-1][0]:
                 return None
-            worked = [number for number in range(MINUTES_A_DAY) if self._day(midnight)[number]]
+            day = self._day(midnight)
+            worked = [number for number in range(MINUTES_A_DAY) if day[number]]
             if not worked:
                 continue
             close = (midnight + (worked[-1] + 1) * MINUTE).astimezone(UTC)
