@@ -36,6 +36,7 @@ def upgrade() -> None:
             comment="people who may not decide, as access.yaml names them, or staff:NUMBER; space-separated",
         ),
     )
+    denial_of_an_object()
     for create in (
         notification,
         case_number,
@@ -54,6 +55,33 @@ def upgrade() -> None:
         for table in SEALED_IN:
             for name in ("sealed", "sealed_hash"):
                 op.execute(sa.DDL(statement, context={"table": table, "name": name}))
+
+
+def denial_of_an_object() -> None:
+    """Give counted refusals the object they were about: the same act on another one is another attempt."""
+    kept = op.get_bind().execute(sa.text("SELECT person, uid, act, code, via, first_at, repeated FROM denial")).all()
+    op.drop_table("denial")
+    made = op.create_table(
+        "denial",
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("uid", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False, comment="why it was refused"),
+        sa.Column(
+            "obj",
+            sa.Text(),
+            nullable=False,
+            comment="what it was about, as the entry has it; empty: nothing in particular",
+        ),
+        sa.Column("via", sa.Text(), nullable=False),
+        sa.Column("first_at", TIME, nullable=False),
+        sa.Column("repeated", sa.BigInteger(), nullable=False, comment="how often since, without an entry yet"),
+        sa.PrimaryKeyConstraint("person", "uid", "act", "code", "obj", name=op.f("pk_denial")),
+        sqlite_with_rowid=False,
+    )
+    if kept:
+        names = ("person", "uid", "act", "code", "via", "first_at", "repeated")
+        op.bulk_insert(made, [{**dict(zip(names, row, strict=True)), "obj": ""} for row in kept])
 
 
 def downgrade() -> None:
@@ -139,6 +167,7 @@ def complaint() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_complaint_accepted_at", "complaint", ["accepted_at"])
+    op.create_index("ix_complaint_number", "complaint", ["number"])
     where = sa.text("linked_customer_id IS NOT NULL")
     op.create_index(
         "ix_complaint_linked", "complaint", ["linked_customer_id"], sqlite_where=where, postgresql_where=where

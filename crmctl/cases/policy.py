@@ -205,6 +205,7 @@ class CaseSettings(Settings):
             yield from lint_codes(getattr(self, name), (name,))
         yield from self._unknown_events()
         yield from self._unknown_severities()
+        yield from self._no_numbers(look)
         stages = [stage.code for stage in self.stages]
         for place, extension in enumerate(self.extensions):
             yield from _unknown((extension.stage,), stages, ("extensions", place, "stage"), _("{code}: no such stage"))
@@ -215,6 +216,18 @@ class CaseSettings(Settings):
                 continue
             who = [*WHO, *(f"post:{post}" for post in known)]
             yield from _unknown(level.to, who, ("escalation", place, "to"), _("{code}: nobody is meant"))
+
+    def _no_numbers(self, look: Lookup) -> Iterator[Finding]:
+        for place, stage in enumerate(self.stages):
+            for at, limit in enumerate(stage.limits):
+                figure = None if limit.number is None else look.figure(limit.number)
+                if figure is not None and (figure < 1 or figure != int(figure)):
+                    message = _("{name} is {figure}: a limit is a whole number above 0").format(
+                        name=limit.number, figure=figure
+                    )
+                    yield Finding(
+                        ("stages", place, "limits", at, "number"), message, _("decide another in company.yaml")
+                    )
 
     def _unknown_events(self) -> Iterator[Finding]:
         named: list[tuple[Path, Sequence[str]]] = [(("waiting", "from"), self.waiting.from_)]

@@ -50,6 +50,7 @@ complaint = Table(
     Column("sealed", Sealed, nullable=False, comment="complainant, contact, matter, demand, under the customer's key"),
     Column("sealed_hash", Digest, nullable=False),
     Index("ix_complaint_accepted_at", "accepted_at"),
+    Index("ix_complaint_number", "number"),
     Index("ix_complaint_linked", "linked_customer_id", sqlite_where=text("linked_customer_id IS NOT NULL"),
           postgresql_where=text("linked_customer_id IS NOT NULL")),
     sqlite_with_rowid=False,

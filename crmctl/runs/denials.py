@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crmctl.security.access import AccessSettings
 
 REPEATED = "repeated"  # the count in the entry
+_SAME = ("person", "uid", "act", "code", "obj")  # what two attempts share that are the same
 
 
 def note(conn: Connection, run: Run, refusal: PermissionMissing, **fields: Any) -> None:
@@ -33,6 +34,7 @@ def note(conn: Connection, run: Run, refusal: PermissionMissing, **fields: Any) 
         "uid": run.actor.uid,
         "act": fields.get("act", run.act),
         "code": refusal.code,
+        "obj": fields.get("obj") or "",
     }
     same = and_(*(denial.c[name] == value for name, value in key.items()))
     if conn.execute(select(denial.c.repeated).where(same)).first() is not None:
@@ -55,7 +57,7 @@ def flush(conn: Connection, run: Run) -> None:
         if row["repeated"]:
             who = Actor(row["person"], row["uid"], row["via"], ())
             told = replace(run, actor=who, run_id=None, as_of=run.at).entry(
-                "denied", act=row["act"], codes=[row["code"]], counts={REPEATED: row["repeated"]}
+                "denied", act=row["act"], obj=row["obj"], codes=[row["code"]], counts={REPEATED: row["repeated"]}
             )
             entries.append(conn, told)
 
@@ -68,5 +70,5 @@ def folded_for(run: Run) -> timedelta:
 
 def _taken(conn: Connection, row: Any) -> bool:  # noqa: ANN401 - a row of `denial`
     """Delete a row as it was read; False when another run did so meanwhile."""
-    same = and_(*(denial.c[name] == row[name] for name in ("person", "uid", "act", "code", "first_at", "repeated")))
+    same = and_(*(denial.c[name] == row[name] for name in (*_SAME, "first_at", "repeated")))
     return conn.execute(delete(denial).where(same)).rowcount == 1

@@ -101,6 +101,9 @@ denial = Table(
     Column("uid", BigInteger, primary_key=True, autoincrement=False),
     Column("act", Text, primary_key=True),
     Column("code", Text, primary_key=True, comment="why it was refused"),
+    Column(
+        "obj", Text, primary_key=True, comment="what it was about, as the entry has it; empty: nothing in particular"
+    ),
     Column("via", Text, nullable=False),
     Column("first_at", UtcTime, nullable=False),
     Column("repeated", BigInteger, nullable=False, comment="how often since, without an entry yet"),

@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping
 import pytest
 from casework import ADMIN, AGENT, AUDITOR, DEPUTY, HANDLER, SECOND, STEWARD, SUPERVISOR, TWIN, Hours, Office
 from desks import CUSTOMERS
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, delete, event, update
 
+from crmctl.cases.tables import case_number
 from crmctl.cli.table import COMMANDS
 from crmctl.complaints.policy import ACTS
 from crmctl.policy import load
 from crmctl.runs import run as runs
 from crmctl.security.permissions import grants, matches
+from crmctl.store.engine import write
 
 VERBS = tuple(each.path.partition(" ")[2] for each in COMMANDS if each.path.startswith("complaint "))
 READING = ("show", "list", "statistics", "form", "file", "template")
@@ -273,3 +275,14 @@ def test_a_clock_set_back_helps_nobody(office: Office, hours: Hours) -> None:
     assert office.refused(number, "progress", status=4) == "AT_BEFORE_LAST"
     hours.forward(hours=9)
     office.step(number, "progress")
+
+
+def test_a_complaint_taken_out_of_the_index_is_found_all_the_same(office: Office) -> None:
+    """CMP-23: neither without its line in the look-up of numbers, nor with one that leads to another complaint."""
+    first, other = office.open(), office.open()
+    with write(office.desk.engine) as conn:
+        conn.execute(delete(case_number).where(case_number.c.number == first))
+    assert office.json(HANDLER, "complaint", "show", first)["number"] == first
+    with write(office.desk.engine) as conn:
+        conn.execute(update(case_number).where(case_number.c.number == other).values(object_id=1, customer_id=2))
+    assert office.json(HANDLER, "complaint", "show", other)["number"] == other
