@@ -1,6 +1,7 @@
 """`calendar update`: deadlines of complaints that another calendar makes another; what a customer was told stays.
 
-A date that was promised has no calendar to follow, so it never moves either. A clock that moves keeps the levels of
+A date that was promised has no calendar to follow, so it never moves either. Nor does a limit that is over become due
+later: what was late stays late, however the calendar is changed afterwards. A clock that moves keeps the levels of
 escalation that its new date has reached, and comes by the others again.
 """
 
@@ -60,10 +61,11 @@ class Found:
 
     def counts(self) -> dict[str, int]:
         """Return the counts of the entry."""
-        told = sum(move.told for move in self.moves)
+        stays = [move.stays for move in self.moves]
         return {
-            "examined": self.examined, "moved": self.moved, "staying": told, "refreshed": self.refreshed,
-            "missed": self.missed, "troubles": len(self.troubles),
+            "examined": self.examined, "moved": self.moved, "staying": stays.count("told"),
+            "over": stays.count("over"), "refreshed": self.refreshed, "missed": self.missed,
+            "troubles": len(self.troubles),
         }  # fmt: skip
 
 
@@ -102,7 +104,7 @@ def _through(ground: Ground, held: Held | None, *, apply: bool) -> Found:
             opened = openclocks.loaded(conn, keys)
         others = [(each, new) for each in opened if (new := _other(ground, each, found)) is not None]
         found.examined += len(opened)
-        staying = [(each, new) for each, new in others if _stays(each, new)]
+        staying = [(each, new) for each, new in others if _stays(ground, each, new)]
         found.moves += [_move(ground, each, new) for each, new in staying]
         ids = {each.row["clock_id"] for each, _new in others} - {each.row["clock_id"] for each, _new in staying}
         if apply and ids:
@@ -137,8 +139,15 @@ def _now(clock: Clock) -> tuple[Any, bool]:
     return clock.due_at, clock.provisional
 
 
-def _stays(found: Open, new: Clock) -> bool:
-    return found.clock.told and new.due_at != found.clock.due_at
+def _stays(ground: Ground, found: Open, new: Clock) -> bool:
+    return (found.clock.told and new.due_at != found.clock.due_at) or _over(ground, found, new)
+
+
+def _over(ground: Ground, found: Open, new: Clock) -> bool:
+    """Say whether a limit is over by now and would be due later."""
+    before = found.clock.due_at
+    assert before is not None  # what has no end is not among the pages
+    return found.clock.late(ground.run.at) and (new.due_at is None or new.due_at > before)
 
 
 def _write(ground: Ground, keys: Sequence[Key], found: Found) -> None:
@@ -148,7 +157,7 @@ def _write(ground: Ground, keys: Sequence[Key], found: Found) -> None:
     def fill(conn: Connection, changes: Changes) -> Mapping[str, int]:
         opened = openclocks.loaded(conn, keys, locked=True)
         others = [(each, new) for each in opened if (new := _other(ground, each)) is not None]
-        others = [(each, new) for each, new in others if not _stays(each, new)]
+        others = [(each, new) for each, new in others if not _stays(ground, each, new)]
         at = times.stamp(times.now())
         write(conn, changes, [_row(each, new, at) for each, new in others])
         _note(ground, others, here)
@@ -181,5 +190,6 @@ def _move(ground: Ground, found: Open, new: Clock) -> Move:
     label = pick(dict(ground.words.get(clock.stage, {})), clock.stage)
     calendar = new.calendar.partition("@")[0]
     return Move(
-        found.number, clock.stage, label, calendar, clock.due_at, new.due_at, new.provisional, clock.told
+        found.number, clock.stage, label, calendar, clock.due_at, new.due_at, new.provisional, clock.told,
+        _over(ground, found, new),
     )  # fmt: skip

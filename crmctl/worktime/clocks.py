@@ -70,7 +70,8 @@ class Case:
 class Move:
     """A deadline that the calendars of today make another: of which case and stage, from when to when.
 
-    `told` ones stay: a date that a customer was told never moves. `label` is the stage in the reader's language.
+    `told` ones stay: a date that a customer was told never moves. So do those that are `over` and would be due later.
+    `label` is the stage in the reader's language.
     """
 
     reference: str
@@ -81,6 +82,12 @@ class Move:
     after: datetime | None
     provisional: bool
     told: bool
+    over: bool = False
+
+    @property
+    def stays(self) -> str:
+        """Why it stays where it is: told, over; empty where it moves."""
+        return "told" if self.told else "over" if self.over else ""
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,19 @@ if TYPE_CHECKING:
     from crmctl.runs.run import Run
     from crmctl.worktime.clocks import Moving
 
+NOTES = {"told": N_("told to the customer: stays"), "over": N_("over already: stays")}
+
 
 def emit_moving(call: Invocation, run: Run, found: Moving, *, applied: bool) -> None:
     """Write what moves and what stays, and how many."""
-    staying = sum(move.told for move in found.moves)
+    stays = [move.stays for move in found.moves]
     document = {
         "run_id": run.run_id,
         "dry_run": not applied,
         "examined": found.examined,
         "moved": found.moved,
-        "staying": staying,
+        "staying": stays.count("told"),
+        "over": stays.count("over"),
         "refreshed": found.refreshed,
         "missed": found.missed,
         "troubles": [{"case": case, "code": code} for case, code in found.troubles],
@@ -31,6 +34,8 @@ def emit_moving(call: Invocation, run: Run, found: Moving, *, applied: bool) -> 
     if not applied:
         line = _("running deadlines: {examined}; would move: {moved}; told to customers, so they stay: {staying}")
     rest = []
+    if document["over"]:
+        rest.append(_("over already, so they stay: {over}").format(over=document["over"]))
     if found.refreshed:
         told = _("the same date, but no longer provisional, or from now on: {refreshed}")
         rest.append(told.format(refreshed=found.refreshed))
@@ -52,7 +57,8 @@ def _table(run: Run, found: Moving) -> Table:
         Column("from", N_("Deadline"), show=_short),
         Column("to", N_("By the calendar of today"), show=_short),
         Column("provisional", N_("Provisional"), show=lambda unsure: _("yes") if unsure else ""),
-        Column("told", N_("Note"), show=lambda told: _("told to the customer: stays") if told else ""),
+        Column("told", detail=True),
+        Column("stays", N_("Note"), show=lambda why: _(NOTES[why]) if why else ""),
     )
     rows = [
         (
@@ -64,6 +70,7 @@ def _table(run: Run, found: Moving) -> Table:
             clock.local(move.after, run.zone) if move.after else None,
             move.provisional,
             move.told,
+            move.stays,
         )
         for move in found.moves
     ]

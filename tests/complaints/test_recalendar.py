@@ -38,6 +38,11 @@ def moves(office: Office, *words: str) -> dict[tuple[str, str], tuple[str, str, 
     return {(row["case"], row["stage"]): (row["from"][:16], row["to"][:16], row["told"]) for row in found}
 
 
+def staying(office: Office) -> dict[str, str]:
+    """Return why what the command lists stays, by stage; empty where it moves."""
+    return {row["stage"]: row["stays"] for row in office.json(ADMIN, "calendar", "update")["moves"]}
+
+
 def test_what_moves_and_what_stays(office: Office) -> None:
     number = office.open()  # Monday; verification by Tuesday, progress by Wednesday, the answer by 2 December
     assert moves(office) == {}
@@ -65,6 +70,35 @@ def test_what_moves_and_what_stays(office: Office) -> None:
     assert office.json(ADMIN, "calendar", "update", "--apply")["moved"] == 0
     assert len(office.desk.rows(select(change.c.change_id))) == written
     office.sound()
+
+
+def test_what_is_over_never_becomes_due_later(office: Office) -> None:
+    """A day off of the past makes no late limit timely; a day worked of the past may make one due earlier."""
+    number = office.open()  # verification by Tuesday, progress by Wednesday
+    day_off(office, "2026-11-24")
+    office.hours.to("2026-11-24T18:00:00")  # the due second itself is in time: it moves
+    assert staying(office) == {"verify": "", "progress": "", "feedback": "told"}
+    office.hours.forward(seconds=1)
+    before = office.clocks(number, "verify")
+    assert staying(office) == {"verify": "over", "progress": "", "feedback": "told"}
+    done = office.json(ADMIN, "calendar", "update", "--apply")
+    assert (done["moved"], done["staying"], done["over"]) == (1, 1, 1)
+    assert office.clocks(number, "verify") == before
+    day_off(office, "2026-11-26")
+    told = office.desk.say(ADMIN, "--lang", "en", "calendar", "update", "-o", "table")
+    assert "over already: stays" in told.stdout
+
+
+def test_what_is_over_may_become_due_earlier(office: Office) -> None:
+    day_off(office, "2026-11-24")
+    number = office.open()  # verification by Wednesday
+    office.hours.to("2026-11-26T09:00:00")
+    path = office.desk.folder / "policies" / "calendar.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(re.sub(r"    - {date: 2026-11-24.*\n", "", text).replace("days_off:\n", "days_off: []\n"), "utf-8")
+    assert office.json(ADMIN, "calendar", "update", "--apply")["over"] == 0
+    (verify,) = office.clocks(number, "verify")
+    assert verify["due_at"].isoformat() == "2026-11-24T10:00:00+00:00"
 
 
 def test_what_was_promised_or_runs_on_the_wall_has_no_calendar(office: Office) -> None:
