@@ -198,9 +198,13 @@ def _subject(case: Case) -> str:
 
 
 def _hash(case: Case, clock: Clock, longer: Clock, barred: Collection[str]) -> str:
-    """Return what an approval is bound to: this clock, both its dates, and who keeps out of it (who did not then)."""
+    """Return what an approval is bound to: this clock, its date, what it gets, and who keeps out (who did not then).
+
+    What it gets is the limit: its date is that of the calendar by then. Only of what is promised is it the date.
+    """
+    promised = _text(longer.due_at) if longer.within == PROMISED else ""
     told = [
-        case.complaint_id, clock.clock_id, clock.extended, _text(clock.due_at), longer.within, _text(longer.due_at),
+        case.complaint_id, clock.clock_id, clock.extended, _text(clock.due_at), longer.within, promised,
         sorted(barred),
     ]  # fmt: skip
     return sha256(b"crmctl/v1/extension\n" + orjson.dumps(told)).hexdigest()

@@ -220,6 +220,19 @@ class Office:
         return found
 
 
+def day_off(office: Office, day: str) -> None:
+    """Let the company take a day off."""
+    path = office.desk.folder / "policies" / "calendar.yaml"
+    text = re.sub(
+        r"  days_off:(?: \[\])?\n",
+        f"  days_off:\n    - {{date: {day}, labels: {{en: Power cut}}}}\n",
+        path.read_text("utf-8"),
+    )
+    found = re.search(r"^version: (\d+)$", text, re.M)
+    assert found
+    path.write_text(text.replace(found[0], f"version: {int(found[1]) + 1}"), "utf-8")
+
+
 def people(folder: Path) -> None:
     """Write the office's people into access.yaml, and onto the register."""
     path = folder / "policies" / "access.yaml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from casework import ADMIN, DEPUTY, HANDLER, SUPERVISOR, ZONE, Office
+from casework import ADMIN, DEPUTY, HANDLER, SUPERVISOR, ZONE, Office, day_off
 from sqlalchemy import select
 
 from crmctl.approvals.tables import approval as approvals
@@ -159,6 +159,22 @@ def test_the_next_level_after_four_hours(office: Office) -> None:
     office.json(ADMIN, "approval", "approve", approval)
     office.step(number, "extend", "--stage", "rectify", "--apply")
     office.sound()
+
+
+def test_what_was_agreed_holds_when_the_calendar_changes(office: Office) -> None:
+    """Agreed is the limit; its date is that of the calendar when it is applied. A promised date is agreed as it is."""
+    office.desk.edit("complaints.regulator.yaml", *REGULATOR)
+    office.desk.edit("complaints.regulator.yaml", "to: 30 days", "to: 25 working days")
+    number, other = office.open(channel="authority"), agreed(office)
+    asked = ask(office, number, "feedback", ""), ask(office, other)
+    for approval in asked:
+        office.json(SUPERVISOR, "approval", "approve", approval)
+    day_off(office, "2026-12-14")
+    office.hours.forward(hours=1)
+    office.step(number, "extend", "--stage", "feedback", "--apply")
+    assert due(office, number, "feedback") == datetime(2026, 12, 29, 18, tzinfo=ZONE), "a day later"
+    office.step(other, "extend", "--stage", "rectify", "--apply")
+    assert due(office, other).date().isoformat() == UNTIL
 
 
 REGULATOR = ('mode: "off"', "mode: enforce")

@@ -7,7 +7,7 @@ from datetime import date
 
 import chinese_calendar
 import pytest
-from casework import HANDLER, Office
+from casework import HANDLER, Office, day_off
 from desks import ADMIN, STEWARD, SUPERVISOR
 from levels import escalate, leveled, many
 from sqlalchemy import select
@@ -17,19 +17,6 @@ from crmctl.complaints import openclocks
 from crmctl.runs import chunks
 from crmctl.worktime import calendars
 from crmctl.worktime.publicdays import PublicDay
-
-
-def day_off(office: Office, day: str) -> None:
-    """Let the company take a day off."""
-    path = office.desk.folder / "policies" / "calendar.yaml"
-    text = re.sub(
-        r"  days_off:(?: \[\])?\n",
-        f"  days_off:\n    - {{date: {day}, labels: {{en: Power cut}}}}\n",
-        path.read_text("utf-8"),
-    )
-    found = re.search(r"^version: (\d+)$", text, re.M)
-    assert found
-    path.write_text(text.replace(found[0], f"version: {int(found[1]) + 1}"), "utf-8")
 
 
 def moves(office: Office, *words: str) -> dict[tuple[str, str], tuple[str, str, bool]]:
