@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from casework import AGENT, HANDLER, Office
+from casework import AGENT, HANDLER, Office, day_off
 from desks import ADMIN, AUDITOR, STEWARD, SUPERVISOR
-from test_recalendar import day_off
 
 
 def test_each_limit_with_its_working(office: Office) -> None:
