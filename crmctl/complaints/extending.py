@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from crmctl import clock as times
 from crmctl.approvals import asking, records, using
+from crmctl.approvals.decide import rule_for
 from crmctl.cases.clockwork import Clock, extended
 from crmctl.cases.policy import PROMISED
 from crmctl.cases.terms import ExtensionTerms
@@ -161,8 +162,8 @@ def _longer(
 
 
 def _require_rule(run: Run, case: Case, act: str) -> None:
-    """Raise Refused where access.yaml names nobody who could agree: nobody extends a limit alone."""
-    if act not in runs.access_of(run.policies).approvals:
+    """Raise Refused where access.yaml asks nobody to agree to one: nobody extends a limit alone."""
+    if rule_for(runs.access_of(run.policies), act, 1) is None:
         raise Refused(
             _("{number}: policies/access.yaml names nobody who agrees to {act}").format(number=case.number, act=act),
             hint=_("add {act} under approvals").format(act=act),

@@ -123,6 +123,27 @@ def test_nobody_to_agree_nobody_extends(office: Office) -> None:
     assert office.refused(number, "extend", *asking(office)) == "EXTENSION_WITHOUT_APPROVER"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [("complaint.extend:", "complaint.*:", ""), ("people: 1\n", "people: 1\n      over_rows: 5\n", "WITHOUT_APPROVER")],
+)
+def test_a_rule_is_one_that_asks_somebody_about_one_complaint(
+    office: Office, before: str, after: str, code: str
+) -> None:  # fmt: skip
+    """A rule for complaint.* is one; one that lets five pass unasked asks nobody."""
+    number = agreed(office)
+    path = office.desk.folder / "policies" / "access.yaml"
+    head, name, rest = path.read_text("utf-8").partition("    complaint.extend:\n")
+    path.write_text(head + (name + rest).replace(before, after, 1), "utf-8")
+    if code:
+        assert office.refused(number, "extend", *asking(office)) == "EXTENSION_WITHOUT_APPROVER"
+        assert office.refused(number, "extend", "--stage", "rectify", "--apply") == "EXTENSION_WITHOUT_APPROVER"
+        return
+    approval = ask(office, number)
+    office.json(SUPERVISOR, "approval", "approve", approval)
+    office.step(number, "extend", "--stage", "rectify", "--apply")
+
+
 def test_another_date_needs_another_approval(office: Office) -> None:
     """What was agreed to is one clock and one date; a later wish does not ride on it."""
     number = agreed(office)
