@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,8 @@ def moment(text: str, zone: str, flag: str, *, end_of_day: bool = False) -> date
         if not end_of_day:
             raise _no_time(flag, text)
         found = datetime.combine(found.date(), time(23, 59, 59))
+    if not MINYEAR < found.year < MAXYEAR:  # beyond the neighbouring year there is nothing to count with
+        raise _no_time(flag, text)
     if found.tzinfo is None:
         found = found.replace(tzinfo=ZoneInfo(zone))
     return found.astimezone(UTC)

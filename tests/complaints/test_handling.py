@@ -147,6 +147,16 @@ def test_when_it_happened_is_bounded(office: Office) -> None:
     office.sound()
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00", "0001-12-31T23:00+08:00", "9999-12-31T23:59:59-08:00"])
+def test_times_at_the_ends_of_the_calendar_are_none(office: Office, moment: str) -> None:
+    number = office.open()
+    words = ("--text", office.text("已联系"), "--at", moment)
+    assert office.desk.refusal(HANDLER, "complaint", "respond", number, *words, status=4) == "TIME_INVALID"
+    office.verify(number)
+    plan = ("--measures", office.text("更换压缩机"), "--due", moment)
+    assert office.desk.refusal(HANDLER, "complaint", "propose", number, *plan, status=4) == "TIME_INVALID"
+
+
 def test_a_department_is_asked_and_answers_once(office: Office) -> None:
     """CMP-20."""
     number = office.open()
