@@ -16,7 +16,7 @@ from crmctl.complaints import telling
 from crmctl.complaints.drafting import label_of
 from crmctl.complaints.form import Opened
 from crmctl.complaints.model import Row
-from crmctl.complaints.policy import ComplaintsSettings, settings_named
+from crmctl.complaints.policy import ComplaintsSettings
 from crmctl.i18n import _, lang, pick
 from crmctl.runs.run import Run
 
@@ -77,7 +77,7 @@ class _Desk:
 
     run: Run
     found: Opened
-    settings: ComplaintsSettings
+    settings: ComplaintsSettings | None
     people: Mapping[int, str]
     cutter: Cutter
 
@@ -101,7 +101,7 @@ def sheet(run: Run, found: Opened) -> Sheet:
     row = found.case.row
     staff_ids = {row["first_receiver_id"], row["handler_id"], *(each["staff_id"] for each in found.case.events)}
     people = telling.people(run, staff_ids)
-    desk = _Desk(run, found, settings_named(run.policies, row["policy"]), people, Cutter())
+    desk = _Desk(run, found, telling.settings_or_none(run.policies, row["policy"]), people, Cutter())
     facts, texts = _facts(desk), _texts(desk)
     parts = (_stages(desk), _plans(desk), _deeds(desk))
     company: Any = run.policies.company.name
@@ -137,8 +137,8 @@ def _facts(desk: _Desk) -> tuple[tuple[str, str], ...]:
         (_("Channel"), label_of(desk.run.policies.company.channels, row["channel"])),
         (_("Complainant"), texts.get("complainant")),
         (_("Contact details"), texts.get("contact")),
-        (_("Category"), label_of(settings.categories, row["category"])),
-        (_("Severity"), label_of(settings.severities, row["severity"])),
+        (_("Category"), label_of(telling.listed(settings, "categories"), row["category"])),
+        (_("Severity"), label_of(telling.listed(settings, "severities"), row["severity"])),
         (_("Received at"), desk.when(row["received_at"])),
         (_("Accepted at"), desk.when(row["accepted_at"])),
         (_("Answer told by"), desk.when(row["feedback_due_at"])),
@@ -146,7 +146,7 @@ def _facts(desk: _Desk) -> tuple[tuple[str, str], ...]:
         (_("First receiver"), desk.people.get(row["first_receiver_id"], "")),
         (_("Handler"), desk.people.get(row["handler_id"], _("nobody"))),
         (_("Responsible party"), row["department"]),
-        (_("Cause"), label_of(settings.causes, row["cause"])),
+        (_("Cause"), label_of(telling.listed(settings, "causes"), row["cause"])),
     )
     return tuple((name, desk.cutter.fit(value, FACT)) for name, value in told)
 
@@ -169,7 +169,7 @@ def _stages(desk: _Desk) -> Part:
 
 def _stage(desk: _Desk, stage: str, found: Sequence[Clock]) -> tuple[str, ...]:
     newest, fit = found[-1], desk.cutter.fit
-    name = label_of(desk.settings.stages, stage) + (f" ×{len(found)}" if len(found) > 1 else "")
+    name = label_of(telling.listed(desk.settings, "stages"), stage) + (f" ×{len(found)}" if len(found) > 1 else "")
     limited = [each for each in found if each.within]
     late = sum(each.late(desk.run.at) for each in limited)
     if not limited:
@@ -235,7 +235,7 @@ def _results(desk: _Desk, row: Row) -> Iterable[str]:
     data = orjson.loads(row["data"])
     if row["kind"] == "verified":
         yield data["department"]
-        yield label_of(desk.settings.causes, data["cause"])
+        yield label_of(telling.listed(desk.settings, "causes"), data["cause"])
     elif row["kind"] == "revisited":
         yield _("settled") if data["settled"] else _("not settled")
         if data["score"] is not None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from crmctl.cases import numbers
 from crmctl.complaints import asking, handling, telling
-from crmctl.complaints.policy import settings_named
 from crmctl.i18n import _
 from crmctl.runs import run as runs
 
@@ -23,7 +22,7 @@ def changed(call: Invocation, verb: str, number: str, act: Act) -> None:
     """Open a run of `complaint verb`, let something happen to the complaint with this number, tell how it stands."""
     with runs.open_run(call, f"complaint {verb}", f"complaint.{verb}") as run:
         done = act(run, numbers.parsed(number))
-        settings = settings_named(run.policies, done.row["policy"])
+        settings = telling.settings_or_none(run.policies, done.row["policy"])
         line = _("{number}: would be: {status}") if run.dry_run else _("{number}: {status}")
         told = [line.format(number=done.row["number"], status=telling.status_text(done.row["status"]))]
         if done.kind == "asked" and "approval" in done.told:

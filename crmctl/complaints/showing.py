@@ -19,7 +19,7 @@ from crmctl.cli.render import Column, Part, Table
 from crmctl.complaints import columns, facts, judging, scope, tables, telling
 from crmctl.complaints.drafting import FIELDS, label_of
 from crmctl.complaints.model import Case
-from crmctl.complaints.policy import ComplaintsSettings, settings_named
+from crmctl.complaints.policy import ComplaintsSettings
 from crmctl.complaints.reasons import DEED_TEXTS
 from crmctl.complaints.tickets import PURPOSE as PURPOSE
 from crmctl.errors import InvalidInput
@@ -166,7 +166,7 @@ def _event_document(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
 def parts(found: Shown) -> list[Part]:
     """Return what people get of a complaint: facts, limits, history, what is missing."""
     run, case = found.run, found.case
-    settings = settings_named(run.policies, case.row["policy"])
+    settings = telling.settings_or_none(run.policies, case.row["policy"])
     facts_table = Table((Column("field", N_("Field")), Column("value", N_("Value"))), _facts(found, settings))
     told: list[Part] = [facts_table]
     if found.texts is not None:
@@ -185,15 +185,15 @@ def parts(found: Shown) -> list[Part]:
     return [*told, "", Table(history, [_event_line(run, settings, event) for event in found.events])]
 
 
-def _facts(found: Shown, settings: ComplaintsSettings) -> list[tuple[str, str]]:
+def _facts(found: Shown, settings: ComplaintsSettings | None) -> list[tuple[str, str]]:
     run, row = found.run, found.case.row
     names = telling.people(run, (row["first_receiver_id"], row["handler_id"], *found.case.about))
     lines = [
         (_("Acceptance number"), row["number"]),
         (_("Status"), telling.status_text(row["status"])),
         (_("Customer"), f"C-{row['linked_customer_id'] or row['customer_id']:06d}"),
-        (_("Category"), label_of(settings.categories, row["category"])),
-        (_("Severity"), label_of(settings.severities, row["severity"])),
+        (_("Category"), label_of(telling.listed(settings, "categories"), row["category"])),
+        (_("Severity"), label_of(telling.listed(settings, "severities"), row["severity"])),
         (_("Channel"), label_of(run.policies.company.channels, row["channel"])),
         (_("Received at"), _when(run, row["received_at"])),
         (_("Accepted at"), _when(run, row["accepted_at"])),
@@ -202,7 +202,7 @@ def _facts(found: Shown, settings: ComplaintsSettings) -> list[tuple[str, str]]:
         (_("Handler"), names.get(row["handler_id"], _("nobody"))),
         (_("About"), ", ".join(names.get(each, str(each)) for each in found.case.about)),
         (_("Responsible party"), row["department"] or ""),
-        (_("Cause"), label_of(settings.causes, row["cause"])),
+        (_("Cause"), label_of(telling.listed(settings, "causes"), row["cause"])),
         (_("Repeats"), row["duplicate_of"] or ""),
         (_("Closed at"), _when(run, row["closed_at"])),
         (_("Files"), ", ".join(str(number) for number, _size in found.files)),
@@ -215,7 +215,7 @@ def _when(run: Run, stamp: str | None) -> str:
     return telling.short(run, times.parse_stamp(stamp)) if stamp else ""
 
 
-def _event_line(run: Run, settings: ComplaintsSettings, event: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def _event_line(run: Run, settings: ComplaintsSettings | None, event: Mapping[str, Any]) -> tuple[str, str, str, str]:
     data = orjson.loads(event["data"])
     private = event.get("private") or {}
     told = [_detail(run, settings, name, value) for name, value in data.items() if value not in (None, "", [])]
@@ -223,20 +223,20 @@ def _event_line(run: Run, settings: ComplaintsSettings, event: Mapping[str, Any]
     return _when(run, event["at"]), _(DEED_TEXTS[event["kind"]]), event["person"], _("; ").join(filter(None, told))
 
 
-def _detail(run: Run, settings: ComplaintsSettings, name: str, value: Any) -> str:  # noqa: ANN401 - JSON
+def _detail(run: Run, settings: ComplaintsSettings | None, name: str, value: Any) -> str:  # noqa: ANN401 - JSON
     match name:
         case "received_at" | "feedback_by" | "plan_due_at" | "due_at" | "due_was" | "due_will":
             return f"{_(DETAILS.get(name, name))} {_when(run, value)}"
         case "cause":
-            return label_of(settings.causes, value)
+            return label_of(telling.listed(settings, "causes"), value)
         case "category":
-            return label_of(settings.categories, value)
+            return label_of(telling.listed(settings, "categories"), value)
         case "severity":
-            return label_of(settings.severities, value)
+            return label_of(telling.listed(settings, "severities"), value)
         case "channel":
             return label_of(run.policies.company.channels, value)
         case "stage":
-            return label_of(settings.stages, value)
+            return label_of(telling.listed(settings, "stages"), value)
         case "settled":
             return _("settled") if value else _("not settled")
         case "score":

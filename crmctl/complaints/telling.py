@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,12 +17,26 @@ from crmctl.complaints.acting import Outcome
 from crmctl.complaints.drafting import label_of
 from crmctl.complaints.model import Case
 from crmctl.complaints.opening import Opened
-from crmctl.complaints.policy import ComplaintsSettings
+from crmctl.complaints.policy import ComplaintsSettings, settings_named
 from crmctl.complaints.reasons import MISSING, STATUS_TEXTS
 from crmctl.i18n import N_, _
+from crmctl.policy import PolicySet
+from crmctl.policy.model import CodeItem
 from crmctl.runs.run import Run
 from crmctl.store import engine
 from crmctl.worktime.limits import limit_of
+
+
+def settings_or_none(policies: PolicySet, name: str) -> ComplaintsSettings | None:
+    """Return the settings of the complaints policy of that name; None where it is gone: its complaints go on."""
+    known = any(each.name == name for each in policies.of_kind("complaints"))
+    return settings_named(policies, name) if known else None
+
+
+def listed(settings: ComplaintsSettings | None, name: str) -> Sequence[CodeItem]:
+    """Return one list of a policy, for `label_of`; nothing where the policy is gone, so that codes stand for words."""
+    found: Sequence[CodeItem] = getattr(settings, name) if settings is not None else ()
+    return found
 
 
 def opened(run: Run, done: Opened) -> dict[str, Any]:
@@ -88,12 +102,14 @@ def local(run: Run, moment: datetime | None) -> str | None:
     return times.local(moment, run.zone) if moment else None
 
 
-def deadlines_table(run: Run, settings: ComplaintsSettings, found: Iterable[Clock], key: str = "") -> Table:
+def deadlines_table(
+    run: Run, settings: ComplaintsSettings | None, found: Iterable[Clock], key: str = ""
+) -> Table:  # fmt: skip
     """Return the running clocks for people, the first to end first."""
     running = sorted((each for each in found if each.running), key=_order)
     rows = [
         (
-            label_of(settings.stages, each.stage),
+            label_of(listed(settings, "stages"), each.stage),
             within_text(each),
             short(run, each.due_at) if each.due_at else "",
             note(run, each),
@@ -107,11 +123,11 @@ def deadlines_table(run: Run, settings: ComplaintsSettings, found: Iterable[Cloc
     return Table(columns, rows, key)
 
 
-def limits_table(run: Run, settings: ComplaintsSettings, found: Iterable[Clock]) -> Table:
+def limits_table(run: Run, settings: ComplaintsSettings | None, found: Iterable[Clock]) -> Table:
     """Return every clock of a complaint for people, in the order they began: the limit, and whether it was kept."""
     rows = [
         (
-            label_of(settings.stages, each.stage),
+            label_of(listed(settings, "stages"), each.stage),
             short(run, each.started_at),
             within_text(each),
             short(run, each.due_at) if each.due_at else "",

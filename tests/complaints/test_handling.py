@@ -157,6 +157,23 @@ def test_times_at_the_ends_of_the_calendar_are_none(office: Office, moment: str)
     assert office.desk.refusal(HANDLER, "complaint", "propose", number, *plan, status=4) == "TIME_INVALID"
 
 
+def test_its_policy_is_gone_and_it_goes_on(office: Office) -> None:
+    """Codes stand for words; what needs the policy's own lists is refused with nothing done."""
+    number = office.open(channel="wecom")
+    policy = office.row(number)["policy"]
+    assert policy == "wecom"
+    (office.desk.folder / "policies" / f"complaints.{policy}.yaml").unlink()
+    done = office.desk.say(HANDLER, "--lang", "en", "complaint", "respond", number, "--text", office.text("已联系"))
+    assert (done.exit_code, "verify" in done.stdout) == (0, True)
+    for words in (("show", number), ("show", number, "--reveal")):
+        shown = office.desk.say(HANDLER, "--lang", "en", "complaint", *words)
+        assert (shown.exit_code, "quality" in shown.stdout, "respond" in shown.stdout) == (0, True, True)
+    office.json(HANDLER, "complaint", "form", number, "--out", office.desk.folder.parent / "form.html")
+    cause = ("--department", "安装部", "--cause", "process")
+    assert office.refused(number, "verify", *cause, status=4) == "POLICY_MISSING"
+    assert office.kinds(number) == ["accepted", "responded"]
+
+
 def test_a_department_is_asked_and_answers_once(office: Office) -> None:
     """CMP-20."""
     number = office.open()
