@@ -27,7 +27,8 @@ def escalate_command(call: Invocation, limit: int) -> int | None:
 
     The levels are those of the policy that a complaint was accepted under. Whoever a level names is told through the
     channels of notify.yaml; nobody whom the complaint is about is told, nor who keeps out with them. A channel that
-    does not take its notices does not change the exit code: they wait. What cannot be judged is named, exit 3.
+    does not take its notices does not change the exit code: they wait. What cannot be judged, or told as
+    its channel is gone, is named, exit 3.
     """
     from crmctl.complaints import escalating
     from crmctl.errors import REJECTED_ROWS
@@ -50,7 +51,7 @@ def _emit(call: Invocation, run: Run, outcome: Outcome, limit: int) -> None:
         "dry_run": run.dry_run,
         **found.counts(),
         "listed": min(limit, len(found.raised)),
-        "troubles": [{"number": number, "code": code} for number, code in found.troubles],
+        "troubles": [trouble._asdict() for trouble in found.troubles],
         "channels_unknown": sorted(found.unknown),
         "delivery": {
             "sent": delivery.sent,
@@ -67,7 +68,7 @@ def _emit(call: Invocation, run: Run, outcome: Outcome, limit: int) -> None:
 
 
 def _troubled(outcome: Outcome) -> bool:
-    return bool(outcome.found.troubles or outcome.found.unknown or outcome.delivery.failures)
+    return bool(outcome.found.troubles or outcome.delivery.failures)
 
 
 def _word(words: Any, code: str) -> str:  # noqa: ANN401
@@ -123,13 +124,14 @@ def _remarks(outcome: Outcome, limit: int) -> list[str]:
     if found.withheld:
         told = _("people who keep out of a complaint and were told nothing: {count}")
         said.append(told.format(count=found.withheld))
-    if found.unknown:
-        told = _("channels that notify.yaml does not name, so nobody was told there: {channels}")
-        said.append(told.format(channels=", ".join(sorted(found.unknown))))
     if found.missed:
         said.append(_("stopped or changed meanwhile, left: {count}").format(count=found.missed))
+    gone = _("{number}: notify.yaml has no channel {channels}, so nobody can be told and nothing goes up ({code})")
     said += [
-        _("{number}: cannot be judged ({code})").format(number=number, code=code) for number, code in found.troubles
+        (gone if channels else _("{number}: cannot be judged ({code})")).format(
+            number=number, code=code, channels=", ".join(channels)
+        )
+        for number, code, channels in found.troubles
     ]
     if delivery.sent or delivery.waiting:
         said.append(_("notices sent: {sent}; waiting: {waiting}").format(sent=delivery.sent, waiting=delivery.waiting))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -22,7 +22,7 @@ from crmctl.audit.changes import Changes
 from crmctl.cases.clockwork import CalendarOf
 from crmctl.cases.escalating import reached
 from crmctl.complaints import openclocks, ruling
-from crmctl.complaints.notices import People, told
+from crmctl.complaints.notices import People, channels_gone, told
 from crmctl.complaints.openclocks import Key, Open
 from crmctl.complaints.protected import CLOCK
 from crmctl.complaints.writing import Write, write
@@ -54,21 +54,33 @@ class Raised:
     notices: int
 
 
+class Trouble(NamedTuple):
+    """A clock that stays where it is as nobody can judge it, or tell of it: channels that notify.yaml has no more."""
+
+    number: str  # acceptance number
+    code: str
+    channels: tuple[str, ...] = ()
+
+
 @dataclass
 class Found:
     """What a run has come to so far.
 
     `missed` are clocks that stopped or changed meanwhile, `withheld` counts the people who would have been told but
-    keep out, `troubles` the clocks nobody can judge (acceptance number, code), `unknown` channels there are no more.
+    keep out, `troubles` the clocks nobody can judge or tell of.
     """
 
     examined: int = 0
     raised: list[Raised] = field(default_factory=list)
     missed: int = 0
     withheld: int = 0
-    troubles: list[tuple[str, str]] = field(default_factory=list)
-    unknown: set[str] = field(default_factory=set)
+    troubles: list[Trouble] = field(default_factory=list)
     chunks: int = 0
+
+    @property
+    def unknown(self) -> frozenset[str]:
+        """Channels that notify.yaml does not name any more."""
+        return frozenset(channel for trouble in self.troubles for channel in trouble.channels)
 
     @property
     def notices(self) -> int:
@@ -115,7 +127,8 @@ def escalate(run: Run, tell: Tell) -> Outcome:
     """Raise what has reached a level by `run.as_of` and queue who is to be told, or say what that would be.
 
     Notices are sent once all is committed; a channel that fails is no reason for the run to. A clock that cannot be
-    judged, as where its calendar is gone, is told and left; the others go on.
+    judged, as where its calendar is gone, or whose level names a channel there is no more, is told and left; the others
+    go on.
     """
     ground = _ground(run)
     if run.dry_run:
@@ -125,7 +138,7 @@ def escalate(run: Run, tell: Tell) -> Outcome:
     with runs.recorded_failure(run):
         found = _through(ground, tell)
         status = REJECTED_ROWS if found.troubles else 0
-        codes = sorted({code for _number, code in found.troubles})
+        codes = sorted({trouble.code for trouble in found.troubles})
         with engine.write(run.engine) as conn:
             runs.finish(conn, run, "done", status, found.counts())
             entries.append(conn, run.entry("done", at=clocks.now(), counts=found.counts(), codes=codes))
@@ -166,9 +179,12 @@ def _reached(ground: Ground, found: Open, noted: Found | None = None) -> int | N
         to = reached(found.clock, found.terms.levels, at, calendar)
     except CrmctlError as error:
         if noted is not None:
-            noted.troubles.append((found.number, error.code))
+            noted.troubles.append(Trouble(found.number, error.code))
         return None
-    return to if to > found.clock.level else None
+    gone = channels_gone(found, to, ground.channels)
+    if gone and noted is not None:  # raised in silence, nobody would ever be told
+        noted.troubles.append(Trouble(found.number, "CHANNEL_UNKNOWN", tuple(gone)))
+    return to if to > found.clock.level and not gone else None
 
 
 def _write(ground: Ground, keys: Sequence[Key], found: Found) -> None:
@@ -190,7 +206,6 @@ def _write(ground: Ground, keys: Sequence[Key], found: Found) -> None:
     found.raised += here.raised
     found.missed += here.missed
     found.withheld += here.withheld
-    found.unknown |= here.unknown
 
 
 def _raise(
@@ -208,7 +223,6 @@ def _raise(
         writes.append(Write(CLOCK, after, each.row))
         notices += said.notices
         found.withheld += len(said.withheld)
-        found.unknown |= said.unknown
         found.raised.append(_raised(each, to, len(said.notices)))
     return writes, notices
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from crmctl.cases.escalating import concerns
 from crmctl.cases.terms import LevelTerms
 from crmctl.complaints import judging
 from crmctl.complaints.openclocks import Open
@@ -77,11 +78,10 @@ class Meant(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What a clock's new levels tell: notices, who is told nothing, channels that notify.yaml has no more."""
+    """What a clock's new levels tell: notices, and who is told nothing."""
 
     notices: list[Notice]
     withheld: frozenset[int]
-    unknown: frozenset[str]
 
 
 def meant(level: LevelTerms, later: Sequence[LevelTerms], found: Open, people: People) -> Meant:
@@ -140,30 +140,38 @@ def _superiors(of: int | None, superiors: Mapping[str, Any], people: People) -> 
     return sorted((people.keeping_out((of,), superiors) - {of}) & people.in_post)
 
 
+def channels_gone(found: Open, reached: int, settings: NotifySettings) -> Collection[str]:
+    """Return the channels of a clock's new levels, up to the `reached`-th, that notify.yaml does not name any more."""
+    codes = (code for _place, level in _new(found, reached) for code in level.channels)
+    return dict.fromkeys(code for code in codes if settings.channel(code) is None)
+
+
+def _new(found: Open, reached: int) -> Iterator[tuple[int, LevelTerms]]:
+    """Yield the levels that a clock has newly reached, as far as they are for its stage, with their places."""
+    for place in range(found.clock.level + 1, reached + 1):
+        level = found.terms.levels[place - 1]
+        if concerns(level, found.clock):
+            yield place, level
+
+
 def told(found: Open, reached: int, people: People, settings: NotifySettings) -> Told:
     """Return what the levels tell that a clock has newly reached, up to the `reached`-th.
 
-    On a channel each recipient is told once, by the highest of the levels that mean them.
+    On a channel each recipient is told once, by the highest of the levels that mean them. None of the channels is gone.
     """
     levels = found.terms.levels
     notices: dict[tuple[str, str], Notice] = {}
     withheld: set[int] = set()
-    unknown: set[str] = set()
-    for place in range(found.clock.level + 1, reached + 1):
-        level = levels[place - 1]
-        if level.stages and found.clock.stage not in level.stages:
-            continue
+    for place, level in _new(found, reached):
         whom = meant(level, levels[place:], found, people)
         withheld |= whom.withheld
         for code in level.channels:
             channel = settings.channel(code)
-            if channel is None:
-                unknown.add(code)
-                continue
+            assert channel is not None  # `channels_gone` was asked
             for name in _recipients(whom, people, by_person=channel.by_person):
                 notice = _notice(found, level, place, code, name)
                 notices[code, notice.recipient] = notice
-    return Told(list(notices.values()), frozenset(withheld), frozenset(unknown))
+    return Told(list(notices.values()), frozenset(withheld))
 
 
 def _recipients(whom: Meant, people: People, *, by_person: bool) -> Collection[str]:

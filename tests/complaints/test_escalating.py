@@ -184,14 +184,23 @@ def test_a_channel_that_fails_or_is_gone_stops_nothing(office: Office) -> None:
     done = escalate(office)
     assert done["delivery"] == {"sent": 0, "waiting": 1, "failures": [{"channel": "group", "code": "EXIT_1"}]}
     assert [row["state"] for row in notices(office)] == ["waiting"]
-    office.open()  # it keeps its levels, and with them a channel that is gone by the next run
+    number = office.open()  # it keeps its levels, and with them a channel that is gone by the next run
     path = office.desk.folder / "policies" / "notify.yaml"
     path.write_text(path.read_text("utf-8").replace("code: group", "code: other"), "utf-8")
     assert office.desk.refusal(ADMIN, "complaint", "escalate", status=4) == "POLICY_INVALID", "levels name a channel"
     for each in path.parent.glob("complaints*.yaml"):
         each.write_text(each.read_text("utf-8").replace("[group", "[other"), "utf-8")
-    done = escalate(office)
-    assert (done["raised"], done["notices"], done["channels_unknown"]) == (1, 0, ["group"])
+    before = office.whole()
+    done = escalate(office, status=3)
+    assert (done["raised"], done["notices"], done["channels_unknown"]) == (0, 0, ["group"])
+    assert done["troubles"] == [{"number": number, "code": "CHANNEL_UNKNOWN", "channels": ["group"]}]
+    assert escalate(office, "--dry-run", status=3)["troubles"] == done["troubles"]
+    assert "has no channel group" in office.desk.say(ADMIN, "--lang", "en", "complaint", "escalate").stdout
+    assert office.whole() == before, "nobody was told, so it went nowhere"
+    path.write_text(path.read_text("utf-8").replace("code: other", "code: group"), "utf-8")
+    for each in path.parent.glob("complaints*.yaml"):
+        each.write_text(each.read_text("utf-8").replace("[other", "[group"), "utf-8")
+    assert (escalate(office)["raised"], len(notices(office))) == (1, 2), "told once the channel is there again"
 
 
 def test_what_cannot_be_judged_is_told_and_the_others_go_on(office: Office) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crmctl.cases.terms import LevelTerms, Terms, dumps
 from crmctl.complaints import decide
 from crmctl.complaints.decide import Person
-from crmctl.complaints.notices import People, told
+from crmctl.complaints.notices import People, channels_gone, told
 from crmctl.complaints.openclocks import Open
 from crmctl.notify.policy import NotifySettings
 from crmctl.notify.queue import check
@@ -59,9 +59,7 @@ def companies(draw: st.DrawFn) -> tuple[People, Open]:
     ids = st.integers(1, size)
     about = draw(st.lists(ids, max_size=3, unique=True))
     superiors: Any = draw(st.sampled_from([None, {"posts": ["manager", "legal"], "within": "department"}]))
-    levels = tuple(
-        LevelTerms(f"l{place}", "at_end", "", tuple(draw(WHO)), ("group", "mail", "gone")) for place in range(3)
-    )
+    levels = tuple(LevelTerms(f"l{place}", "at_end", "", tuple(draw(WHO)), ("group", "mail")) for place in range(3))
     terms = Terms((), levels=levels, rest=orjson.dumps({"superiors": superiors}).decode())
     row = {
         "clock_id": 1, "stage": "verify", "started_at": "2026-11-20T00:00:00Z", "within": "1 working day",
@@ -105,7 +103,6 @@ def test_nobody_who_keeps_out_is_told(world: tuple[People, Open]) -> None:
         assert notice.recipient not in of_out, "a post whose holder keeps out is told person by person"
         assert notice.channel in ("group", "mail")
     assert said.withheld <= out
-    assert said.unknown == {"gone"}
     in_post = {each.number for each in people.everybody if each.staff_id in people.in_post}
     allowed = in_post | {"manager", "complaint", "none", ""}
     assert {name for _channel, name in names} <= allowed, "nobody who has left"
@@ -123,3 +120,12 @@ def test_somebody_is_told_or_somebody_keeps_out(world: tuple[People, Open]) -> N
     people, found = world
     said = told(found, 3, people, CHANNELS)
     assert {notice.channel for notice in said.notices} == {"group", "mail"} or said.withheld
+
+
+@given(companies())
+def test_a_channel_that_is_gone_is_noticed_where_a_new_level_names_it(world: tuple[People, Open]) -> None:
+    _people, found = world
+    assert list(channels_gone(found, 3, CHANNELS)) == []
+    one = NotifySettings.model_validate({"channels": [CHANNELS.channels[0].model_dump(by_alias=True)]})
+    assert list(channels_gone(found, 3, one)) == ["mail"]
+    assert list(channels_gone(found, found.clock.level, one)) == []
