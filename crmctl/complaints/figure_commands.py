@@ -80,10 +80,11 @@ def _parts(call: Invocation, run: Run, found: Statistics, document: dict[str, An
         rows[name] = [(label(name, row[key]), row["complaints"], row["share"]) for row in document[name]]
     if document["cause_unknown"]:
         rows["causes"].append((_("not verified yet"), document["cause_unknown"], None))
-    stages = [(label("stages", row["stage"]), row["kept"], row["judged"], row["value"]) for row in document["stages"]]
+    numbers = ("kept", "judged", "entered_late", "value")
+    stages = [(label("stages", row["stage"]), *(row[name] for name in numbers)) for row in document["stages"]]
     parts: list[Part] = [head, "", _figures_table(document)]
     for heading, columns, lines in (
-        (N_("Stage"), (N_("In time"), N_("Judged")), stages),
+        (N_("Stage"), (N_("In time"), N_("Judged"), N_("Entered late")), stages),
         (N_("Category"), (N_("Complaints"),), rows["categories"]),
         (N_("Cause"), (N_("Complaints"),), rows["causes"]),
     ):
@@ -103,10 +104,13 @@ def _figures_table(document: dict[str, Any]) -> Table:
     from crmctl.complaints import figures
 
     notes = {
-        "K05": N_("without any limit: {unlimited}"),
+        "K05": N_("without any limit: {unlimited}; kept, but entered after the limit: {entered_late}"),
         "K15": N_("the volume of service is not recorded, so there is no rate"),
         "K28": N_("without a score: {unanswered}"),
-        "K30": N_("kinds with an improvement: {kinds}; before {before}, now {now}"),
+        "K30": N_(
+            "kinds with an improvement: {kinds}; before {before}, now {now}; "
+            "not verified yet: before {cause_unknown_before}, now {cause_unknown}"
+        ),
     }
     columns = (
         Column("definition", N_("Figure")),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crmctl import clock as times
-from crmctl.complaints.statistics import Statistics
+from crmctl.complaints.statistics import Prevented, Statistics
 from crmctl.complaints.tallying import Tally
 from crmctl.i18n import N_
 
@@ -44,21 +44,29 @@ def document(found: Statistics, zone: str) -> dict[str, Any]:
 def figures(found: Statistics) -> list[dict[str, Any]]:
     """Return K05, K28, K29, K30, K15 and K16, in this order."""
     total, counts = found.total, found.total.counts
-    kinds, before, now = found.prevented
     return [
         timeliness(total),
         satisfaction(total),
         _rate("K29", counts["reviewed"], counts["handled"]),
-        {**_rate("K30", before - now, before), "kinds": kinds, "before": before, "now": now},
+        prevention(found.prevented),
         {**_rate("K15", counts["service"], None), "lacks": "service_volume"},
         _rate("K16", counts["opened"], found.customers),
     ]
 
 
 def timeliness(tally: Tally) -> dict[str, Any]:
-    """Return K05, with how many complaints have no limit to judge by."""
+    """Return K05, with how many complaints have no limit to judge by, and are timely only by what was entered late."""
     counts = tally.counts
-    return {**_rate("K05", counts["timely"], counts["judged"]), "unlimited": counts["unlimited"]}
+    more = {name: counts[name] for name in ("unlimited", "entered_late")}
+    return {**_rate("K05", counts["timely"], counts["judged"]), **more}
+
+
+def prevention(found: Prevented) -> dict[str, Any]:
+    """Return K30; without a value while there are complaints of the period whose cause nobody knows yet."""
+    rate = _rate("K30", found.before - found.now, found.before)
+    rate["value"] = None if found.unknown else rate["value"]
+    told = {"kinds": found.kinds, "before": found.before, "now": found.now}
+    return {**rate, **told, "cause_unknown_before": found.unknown_before, "cause_unknown": found.unknown}
 
 
 def satisfaction(tally: Tally) -> dict[str, Any]:
@@ -72,9 +80,10 @@ def satisfaction(tally: Tally) -> dict[str, Any]:
 
 
 def stages(tally: Tally) -> list[dict[str, Any]]:
-    """Return for each stage how many of its limits were kept, by code."""
+    """Return for each stage how many of its limits were kept, by code, and how many only by what was entered late."""
+    numbers = ("kept", "judged", "entered_late")
     return [
-        {"stage": stage, "kept": counts["kept"], "judged": counts["judged"], "value": per_cent(*_pair(counts))}
+        {"stage": stage, **{name: counts[name] for name in numbers}, "value": per_cent(*_pair(counts))}
         for stage, counts in sorted(tally.stages.items())
     ]
 
@@ -83,6 +92,7 @@ def group_document(by: str, key: Any, tally: Tally) -> dict[str, Any]:  # noqa: 
     """Return the counts and the timeliness of one key."""
     figure = timeliness(tally)
     rates = {"timely": figure["numerator"], "judged": figure["denominator"], "timeliness": figure["value"]}
+    rates["entered_late"] = figure["entered_late"]
     return {by: key, **{name: tally.counts[name] for name in COUNTS}, **rates}
 
 

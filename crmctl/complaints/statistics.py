@@ -2,14 +2,18 @@
 
 A period is days of the company, from the beginning of the first to the end of the last; its *end* is that, or the
 moment it is asked as of where that comes first. All is said as at the end: what happened later is not looked at. Only
-complaints the person may know of are counted. Times are those at which things happened.
+complaints the person may know of are counted. Times are those at which things happened, whenever they were entered.
+Deadlines and classification are those of today, whatever the period: a limit that was extended since, or moved with the
+calendar, is judged by the date it has now, and category, severity, cause, department and handler are the latest ones.
 
 - opened: accepted in the period. closed, duplicates, reopened: so many closings, markings as a duplicate, reopenings in
   it. open_before, open: neither closed nor a duplicate just before it began, and at its end. So open = open_before +
   opened - closed - duplicates + reopened.
 - A clock is *judged* when its stage has `timely: true` in the complaint's own terms and has a limit. It is *late* when
   it stopped after its deadline, or runs at the end and its deadline has passed: the second of the deadline is in time.
-  A clock that stands still, or stopped while it did, is not late. Deadlines are as extended.
+  A clock that stands still, or stopped while it did, is not late.
+- Of the clocks that were kept, those are *entered late* that were so only because of what happened before the deadline
+  and was entered after it. They count as kept; how many they are, and how many timely complaints have one, is told.
 - **K05**, timely handling: judged are complaints that are closed at the end and were closed last in the period
   (duplicates are not: they are handled with the one they repeat), and those open at the end with a late clock. Timely
   is one of whose judged clocks, from its acceptance on, none is late. One without any judged clock says nothing; it is
@@ -23,20 +27,23 @@ complaints the person may know of are counted. Times are those at which things h
 - **K16**, complaint rate: opened ÷ customers (neither cancelled nor unidentified) there are when it is asked.
 - **K30**, prevention: of the pairs of category and cause that a root cause and an improvement were recorded for before
   the period began, the complaints opened in the period of equal length just before it, and how many fewer in this one.
+  Complaints that are not verified yet have no cause and are in no pair: how many there are of either period is told
+  (`cause_unknown`; duplicates, which nobody verifies, apart), and while there are any of this one there is no value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from crmctl import clock as times
 from crmctl.cases import terms as case_terms
+from crmctl.cases.terms import StageTerms
 from crmctl.complaints import scope, tables
 from crmctl.complaints.filtering import day_bounds
 from crmctl.complaints.tallying import TURNS, Facts, Limit, Period, Tally, add
@@ -55,9 +62,19 @@ _FACTS = (
     "accepted_at", "terms",
 )  # fmt: skip
 _CLOCK = ("customer_id", "complaint_id", "stage", "within", "due_at", "started_at", "stopped_at")
-_EVENT = ("customer_id", "complaint_id", "event_id", "kind", "at")
+_EVENT = ("customer_id", "complaint_id", "event_id", "kind", "at", "created_at")
 _ANSWER = ("customer_id", "related_id", "source", "related", "scale", "score", "answered_at")
 Place = tuple[int, int]
+
+
+class Prevented(NamedTuple):
+    """Kinds of complaint with an improvement; complaints before and now: of these kinds, without a cause yet."""
+
+    kinds: int = 0
+    before: int = 0
+    now: int = 0
+    unknown_before: int = 0
+    unknown: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,7 @@ class Statistics:
     total: Tally
     groups: Sequence[tuple[Any, Tally]]
     customers: int
-    prevented: tuple[int, int, int]  # kinds of complaint, complaints before, complaints in the period
+    prevented: Prevented
 
 
 def statistics(run: Run, first: date, last: date, by: str = "") -> Statistics:
@@ -150,19 +167,19 @@ def _chunk(conn: Connection, places: list[Place], service: frozenset[tuple[str, 
     for row in bulk.fetch_pairs(conn, tables.complaint, pair, places, _FACTS):
         place = (row[0], row[1])
         values = dict(zip(_FACTS[2:], row[2:], strict=True))
-        judged = _timely(values.pop("terms"))
-        happened = sorted(events.get(place, ()))
+        stages = _stages(values.pop("terms"))
+        happened = [each[2:] for each in sorted(events.get(place, ()))]
         yield Facts(
             {**values, "handler": values["handler_id"]},
             (values["policy"], values["category"]) in service,
             values["accepted_at"],
             tuple(
-                Limit(stage, stage in judged, due, started, stopped)
+                Limit(stage, stages[stage].timely, due, started, stopped, _entered(happened, stopped, stages[stage]))
                 for _c, _o, stage, within, due, started, stopped in clocks.get(place, ())
                 if within
             ),
-            tuple((kind, at) for _c, _o, _event, kind, at in happened if kind in TURNS),
-            next((at for _c, _o, _event, kind, at in happened if kind == "reviewed"), None),
+            tuple((kind, at) for _event, kind, at, _entered in happened if kind in TURNS),
+            next((at for _event, kind, at, _entered in happened if kind == "reviewed"), None),
             tuple(
                 (scale, score, at)
                 for _c, _o, source, related, scale, score, at in answers.get(place, ())
@@ -179,9 +196,15 @@ def _by_place(rows: Iterable[tuple[Any, ...]]) -> dict[Place, list[tuple[Any, ..
 
 
 @lru_cache(maxsize=512)
-def _timely(text: str) -> frozenset[str]:
-    """Return the stages that count, of a complaint's own terms."""
-    return frozenset(stage.code for stage in case_terms.loads(text).stages if stage.timely)
+def _stages(text: str) -> Mapping[str, StageTerms]:
+    """Return the stages of a complaint's own terms by code."""
+    return {stage.code: stage for stage in case_terms.loads(text).stages}
+
+
+def _entered(happened: Iterable[tuple[Any, ...]], stopped: str | None, stage: StageTerms) -> str | None:
+    """Return when that was entered which stopped a clock of a stage; None while it runs."""
+    ends = (entered for _event, kind, at, entered in happened if at == stopped and kind in stage.ends)
+    return next(ends, None)
 
 
 def _customers(conn: Connection, run: Run) -> int:
@@ -190,22 +213,30 @@ def _customers(conn: Connection, run: Run) -> int:
     return int(conn.execute(query.select_from(customer)).scalar_one())
 
 
-def _prevented(conn: Connection, run: Run, period: Period) -> tuple[int, int, int]:
-    """Return for K30: kinds of complaint with an improvement, and their complaints in the period before and in this."""
+def _prevented(conn: Connection, run: Run, period: Period) -> Prevented:
+    """Return what K30 compares."""
     columns, event = tables.complaint.c, tables.complaint_event.c
     began, ended = times.parse_stamp(period.start), times.parse_stamp(period.end)
     kind = (columns.category, columns.cause)
     same = and_(event.customer_id == columns.customer_id, event.complaint_id == columns.complaint_id)
     analysed = exists().where(same, event.kind == "analysed", event.at < began)
-    known = (columns.cause.is_not(None), *scope.in_scope(run))
-    improved = {(row[0], row[1]) for row in conn.execute(select(*kind).where(*known, analysed).distinct())}
+    known, unknown = columns.cause.is_not(None), and_(columns.cause.is_(None), columns.status != "duplicate")
+    improved_query = select(*kind).where(known, analysed, *scope.in_scope(run)).distinct()
+    improved = {(row[0], row[1]) for row in conn.execute(improved_query)}
 
-    def opened(start: datetime, end: datetime) -> int:
-        query = select(*kind, func.count()).where(*known, columns.accepted_at >= start, columns.accepted_at <= end)
-        return sum(int(row[2]) for row in conn.execute(query.group_by(*kind)) if (row[0], row[1]) in improved)
+    def opened(start: datetime, end: datetime) -> tuple[int, int]:
+        within = (columns.accepted_at >= start, columns.accepted_at <= end, *scope.in_scope(run))
+        query = select(*kind, func.count()).where(or_(known, unknown), *within).group_by(*kind)
+        found = [((row[0], row[1]), int(row[2])) for row in conn.execute(query)]
+        return (
+            sum(number for pair, number in found if pair in improved),
+            sum(number for pair, number in found if pair[1] is None),
+        )
 
     length = ended - began + timedelta(seconds=1)
-    return len(improved), opened(began - length, began - timedelta(seconds=1)), opened(began, ended)
+    before, unknown_before = opened(began - length, began - timedelta(seconds=1))
+    now, unknown_now = opened(began, ended)
+    return Prevented(len(improved), before, now, unknown_before, unknown_now)
 
 
 def default_period(run: Run) -> tuple[date, date]:

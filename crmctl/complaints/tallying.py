@@ -30,13 +30,17 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A clock as far as figures go: times as stamps, `due` None where it stands still; `timely`: its stage counts."""
+    """A clock as far as figures go: times as stamps, `due` None where it stands still; `timely`: its stage counts.
+
+    `entered` is when what stopped it was entered, which is after it happened where that was told afterwards.
+    """
 
     stage: str
     timely: bool
     due: str | None
     started: str
     stopped: str | None
+    entered: str | None = None
 
     def ended(self, end: str) -> str | None:
         """Return when it stopped, as known at the end of a period."""
@@ -45,6 +49,12 @@ class Limit:
     def late(self, end: str) -> bool:
         """Say whether its limit was over when it stopped, or is at the end of a period."""
         return self.due is not None and (self.ended(end) or end) > self.due
+
+    def entered_late(self, end: str) -> bool:
+        """Say whether it was kept only by what was entered once its limit was over."""
+        if self.due is None or self.entered is None or self.ended(end) is None:
+            return False
+        return not self.late(end) and self.entered > self.due
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,7 @@ def _add_handling(tally: Tally, facts: Facts, period: Period, *, open_: bool) ->
         return
     tally.counts["judged"] += 1
     tally.counts["timely"] += not late
+    tally.counts["entered_late"] += not late and any(limit.entered_late(period.end) for limit in judged)
 
 
 def _add_stages(tally: Tally, facts: Facts, period: Period) -> None:
@@ -131,3 +142,4 @@ def _add_stages(tally: Tally, facts: Facts, period: Period) -> None:
             counts = tally.stages.setdefault(limit.stage, Counter())
             counts["judged"] += 1
             counts["kept"] += not late
+            counts["entered_late"] += limit.entered_late(period.end)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from crmctl.clock import stamp
 from crmctl.complaints.figures import COUNTS, document
-from crmctl.complaints.statistics import Statistics
+from crmctl.complaints.statistics import Prevented, Statistics
 from crmctl.complaints.tallying import Facts, Limit, Period, Tally, add
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -187,7 +187,7 @@ def test_scores_of_different_scales_are_compared_in_per_cent() -> None:
         facts(10, answers=[(5, 4, at(20)), (100, 90, at(21)), (100, None, at(22)), (5, 1, at(99))]),
         period(0, 40),
     )
-    told = document(Statistics(period(0, 40), tally, (), 7, (0, 0, 0)), "UTC")
+    told = document(Statistics(period(0, 40), tally, (), 7, Prevented()), "UTC")
     figure = {each["definition"]: each for each in told["figures"]}
     assert (figure["K28"]["value"], figure["K28"]["denominator"], figure["K28"]["unanswered"]) == (85.0, 2, 1)
     assert (figure["K16"]["numerator"], figure["K16"]["denominator"], figure["K16"]["value"]) == (1, 7, 14.29)
@@ -214,7 +214,7 @@ def test_a_month_through_the_real_commands(office: Office) -> None:
     standing = office.open("C-3", category="态度", severity="serious")
     office.through(timely)
     office.through(late, uid=SECOND)
-    double = office.open("C-1")
+    double = office.open("C-3")
     office.step(double, "mark-duplicate", "--of", standing, "--reason", office.text("同一件事"))
     office.hours.forward(hours=1)
     office.open("C-2", category="price")
@@ -252,6 +252,9 @@ def test_what_was_asked_as_of_an_earlier_moment_stays_the_same(office: Office) -
     assert figure(statistics(office), "K05")["denominator"] == 1
     office.through(number, uid=HANDLER)
     again = statistics(office, "--as-of", then)
+    assert figure(told, "K30")["cause_unknown"] == 1 and figure(again, "K30")["cause_unknown"] == 0
+    for each in (told, again):  # what a complaint is of is said as it is known today
+        each["figures"] = [row for row in each["figures"] if row["definition"] != "K30"]
     assert {**again, "run_id": 0} == {**told, "run_id": 0, "cause_unknown": 0, "causes": again["causes"]}
 
 
@@ -288,6 +291,48 @@ def test_reviewed_and_fewer_like_complaints_after_an_improvement(office: Office)
     assert [told[name] for name in ("kinds", "before", "now", "value")] == [1, 0, 1, None]
     told = figure(statistics(office, "--from", "2026-11-25", "--until", "2026-11-26"), "K30")
     assert [told[name] for name in ("before", "now", "numerator", "denominator", "value")] == [2, 1, 1, 2, 50.0]
+
+
+def test_nothing_is_prevented_while_causes_are_unknown(office: Office) -> None:
+    """K30: what nobody has verified yet is no fewer complaints; a duplicate, never verified, is no hindrance."""
+    number = office.open()
+    office.through(number, "revisit")
+    office.step(number, "analyse", "--root-cause", office.text("水管老化"), "--improvement", office.text("每年检查"))
+    office.step(number, "close")
+    office.hours.to("2026-11-24T09:00")
+    office.verify(office.open("C-1"))
+    office.open("C-2")
+    office.hours.to("2026-11-25T09:00")
+    fresh, double = office.open("C-3"), office.open("C-3")
+    office.step(double, "mark-duplicate", "--of", fresh, "--reason", office.text("同一件事"))
+    office.hours.to("2026-11-25T23:59:59")  # as long as the day before
+    names = ("before", "now", "cause_unknown_before", "cause_unknown", "value")
+    assert [figure(statistics(office, "--from", "today"), "K30")[name] for name in names] == [1, 0, 1, 1, None]
+    shown = office.desk.say(SUPERVISOR, "--lang", "en", "complaint", "statistics", "--from", "today").stdout
+    assert "not verified yet: before 1, now 1" in shown
+    office.verify(fresh)
+    assert [figure(statistics(office, "--from", "today"), "K30")[name] for name in names] == [1, 1, 1, 0, 0.0]
+
+
+def test_what_was_kept_only_by_what_was_entered_late_is_told(office: Office) -> None:
+    """CMP-16, K05: it counts as kept, and how many do is told: of complaints, of stages, in groups."""
+    prompt, afterwards, late = office.open("C-1"), office.open("C-2"), office.open("C-3")
+    said = ("--text", office.text("已联系"))
+    office.step(prompt, "respond", *said)  # to be done by 09:30
+    office.hours.forward(minutes=40)
+    office.step(afterwards, "respond", *said, "--at", "2026-11-23T09:30:00", "--late-reason", office.text("外出"))
+    office.step(late, "respond", *said, "--at", "2026-11-23T09:30:01", "--late-reason", office.text("外出"))
+    for number in (prompt, afterwards, late):
+        office.through(number)
+    told = statistics(office, "--by", "category")
+    k05 = figure(told, "K05")
+    assert [k05[name] for name in ("numerator", "denominator", "entered_late")] == [2, 3, 1]
+    (respond,) = [row for row in told["stages"] if row["stage"] == "respond"]
+    assert [respond[name] for name in ("kept", "judged", "entered_late")] == [2, 3, 1]
+    assert sum(row["entered_late"] for row in told["stages"]) == 1
+    assert [row["entered_late"] for row in told["groups"]] == [1]
+    shown = office.desk.say(SUPERVISOR, "--lang", "en", "complaint", "statistics").stdout
+    assert "entered after the limit: 1" in shown and "Entered late" in shown
 
 
 def test_an_extended_limit_and_a_changed_policy_are_judged_by_the_case_s_own_terms(office: Office) -> None:
