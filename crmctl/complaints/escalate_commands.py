@@ -27,8 +27,8 @@ def escalate_command(call: Invocation, limit: int) -> int | None:
 
     The levels are those of the policy that a complaint was accepted under. Whoever a level names is told through the
     channels of notify.yaml; nobody whom the complaint is about is told, nor who keeps out with them. A channel that
-    does not take its notices does not change the exit code: they wait. What cannot be judged, or told as
-    its channel is gone, is named, exit 3.
+    does not take its notices does not change the exit code: they wait. What cannot be judged, or told as its
+    channel is gone, is named, exit 3.
     """
     from crmctl.complaints import escalating
     from crmctl.errors import REJECTED_ROWS
