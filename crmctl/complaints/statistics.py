@@ -174,7 +174,7 @@ def _chunk(conn: Connection, places: list[Place], service: frozenset[tuple[str, 
             (values["policy"], values["category"]) in service,
             values["accepted_at"],
             tuple(
-                Limit(stage, stages[stage].timely, due, started, stopped, _entered(happened, stopped, stages[stage]))
+                _limit(stages.get(stage), happened, stage, (due, started, stopped))
                 for _c, _o, stage, within, due, started, stopped in clocks.get(place, ())
                 if within
             ),
@@ -201,10 +201,17 @@ def _stages(text: str) -> Mapping[str, StageTerms]:
     return {stage.code: stage for stage in case_terms.loads(text).stages}
 
 
-def _entered(happened: Iterable[tuple[Any, ...]], stopped: str | None, stage: StageTerms) -> str | None:
-    """Return when that was entered which stopped a clock of a stage; None while it runs."""
-    ends = (entered for _event, kind, at, entered in happened if at == stopped and kind in stage.ends)
-    return next(ends, None)
+def _limit(
+    own: StageTerms | None, happened: Iterable[tuple[Any, ...]], stage: str, clock: tuple[str | None, str, str | None]
+) -> Limit:  # fmt: skip
+    """Return a clock (due, started, stopped) with when that was entered which stopped it.
+
+    `own` is its stage; None where the terms have it no more, as when the complaint was classified anew.
+    """
+    if own is None:
+        return Limit(stage, False, *clock)
+    ends = (entered for _event, kind, at, entered in happened if at == clock[2] and kind in own.ends)
+    return Limit(stage, own.timely, *clock, next(ends, None))
 
 
 def _customers(conn: Connection, run: Run) -> int:
