@@ -7,16 +7,19 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from crmctl import clock
 from crmctl.approvals import asking, using
+from crmctl.approvals.decide import rule_for
 from crmctl.complaints import acting, decide, facts, judging, ruling, scope
 from crmctl.complaints.acting import Deed, Outcome
 from crmctl.complaints.handling import NOW, Moment
 from crmctl.complaints.model import Case
 from crmctl.complaints.reasons import MISSING
 from crmctl.complaints.writing import Write
+from crmctl.customers.model import PROVISIONAL
+from crmctl.customers.tables import customer
 from crmctl.errors import InvalidInput, PermissionMissing, Refused
 from crmctl.i18n import _
 from crmctl.runs import run as runs
@@ -27,6 +30,7 @@ from crmctl.worktime.deadlines import due
 from crmctl.worktime.limits import limit_of
 
 WITHOUT_AGREEMENT = "complaint.close-without-agreement"
+_WORK = ("verified", "proposed", "agreed", "refused", "rectified", "revisited")  # handling, whoever enters it
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,9 @@ def review(run: Run, number: str, *, passed: bool, text: str) -> Outcome:
 
     def choose(_conn: Connection, case: Case) -> Deed:
         mine = run.standing.staff_ids if run.standing else ()
-        work = [row for row in case.events if row["kind"] in ("verified", "proposed", "rectified")]
+        work = [row for row in case.events if row["kind"] in _WORK]
         own = any(row["person"] == run.actor.person or row["staff_id"] in mine for row in work)
-        if case.row["handler_id"] in mine or own:
+        if own or case.handlers & set(mine):
             raise PermissionMissing(
                 _("{number}: whoever handled it does not review it").format(number=number),
                 hint=_("let somebody else review it"),
@@ -101,27 +105,25 @@ def close(run: Run, number: str, text: str) -> Outcome:
 def close_without_agreement(run: Run, number: str, text: str) -> Outcome:
     """Close a complaint whose customer agrees to nothing (A-07): after mediation, once somebody else approves.
 
-    The first time it asks for that approval, and the complaint stays open; `told` then has `approval` and `asked`.
-    Raises Refused where there is no such disagreement, or something else is missing.
+    Raises Refused where there is no such disagreement, or something else is missing; PermissionMissing while nobody
+    has approved.
     """
 
     def choose(conn: Connection, case: Case) -> Deed:
         judging.require_next(case, "closed")
         _require_disagreement(case)
         _require_whole(case, without_agreement=True)
+        _require_approver(run, case)
         subject, digest = f"complaint:{case.complaint_id}", fingerprint(case, judging.barred(conn, run, case))
-        rule = {"act": WITHOUT_AGREEMENT, "subject": subject, "subject_hash": digest, "rows": 1}
-        approval = using.require(conn, run, **rule)  # type: ignore[arg-type]
+        approval = using.require(conn, run, act=WITHOUT_AGREEMENT, subject=subject, subject_hash=digest, rows=1)
+        assert approval is not None  # there is a rule
         row = {"closing": "without_agreement", "closed_at": clock.stamp(clock.now())}
-        deed = Deed("closed", {"closing": "without_agreement"}, {"text": text}, row=row)
-        if approval is None:
-            return deed
 
         def spend(conn: Connection, run: Run) -> dict[str, int]:
             using.spend(conn, run, approval)
             return {"approval": approval}
 
-        return replace(deed, then=spend)
+        return Deed("closed", {"closing": "without_agreement"}, {"text": text}, row=row, then=spend)
 
     return acting.carry_out(run, number, choose)
 
@@ -133,6 +135,7 @@ def ask_to_close(run: Run, number: str, text: str) -> Outcome:
         judging.require_next(case, "closed")
         _require_disagreement(case)
         _require_whole(case, without_agreement=True)
+        _require_approver(run, case)
         barred = judging.barred(conn, run, case)
 
         def ask(conn: Connection, run: Run) -> dict[str, int]:
@@ -160,6 +163,18 @@ def fingerprint(case: Case, barred: Collection[str]) -> str:
     return sha256(b"crmctl/v1/complaint\n" + orjson.dumps([told, sorted(barred)])).hexdigest()
 
 
+def _require_approver(run: Run, case: Case) -> None:
+    """Raise Refused where access.yaml asks nobody: nobody closes a complaint against the customer alone."""
+    if rule_for(runs.access_of(run.policies), WITHOUT_AGREEMENT, 1) is None:
+        raise Refused(
+            _("{number}: policies/access.yaml names nobody who agrees to {act}").format(
+                number=case.number, act=WITHOUT_AGREEMENT
+            ),
+            hint=_("add {act} under approvals").format(act=WITHOUT_AGREEMENT),
+            code="CLOSING_WITHOUT_APPROVER",
+        )
+
+
 def _require_disagreement(case: Case) -> None:
     rule = case.rest["without_agreement"]
     if rule is None:
@@ -176,12 +191,17 @@ def _require_whole(case: Case, *, without_agreement: bool) -> None:
             _("{number}: cannot be closed, missing: {missing}").format(
                 number=case.number, missing=_("; ").join(_(MISSING[need][0]) for need in lacking)
             ),
-            hint=_("next: crmctl {command} {number}").format(
-                command=MISSING[lacking[0]][1].partition(",")[0], number=case.number
-            ),
+            hint=_("next: crmctl {command} {number}").format(command=_next(case, lacking[0]), number=case.number),
             code="MISSING",
             details={"missing": list(lacking)},
         )
+
+
+def _next(case: Case, need: str) -> str:
+    """Return the command that brings what is lacking; what was not settled needs another plan first."""
+    if case.standing.status == "unsettled" and need in decide.WITHOUT_AGREEMENT:
+        return "complaint propose"
+    return MISSING[need][1].partition(",")[0]
 
 
 def reopen(run: Run, number: str, reason: str) -> Outcome:
@@ -206,25 +226,35 @@ def reopen(run: Run, number: str, reason: str) -> Outcome:
     return acting.carry_out(run, number, choose)
 
 
+def _accepted(conn: Connection, case: Case) -> decide.Accepted:
+    """Return a complaint as far as repetition goes."""
+    row, unknown = case.row, False
+    if row["linked_customer_id"] is None:
+        query = select(customer.c.status).where(customer.c.customer_id == case.customer_id)
+        unknown = conn.execute(query).scalar_one_or_none() == PROVISIONAL
+    at = clock.parse_stamp(row["accepted_at"])
+    return decide.Accepted(at, case.complaint_id, frozenset(case.concerned), frozenset(case.about), unknown)
+
+
 def mark_duplicate(run: Run, number: str, original: str, reason: str) -> Outcome:
     """Close a complaint as a repetition of another, with a reason (CMP-23): both stay on record.
 
-    Raises Refused for an original there is not, which is closed or a duplicate itself, or which is this one.
+    Raises Refused for an original there is not, which is closed, came later or is another customer's, or which does not
+    know of everybody this one is about.
     """
 
     def choose(conn: Connection, case: Case) -> Deed:
         place = facts.place_of(conn, original)
-        # Locked: two that are marked duplicates of each other at once would both be closed, and nobody handles either.
-        seen = place is not None and scope.visible(conn, run, place)
-        other = facts.case(conn, place, locked=not run.dry_run) if place and seen else None
-        if other is None:
+        other = facts.case(conn, place) if place and scope.visible(conn, run, place) else None
+        if other is None or place is None:
             raise scope.gone(original)
-        if other.number == case.number or not other.standing.open:
-            raise Refused(
-                _("{original}: is no complaint that {number} could repeat").format(original=original, number=number),
-                hint=_("name the one that is handled"),
-                code="NO_ORIGINAL",
-            )
+        refusal = decide.duplicate_refused(_accepted(conn, case), _accepted(conn, other))
+        if refusal is not None:
+            raise judging.refused(number, replace(refusal, told={"original": original}))
+        # The earlier one is locked last, whoever asks: nobody waits for each other. Read again, it is as it is now.
+        other = facts.case(conn, place, locked=not run.dry_run) or other
+        if not other.standing.open:
+            raise judging.refused(number, decide.Refusal("NO_ORIGINAL", {"original": original}))
         row = {"closing": "duplicate", "closed_at": clock.stamp(clock.now()), "duplicate_of": other.number}
         return Deed("duplicated", {"of": other.number}, {"text": reason}, row=row)
 

@@ -182,8 +182,8 @@ def extend_command(
 ) -> int | None:
     """Ask that a limit gets longer, and with --apply extend it once somebody else agreed.
 
-    Both before the limit ends: what is over is not extended. The policy says which limits, how often, and how far;
-    access.yaml says who agrees.
+    Asked for and agreed to before the limit ends: what is over is not extended. The policy says which limits, how
+    often, and how far; access.yaml says who agrees.
     """
     from crmctl.complaints import asking, extending, outcome
 

@@ -114,12 +114,12 @@ def _revisited(now: Standing, *, settled: bool) -> Standing:
     done = now.done | {"revisited"}
     if settled:
         return replace(now, status="revisited", done=done | {"settled"})
-    return replace(now, status="unsettled", done=done - {"settled"})
+    # What was done is not accepted: the plan is refused after all.
+    return replace(now, status="unsettled", refusals=now.refusals + 1, done=done - {"settled"})
 
 
 # In which states something may happen; where nothing is said, in every state but the closed ones.
 _STATES: Mapping[str, Collection[str]] = {
-    "verified": ("accepted", "verified", "proposed", "refused"),
     "proposed": ("verified", "proposed", "refused", "unsettled"),
     "agreed": ("proposed",),
     "refused": ("proposed",),
@@ -133,10 +133,13 @@ _STATES: Mapping[str, Collection[str]] = {
     "extended": STATUSES,
 }
 _ONCE = frozenset({"responded"})
+_AFTERWARDS = frozenset({"analysed", "attached", "linked", "extended"})  # also of a duplicate
 
 
 def next_refused(now: Standing, kind: str) -> Refusal | None:
     """Return why something may not happen next; None when it may."""
+    if now.status == "duplicate" and kind not in _AFTERWARDS:
+        return Refusal("IS_DUPLICATE", {"deed": kind})
     if kind in _ONCE and kind in now.done:
         return Refusal("DONE_ALREADY", {"deed": kind})
     allowed = _STATES.get(kind)
@@ -159,7 +162,7 @@ def without_agreement_refused(now: Standing, plans: int, *, mediation: bool) -> 
     """Return why a complaint may not be closed without agreement yet; None when it may, once somebody approves."""
     if now.status not in ("proposed", "refused", "unsettled"):
         return Refusal("AGREEMENT_POSSIBLE", {"status": now.status})
-    if now.refusals < plans and now.status != "unsettled":
+    if now.refusals < plans:
         return Refusal("PLANS_TOO_FEW", {"refused": now.refusals, "plans": plans})
     if mediation and not now.mediated:
         return Refusal("MEDIATION_MISSING")
@@ -198,6 +201,36 @@ def _near(person: Person, other: Person, within: str) -> bool:
     if within == "department" and person.department:
         return person.department == other.department and person.org_unit == other.org_unit
     return person.org_unit == other.org_unit
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A complaint as far as repetition goes: when it was accepted, its own number, whose it is, whom it is about.
+
+    `unknown`: nobody knows yet who complained.
+    """
+
+    accepted_at: datetime
+    complaint_id: int
+    customers: frozenset[int]
+    about: frozenset[int]
+    unknown: bool
+
+
+def duplicate_refused(repeated: Accepted, original: Accepted) -> Refusal | None:
+    """Return why one complaint cannot be the repetition of another; None when it can (CMP-23).
+
+    It is the same customer's, as far as anybody knows; the original came first, so that no limit starts anew; and it
+    knows of everybody the repetition is about, so that nobody handles a complaint about themselves after all.
+    """
+    known = not (repeated.unknown or original.unknown)
+    if known and not repeated.customers & original.customers:
+        return Refusal("OTHER_CUSTOMER")
+    if (original.accepted_at, original.complaint_id) >= (repeated.accepted_at, repeated.complaint_id):
+        return Refusal("NO_ORIGINAL")
+    if repeated.about - original.about:
+        return Refusal("ABOUT_MISSING")
+    return None
 
 
 def time_refused(now: Standing, at: datetime, entered: datetime, enter_until: datetime | None) -> Refusal | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from crmctl.cases.terms import Terms
 from crmctl.complaints import judging, ruling
 from crmctl.complaints.decide import Standing
 from crmctl.complaints.policy import ComplaintsSettings
+from crmctl.complaints.reasons import FIELD_TEXTS
 from crmctl.complaints.ruling import Rulings
 from crmctl.errors import InvalidInput
 from crmctl.i18n import _, pick
@@ -107,6 +108,8 @@ def draft(run: Run, request: Request, who: Complainant, entered: datetime, rulin
     terms = _with_feedback(terms, promised)
     found = allowed if promised is None else replay(happened, terms, calendars)
     _require_feedback(found, allowed, promised, entered)
+    if promised is not None:
+        judging.require_promise(run, settings.promise_at_most, promised, who.org_unit, "--feedback-by")
     data: dict[str, Any] = {"received_at": clocks.stamp(received), "category": category, "severity": severity}
     data["channel"] = channel
     if request.migrated:
@@ -154,12 +157,16 @@ def _severity(rulings: Rulings, settings: ComplaintsSettings, category: str, tex
     return of_category or settings.severities[0].code
 
 
+def _named(fields: Iterable[str]) -> str:
+    return ", ".join(_(FIELD_TEXTS[name]) for name in fields)
+
+
 def _require_texts(settings: ComplaintsSettings, private: Mapping[str, str]) -> None:
     missing = [name for name in settings.required if not private.get(name, "").strip()]
     if missing:
         raise InvalidInput(
             _("a complaint is registered with: {fields}; missing: {missing}").format(
-                fields=", ".join(settings.required), missing=", ".join(missing)
+                fields=_named(settings.required), missing=_named(missing)
             ),
             hint=_("add {options}").format(options=", ".join(f"--{name}" for name in missing)),
             code="FIELD_MISSING",

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from crmctl import clock, staff
 from crmctl.complaints import acting, judging, reclassing
 from crmctl.complaints.acting import Deed, Outcome
+from crmctl.complaints.decide import Refusal
 from crmctl.complaints.drafting import code_of
 from crmctl.complaints.model import Case
 from crmctl.complaints.policy import ComplaintsSettings, settings_named
@@ -85,7 +86,7 @@ def verify(run: Run, number: str, found: Finding, moment: Moment = NOW) -> Outco
 def propose(run: Run, number: str, plan: Plan, moment: Moment = NOW) -> Outcome:
     """Record the next version of the handling plan, as it was put to the customer.
 
-    Raises InvalidInput for a completion deadline that has passed.
+    Raises InvalidInput for a completion deadline that has passed, or is further off than the policy allows.
     """
     if plan.due_at <= (moment.at or run.at):
         raise InvalidInput(
@@ -95,6 +96,7 @@ def propose(run: Run, number: str, plan: Plan, moment: Moment = NOW) -> Outcome:
         )
 
     def choose(_conn: Connection, case: Case) -> Deed:
+        judging.require_promise(run, case.rest.get("promise_at_most"), plan.due_at, case.row["org_unit"], "--due")
         data = {"version": case.standing.plan_version + 1, "plan_due_at": clock.stamp(plan.due_at)}
         private = {"measures": plan.measures, "compensation": plan.compensation}
         return Deed("proposed", data, private, moment.at, moment.late)
@@ -107,6 +109,8 @@ def agree(run: Run, number: str, text: str, moment: Moment = NOW) -> Outcome:
 
     def choose(_conn: Connection, case: Case) -> Deed:
         judging.require_next(case, "agreed")
+        if case.promised is not None and clock.parse_stamp(case.promised) <= (moment.at or clock.now()):
+            raise judging.refused(case.number, Refusal("PLAN_PASSED"))
         data = {"version": case.standing.plan_version, "due_at": case.promised}
         return Deed("agreed", data, {"text": text}, moment.at, moment.late)
 
@@ -170,6 +174,17 @@ def _settings(run: Run, case: Case) -> ComplaintsSettings:
     return settings_named(run.policies, case.row["policy"])
 
 
+def _at_least(settings: ComplaintsSettings, category: str, severity: str) -> str:
+    """Return the severity a complaint has in another category: that of the category, where it is more severe."""
+    if not category:
+        return severity
+    code = code_of(settings.categories, category, _("category"), "CATEGORY_UNKNOWN")
+    order = [each.code for each in settings.severities]
+    own = next(each.severity for each in settings.categories if each.code == code)
+    known = [each for each in (severity, own) if each in order]
+    return max(known, key=order.index, default=severity)
+
+
 def classify(run: Run, number: str, category: str, severity: str, reason: str) -> Outcome:
     """Judge category or severity anew, with a reason (CMP-06).
 
@@ -184,7 +199,7 @@ def classify(run: Run, number: str, category: str, severity: str, reason: str) -
             else case.row["category"],
             "severity": code_of(settings.severities, severity, _("severity"), "SEVERITY_UNKNOWN")
             if severity
-            else case.row["severity"],
+            else _at_least(settings, category, case.row["severity"]),
         }
         if all(case.row[name] == value for name, value in to.items()):
             raise Refused(_("{number}: is that already").format(number=number), code="UNCHANGED")

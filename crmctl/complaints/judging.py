@@ -15,7 +15,7 @@ from crmctl.complaints import decide, ruling
 from crmctl.complaints.decide import Person, Refusal
 from crmctl.complaints.model import Case
 from crmctl.complaints.reasons import NEXT, STATUS_TEXTS, TIMES
-from crmctl.errors import CrmctlError, InvalidInput, PermissionMissing, PlanStale, Refused
+from crmctl.errors import InvalidInput, PermissionMissing, PlanStale, Refused
 from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
@@ -47,7 +47,7 @@ def attempts_logged(run: Run, obj: str) -> Iterator[None]:
         raise
     except (Refused, InvalidInput, PlanStale) as refusal:
         if not run.dry_run:
-            with contextlib.suppress(CrmctlError), engine.write(run.engine) as conn:
+            with engine.write(run.engine) as conn:  # what cannot be logged fails as that, not as what it was
                 entries.append(conn, run.entry("refused", at=clock.now(), obj=obj, codes=[refusal.code]))
         raise
 
@@ -139,6 +139,22 @@ def require_time(run: Run, case: Case, at: datetime, entered: datetime, *, late:
     require_moment(run, case.standing, at, entered, case.rest["back_date"], case.row["org_unit"], late=late)
 
 
+def require_promise(run: Run, at_most: str | None, promised: datetime, org_unit: str | None, option: str) -> None:
+    """Raise InvalidInput for a date further off than the policy lets anybody promise."""
+    if at_most is None:
+        return
+    calendar = ruling.calendars(run.policies, runs.today(run.policies, run.at), org_unit)("")
+    latest = due(clock.now(), limit_of(at_most), calendar).at
+    if latest is not None and promised > latest:
+        raise InvalidInput(
+            _("{option} {at}: further off than the policy allows ({limit})").format(
+                option=option, at=clock.local(promised, run.zone), limit=limit_of(at_most).words
+            ),
+            hint=_("promise an earlier date; policies/complaints.yaml: promise_at_most"),
+            code="PROMISE_TOO_FAR",
+        )
+
+
 def require_moment(
     run: Run,
     now: decide.Standing,
@@ -155,6 +171,8 @@ def require_moment(
         calendar = ruling.calendars(run.policies, runs.today(run.policies, run.at), org_unit)("")
         until = due(at, limit_of(back_date), calendar).at
     refusal = decide.time_refused(now, at, entered, until)
+    if refusal is not None and at == entered:
+        refusal = Refusal("CLOCK_BEHIND")
     if refusal is None and at < entered and not late:
         refusal = Refusal("AT_WITHOUT_REASON")
     if refusal is not None:

@@ -57,6 +57,13 @@ class Case:
         """Staff it is about."""
         return tuple(map(int, (self.row["about"] or "").split()))
 
+    @property
+    def handlers(self) -> frozenset[int]:
+        """Staff who handle it or ever did."""
+        told = [orjson.loads(row["data"]) for row in self.events if row["kind"] in ("accepted", "handed")]
+        found = {data.get("handler") or data.get("to") for data in told} | {self.row["handler_id"]}
+        return frozenset(each for each in found if each is not None)
+
     @cached_property
     def terms(self) -> Terms:
         """The terms it was accepted under."""
@@ -140,7 +147,11 @@ def clock_columns(clock: Clock) -> dict[str, Any]:
 
 
 def happened(events: tuple[Row, ...]) -> tuple[Happened, ...]:
-    """Return what happened, as clocks need it: the receipt of a complaint is one thing, its acceptance the next."""
+    """Return what happened, as clocks need it.
+
+    The receipt of a complaint is one thing, its acceptance the next; a revisit or a review that finds it not settled
+    is that besides: another plan is owed.
+    """
     found: list[Happened] = []
     for row in events:
         data = orjson.loads(row["data"])
@@ -149,7 +160,13 @@ def happened(events: tuple[Row, ...]) -> tuple[Happened, ...]:
         found.append(
             Happened(row["kind"], parse_stamp(row["at"]), _moment(data.get("due_at") or data.get("feedback_by")))
         )
+        if _unsettled(row["kind"], data):
+            found.append(Happened("unsettled", parse_stamp(row["at"])))
     return tuple(found)
+
+
+def _unsettled(kind: str, data: Mapping[str, Any]) -> bool:
+    return (kind == "revisited" and not data.get("settled")) or (kind == "reviewed" and data.get("result") != "passed")
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -76,7 +76,7 @@ class ComplaintsSettings(CaseSettings):
     """Complaints: categories, fields, stages, recusal, closing."""
 
     scopes: ClassVar[tuple[ScopeName, ...]] = ("channel", "customer_type", "org_unit")
-    events: ClassVar[tuple[str, ...]] = ("received", *DEEDS)
+    events: ClassVar[tuple[str, ...]] = ("received", *DEEDS, "unsettled")
 
     categories: Annotated[Many[Category], Field(min_length=1)] = Field(description=N_("what complaints are about"))
     causes: Annotated[Many[Cause], Field(min_length=1)] = Field(description=N_("why it came to them"))
@@ -88,6 +88,9 @@ class ComplaintsSettings(CaseSettings):
     recusal: Recusal = Field(Recusal(), description=N_("who keeps out of it"))
     without_agreement: WithoutAgreement | None = Field(
         None, description=N_("closing where no agreement is reached; left out, there is none")
+    )
+    promise_at_most: Within | None = Field(
+        None, description=N_("how far off a date may be that is promised: a plan's, an answer's; any")
     )
     reopen_within: Within | None = Field(None, description=N_("how long after closing it can be reopened; always"))
     satisfaction_scale: Annotated[int, Field(ge=2, le=100)] = Field(description=N_("the best score at a revisit"))

@@ -6,8 +6,15 @@ from collections.abc import Mapping
 
 from crmctl.i18n import N_
 
+FIELD_TEXTS: Mapping[str, str] = {
+    "complainant": N_("Complainant"),
+    "contact": N_("Contact details"),
+    "matter": N_("Matter"),
+    "demand": N_("Demand"),
+    "nature": N_("Nature"),
+}
 STATUS_TEXTS: Mapping[str, str] = {
-    "accepted": N_("accepted"),
+    "accepted": N_("registered"),
     "verified": N_("verified"),
     "proposed": N_("plan proposed"),
     "refused": N_("plan refused"),
@@ -20,7 +27,7 @@ STATUS_TEXTS: Mapping[str, str] = {
 }
 DEED_TEXTS: Mapping[str, str] = {
     "received": N_("received"),
-    "accepted": N_("accepted"),
+    "accepted": N_("registered"),
     "responded": N_("first response"),
     "verified": N_("verified"),
     "proposed": N_("plan proposed"),
@@ -61,6 +68,26 @@ MISSING: Mapping[str, tuple[str, str]] = {
 NEXT: Mapping[str, tuple[str, str]] = {
     "DONE_ALREADY": (N_("{number}: that is on record already"), N_("see: crmctl complaint show {number}")),
     "CASE_CLOSED": (N_("{number}: is closed"), N_("if it is not over: crmctl complaint reopen {number}")),
+    "PLAN_PASSED": (
+        N_("{number}: the plan's own date has passed, and nobody promises what is over"),
+        N_("propose another date: crmctl complaint propose {number}"),
+    ),
+    "IS_DUPLICATE": (
+        N_("{number}: repeats another, which is the one that is handled"),
+        N_("see which: crmctl complaint show {number}"),
+    ),
+    "OTHER_CUSTOMER": (
+        N_("{original}: is another customer's, so {number} does not repeat it"),
+        N_("name one of the same customer"),
+    ),
+    "NO_ORIGINAL": (
+        N_("{original}: is no complaint that {number} could repeat"),
+        N_("name the one that came first and is open"),
+    ),
+    "ABOUT_MISSING": (
+        N_("{original}: does not know of everybody whom {number} is about"),
+        N_("first: crmctl complaint verify {original} --about STAFF"),
+    ),
     "CASE_OPEN": (N_("{number}: is open ({status})"), N_("see: crmctl complaint show {number}")),
     "NOT_YET": (
         N_("{number}: not as it stands ({status})"),
@@ -92,6 +119,10 @@ TIMES: Mapping[str, tuple[str, str]] = {
     "AT_BEFORE_LAST": (
         N_("--at {at}: lies before what is on record already"),
         N_("see the times: crmctl complaint show"),
+    ),
+    "CLOCK_BEHIND": (
+        N_("it is {at} here, and something later is on record already"),
+        N_("set this machine's clock right"),
     ),
     "AT_WITHOUT_REASON": (
         N_("--at {at}: say why it is entered only now"),

@@ -19,9 +19,13 @@ from crmctl.runs.run import Run
 def terms(run: Run, case: Case, to: Mapping[str, str]) -> Terms:
     """Return the terms of a complaint under the policy it was accepted under, as it stands today, with a new severity.
 
-    The date that the complainant was told stays, and so does what closing needed: nobody gets around a review by
-    calling a complaint less severe. Raises InvalidInput where the policy is no more.
+    Stages, limits and extensions are those of the severity. The date that the complainant was told stays, who keeps out
+    and who is told when as well; what closing needed is needed still: nobody gets around a review by calling a
+    complaint less severe. One that is only of another category keeps its terms. Raises InvalidInput where the policy
+    is no more.
     """
+    if to["severity"] == case.row["severity"]:
+        return case.terms
     day = runs.today(run.policies, run.at)
     facts = {
         "channel": case.row["channel"],
@@ -34,9 +38,10 @@ def terms(run: Run, case: Case, to: Mapping[str, str]) -> Terms:
     found = ruling.terms_of(run.policies, policy, facts)
     told = {stage.code: stage for stage in case.terms.stages if stage.told}
     stages = tuple(told.get(stage.code, stage) for stage in found.stages)
-    rest = orjson.loads(found.rest)
-    rest["closing"] = list(dict.fromkeys((*rest["closing"], *case.rest["closing"])))
-    return replace(found, stages=stages, rest=orjson.dumps(rest, option=orjson.OPT_SORT_KEYS).decode())
+    closing = (*orjson.loads(found.rest)["closing"], *case.rest["closing"])
+    rest = {**case.rest, "closing": list(dict.fromkeys(closing))}
+    kept = orjson.dumps(rest, option=orjson.OPT_SORT_KEYS).decode()
+    return replace(case.terms, stages=stages, extensions=found.extensions, rest=kept)
 
 
 def tightened(clocks: Sequence[Clock], new: Terms, calendars: CalendarOf) -> tuple[Clock, ...]:
@@ -46,7 +51,9 @@ def tightened(clocks: Sequence[Clock], new: Terms, calendars: CalendarOf) -> tup
 
 def _tightened(clock: Clock, new: Terms, calendars: CalendarOf) -> Clock:
     stage = new.stage(clock.stage)
-    if not clock.running or clock.told or stage is None or stage.within in ("", PROMISED, clock.within):
+    if not clock.running or clock.told or clock.extended or stage is None:
+        return clock  # what somebody else agreed to stays
+    if stage.within in ("", PROMISED, clock.within):
         return clock
     other = recomputed(replace(clock, within=stage.within), new, calendars)
     if clock.due_at is None and not clock.paused:

@@ -92,7 +92,7 @@ class _Rows:
         row = dict.fromkeys(columns.COMPLAINT) | place | {"number": number, "batch_id": self.batch_id} | self._row(new)
         private = {name: text.strip() for name, text in new.draft.request.private.items()}
         envelope = self._sealed(new.customer_id, columns.IN_COMPLAINT, own, private)
-        return [Write(COMPLAINT, row, sealed=envelope), self._accepted(new.draft, place), *self._clocks(new, place)]
+        return [Write(COMPLAINT, row, sealed=envelope), self._accepted(new, place), *self._clocks(new, place)]
 
     def _row(self, new: New) -> dict[str, Any]:
         prepared, request, at = new.draft, new.draft.request, clocks.stamp(new.draft.entered)
@@ -122,8 +122,9 @@ class _Rows:
             "version": 1,
         }
 
-    def _accepted(self, prepared: Draft, place: Mapping[str, int]) -> Write:
-        number, self.event = self.event, self.event + 1
+    def _accepted(self, new: New, place: Mapping[str, int]) -> Write:
+        number, self.event, prepared = self.event, self.event + 1, new.draft
+        data = {**prepared.data, "handler": new.handler} if new.handler is not None else dict(prepared.data)
         at = clocks.stamp(prepared.entered)
         row = {
             **place,
@@ -132,7 +133,7 @@ class _Rows:
             "at": at,
             "person": self.run.actor.person,
             "staff_id": self.staff_id,
-            "data": orjson.dumps(dict(prepared.data), option=orjson.OPT_SORT_KEYS).decode(),
+            "data": orjson.dumps(data, option=orjson.OPT_SORT_KEYS).decode(),
             "run_id": self.run.run_id,
             "created_at": at,
         }

@@ -49,6 +49,7 @@ def terms_of(policies: PolicySet, policy: Policy, facts: Facts) -> Terms:
     rest: dict[str, object] = {
         "closing": [need.what for need in settings.closing if fits(need, facts)],
         "back_date": settings.back_date,
+        "promise_at_most": settings.promise_at_most,
         "reopen_within": settings.reopen_within,
         "scale": settings.satisfaction_scale,
         "superiors": None if superiors is None else {"posts": list(superiors.posts), "within": superiors.within},

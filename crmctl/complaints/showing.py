@@ -20,7 +20,7 @@ from crmctl.complaints import columns, facts, judging, scope, tables, telling
 from crmctl.complaints.drafting import FIELDS, label_of
 from crmctl.complaints.model import Case
 from crmctl.complaints.policy import ComplaintsSettings
-from crmctl.complaints.reasons import DEED_TEXTS
+from crmctl.complaints.reasons import DEED_TEXTS, FIELD_TEXTS
 from crmctl.complaints.tickets import PURPOSE as PURPOSE
 from crmctl.errors import InvalidInput
 from crmctl.i18n import N_, _
@@ -170,15 +170,15 @@ def parts(found: Shown) -> list[Part]:
     facts_table = Table((Column("field", N_("Field")), Column("value", N_("Value"))), _facts(found, settings))
     told: list[Part] = [facts_table]
     if found.texts is not None:
-        rows = [(name, found.texts[name]) for name in FIELDS if found.texts.get(name)]
-        told += ["", Table((Column("field", N_("Text")), Column("value", "", show=str)), rows)]
+        rows = [(_(FIELD_TEXTS[name]), found.texts[name]) for name in FIELDS if found.texts.get(name)]
+        told += ["", Table((Column("field", N_("What was said")), Column("value", N_("Value"))), rows)]
     told += ["", telling.limits_table(run, settings, case.clocks)]
     if case.standing.open:
         lacking = telling.missing_line(telling.missing(case))
         told += ["", lacking] if lacking else []
     history = (
         Column("at", N_("At")),
-        Column("what", N_("What")),
+        Column("what", N_("Step")),
         Column("who", N_("Who")),
         Column("text", N_("Details")),
     )
@@ -200,7 +200,7 @@ def _facts(found: Shown, settings: ComplaintsSettings | None) -> list[tuple[str,
         (_("Answer told by"), _when(run, row["feedback_due_at"])),
         (_("First receiver"), names.get(row["first_receiver_id"], "")),
         (_("Handler"), names.get(row["handler_id"], _("nobody"))),
-        (_("About"), ", ".join(names.get(each, str(each)) for each in found.case.about)),
+        (_("Complained about"), ", ".join(names.get(each, str(each)) for each in found.case.about)),
         (_("Responsible party"), row["department"] or ""),
         (_("Cause"), label_of(telling.listed(settings, "causes"), row["cause"])),
         (_("Repeats"), row["duplicate_of"] or ""),

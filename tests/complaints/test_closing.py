@@ -196,7 +196,7 @@ def test_a_policy_without_that_way_out(office: Office) -> None:
 
 def test_a_duplicate_is_of_one_that_is_handled(office: Office) -> None:
     """CMP-23: both stay on record; nothing is hidden behind what is closed, gone, or the same."""
-    first, second, third = office.open(), office.open(), office.open("C-2")
+    first, second, third = office.open(), office.open(), office.open()
     why = ("--reason", office.text("同一件事"))
     assert office.refused(second, "mark-duplicate", "--of", second, *why) == "NO_ORIGINAL"
     assert office.refused(second, "mark-duplicate", "--of", "CMP-20260101-0001", *why) == "COMPLAINT_UNKNOWN"
@@ -205,7 +205,7 @@ def test_a_duplicate_is_of_one_that_is_handled(office: Office) -> None:
     assert (done["status"], done["closing"], done["deadlines"]) == ("duplicate", "duplicate", [])
     assert office.row(second)["duplicate_of"] == first
     assert office.refused(first, "mark-duplicate", "--of", second, *why) == "NO_ORIGINAL", "not in a circle"
-    assert office.refused(second, "reopen", "--reason", office.text("r")) == "CASE_CLOSED"
+    assert office.refused(second, "reopen", "--reason", office.text("r")) == "IS_DUPLICATE"
     office.through(first)
     assert office.refused(third, "mark-duplicate", "--of", first, *why) == "NO_ORIGINAL", "not behind a closed one"
     assert {office.row(number)["number"] for number in (first, second, third)} == {first, second, third}

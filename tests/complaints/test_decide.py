@@ -55,6 +55,13 @@ class History:
     def _passed(event: Event) -> bool:
         return event.kind == "reviewed" and event.data["result"] == "passed"
 
+    @property
+    def refusals(self) -> int:
+        """Plans refused, before they were carried out or after (SAT-05)."""
+        return sum(each.kind == "refused" for each in self.life) + sum(
+            each.kind == "revisited" and not each.data["settled"] for each in self.life
+        )
+
     def ever(self, kind: str, among: Iterable[Event] | None = None) -> bool:
         return any(each.kind == kind for each in (self.events if among is None else among))
 
@@ -93,8 +100,6 @@ class History:
         match kind:
             case "responded":
                 return not self.ever("responded")
-            case "verified":  # until there is an agreement to build on
-                return not self.planned or (self.word in ("", "refused") and not self.failed)
             case "proposed":  # verified first; a plan that holds is not replaced
                 free = not self.planned or self.word in ("", "refused") or self.came_to_nothing
                 return self.ever("verified") and free
@@ -146,7 +151,7 @@ def agree(events: Sequence[Event]) -> None:
     assert set(now.done) == told.done()
     assert now.open == (not told.over)
     assert now.plan_version == sum(each.kind == "proposed" for each in events)
-    assert now.refusals == sum(each.kind == "refused" for each in told.life)
+    assert now.refusals == told.refusals
     assert now.mediated == told.ever("mediated", told.life)
     assert now.reopened == sum(each.kind == "reopened" for each in events)
     assert now.last_at == max(each.at for each in events)
@@ -171,11 +176,10 @@ def test_closing_without_agreement(events: list[Event], plans: int, mediation: b
     refusal = without_agreement_refused(now, plans, mediation=mediation)
     nothing = told.came_to_nothing
     disagreement = not told.over and told.planned and (told.word in ("", "refused") or nothing)
-    refused = sum(each.kind == "refused" for each in told.life)
     if not disagreement:
         assert refusal is not None
         assert refusal.code == "AGREEMENT_POSSIBLE"
-    elif refused < plans and not nothing:
+    elif told.refusals < plans:
         assert refusal is not None
         assert refusal.code == "PLANS_TOO_FEW"
     elif mediation and not told.ever("mediated", told.life):
@@ -193,6 +197,8 @@ def test_a_refusal_says_why(events: list[Event]) -> None:
         assert codes.pop("reopened") == "CASE_OPEN"
         assert codes.pop("responded", "DONE_ALREADY") == "DONE_ALREADY"
         assert set(codes.values()) <= {"NOT_YET"}
+    elif now.status == "duplicate":
+        assert set(codes.values()) == {"IS_DUPLICATE"}
     else:
         assert codes.pop("responded", "DONE_ALREADY") in ("DONE_ALREADY", "CASE_CLOSED")
         assert set(codes.values()) <= {"CASE_CLOSED"}

@@ -272,7 +272,7 @@ def test_a_clock_set_back_helps_nobody(office: Office, hours: Hours) -> None:
     office.hours.forward(hours=5)
     office.verify(number)
     hours.at = hours.at.replace(hour=2)
-    assert office.refused(number, "progress", status=4) == "AT_BEFORE_LAST"
+    assert office.refused(number, "progress", status=4) == "CLOCK_BEHIND"
     hours.forward(hours=9)
     office.step(number, "progress")
 
