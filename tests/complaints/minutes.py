@@ -22,6 +22,8 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 MINUTES_A_DAY = 1440
 SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# Events after which another plan is owed, which is an event besides.
+UNSETTLED = (("revisited", False, None), ("reviewed", None, "failed"))
 Pauses = Sequence[tuple[datetime, datetime | None]]
 
 
@@ -270,6 +272,8 @@ def clocks(
         if row["kind"] == "extended":
             replayed.extended(data)
         replayed.happened(row["kind"], at, data.get("due_at") or data.get("feedback_by"))
+        if (row["kind"], data.get("settled"), data.get("result")) in UNSETTLED:
+            replayed.happened("unsettled", at, None)
     return replayed.found
 
 

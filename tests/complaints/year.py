@@ -230,9 +230,10 @@ class Year:
     def _life(self, one: Entered, random: Random) -> Life:
         """Live through a complaint, yielding how long until the next step; some are left lying."""
         fate = random.random()
-        others = [each for each in self.entered[-40:] if each is not one]
-        if fate < 0.12 and others:
-            self.step(one, "mark-duplicate", "tried", self._repeats, random.choice(others))
+        if fate < 0.12 and len(self.entered) > 1:
+            own = [each for each in self.entered if each.customer == one.customer and each is not one]
+            other = random.choice(own if own and fate < 0.1 else self.entered)
+            self.step(one, "mark-duplicate", "tried", self._repeats, other)
             return
         if fate < 0.42:
             if fate < 0.3:
@@ -247,12 +248,12 @@ class Year:
             yield from self._settled(one, random)
 
     def _repeats(self, run: Run, number: str, other: Entered) -> None:
-        """Mark a complaint a duplicate; where the other is one itself that is refused."""
+        """Mark a complaint a duplicate; refused where the other is closed, another's, later, or knows of fewer."""
         try:
             closing.mark_duplicate(run, number, other.number, "重复")
             self.done["duplicated"] += 1
         except CrmctlError as error:
-            assert error.code == "NO_ORIGINAL", error.code
+            assert error.code in ("NO_ORIGINAL", "OTHER_CUSTOMER", "ABOUT_MISSING"), error.code
             self.refused[error.code] += 1
 
     def _found_out(self, one: Entered, random: Random) -> Life:
@@ -298,6 +299,9 @@ class Year:
                 if refused == 2:
                     yield from self._disagreed(one, random)
                     return True
+                continue
+            if self.now >= promised:
+                self.refusal(one, "PLAN_PASSED", "agree", handling.agree, "同意")
                 continue
             self.step(one, "agree", "agreed", handling.agree, "同意")
             yield from self._rectified(one, promised, random)
