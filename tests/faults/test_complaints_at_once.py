@@ -124,7 +124,7 @@ def test_two_do_the_same_next_step(company: Path, full: bool) -> None:
 def test_two_are_not_duplicates_of_each_other(company: Path, full: bool) -> None:
     """CMP-23: whoever is second finds that the other is one already; one of them stays open."""
     reason = ("--reason", f"@{company.parent / 'text.txt'}")
-    for turn in range(10 if full else 1):
+    for _turn in range(10 if full else 1):
         first, second = opened(company, 1), opened(company, 1)
         done = commands(
             company,
