@@ -151,7 +151,7 @@ def test_filters_by_classification_customer_and_department(office: Office) -> No
 
 def test_closed_ones_are_listed_when_asked_for(office: Office) -> None:
     closed, open_ = office.open(), office.open("C-2")
-    again = office.open("C-3")
+    again = office.open("C-2")
     office.through(closed)
     office.step(again, "mark-duplicate", "--of", open_, "--reason", office.text("同一件事"))
     assert numbers(office) == [open_]
@@ -208,8 +208,8 @@ def test_a_page_goes_on_where_the_last_one_ended(office: Office) -> None:
     """Every complaint once, whatever their deadlines; those without one come last."""
     made = [office.open(f"C-{1 + n % 3}") for n in range(7)]
     office.step(made[0], "respond", "--text", office.text("已联系"))
-    for number in (made[1], made[2]):
-        office.step(number, "mark-duplicate", "--of", made[3], "--reason", office.text("同一件事"))
+    for number, first in ((made[4], made[1]), (made[5], made[2])):  # of the same customer
+        office.step(number, "mark-duplicate", "--of", first, "--reason", office.text("同一件事"))
     seen: list[str] = []
     after: list[object] = []
     while True:
@@ -219,7 +219,7 @@ def test_a_page_goes_on_where_the_last_one_ended(office: Office) -> None:
         if page["next"] is None:
             break
         after = ["--after", page["next"]]
-    assert seen == [*made[3:], made[0], made[1], made[2]]
+    assert seen == [*made[1:4], made[6], made[0], made[4], made[5]]
     for place in ("yesterday", "-", "2026-11-23T09:00/CMP-20261123-0001x", f"never/{made[0]}"):
         assert office.desk.refusal(HANDLER, "complaint", "list", "--after", place, status=4)
 
