@@ -59,9 +59,9 @@ def upgrade() -> None:
 
 def denial_of_an_object() -> None:
     """Give counted refusals the object they were about: the same act on another one is another attempt."""
-    kept = op.get_bind().execute(sa.text("SELECT person, uid, act, code, via, first_at, repeated FROM denial")).all()
+    op.execute("CREATE TEMPORARY TABLE denial_kept AS SELECT * FROM denial")
     op.drop_table("denial")
-    made = op.create_table(
+    op.create_table(
         "denial",
         sa.Column("person", sa.Text(), nullable=False),
         sa.Column("uid", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -79,9 +79,11 @@ def denial_of_an_object() -> None:
         sa.PrimaryKeyConstraint("person", "uid", "act", "code", "obj", name=op.f("pk_denial")),
         sqlite_with_rowid=False,
     )
-    if kept:
-        names = ("person", "uid", "act", "code", "via", "first_at", "repeated")
-        op.bulk_insert(made, [{**dict(zip(names, row, strict=True)), "obj": ""} for row in kept])
+    op.execute(
+        "INSERT INTO denial (person, uid, act, code, obj, via, first_at, repeated) "
+        "SELECT person, uid, act, code, '', via, first_at, repeated FROM denial_kept"
+    )
+    op.execute("DROP TABLE denial_kept")
 
 
 def downgrade() -> None:
