@@ -22,9 +22,7 @@ def announced(year: int) -> Mapping[date, PublicDay] | None:
     """Return a year's announced days in China, holidays and make-up days; None while the year is not announced."""
     import chinese_calendar as library
 
-    try:
-        library.is_workday(date(year, 1, 1))
-    except NotImplementedError:
+    if year not in {day.year for day in library.holidays}:
         return None
     labels = {each.value: {"zh": each.chinese, "en": each.value} for each in library.Holiday}
     found = {day: PublicDay(False, labels[name]) for day, name in library.holidays.items() if day.year == year}

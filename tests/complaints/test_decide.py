@@ -142,19 +142,15 @@ def histories() -> st.SearchStrategy[list[Event]]:
 def test_what_may_come_next_and_what_closing_lacks(events: list[Event]) -> None:
     """CMP-05, CMP-08, CMP-11, CMP-13, CMP-15, CMP-23; at every step of the way."""
     for place in range(1, len(events) + 1):
-        agree(events[:place])
-
-
-def agree(events: Sequence[Event]) -> None:
-    told, now = History(events), standing(events)
-    assert {kind for kind in KINDS if next_refused(now, kind) is None} == {kind for kind in KINDS if told.may(kind)}
-    assert set(now.done) == told.done()
-    assert now.open == (not told.over)
-    assert now.plan_version == sum(each.kind == "proposed" for each in events)
-    assert now.refusals == told.refusals
-    assert now.mediated == told.ever("mediated", told.life)
-    assert now.reopened == sum(each.kind == "reopened" for each in events)
-    assert now.last_at == max(each.at for each in events)
+        told, now = History(events[:place]), standing(events[:place])
+        assert {kind for kind in KINDS if next_refused(now, kind) is None} == {kind for kind in KINDS if told.may(kind)}
+        assert set(now.done) == told.done()
+        assert now.open == (not told.over)
+        assert now.plan_version == sum(each.kind == "proposed" for each in events[:place])
+        assert now.refusals == told.refusals
+        assert now.mediated == told.ever("mediated", told.life)
+        assert now.reopened == sum(each.kind == "reopened" for each in events[:place])
+        assert now.last_at == max(each.at for each in events[:place])
 
 
 @given(histories(), st.lists(st.sampled_from(NEEDS), max_size=8), st.booleans())

@@ -75,7 +75,7 @@ def test_fractions_of_the_last_second_are_in_time(office: Office) -> None:
     number = agreed(office)
     office.hours.to("2026-11-30T18:00")
     office.hours.forward(milliseconds=900)
-    ask(office, number)
+    assert office.json(SUPERVISOR, "approval", "show", ask(office, number))["act"] == "complaint.extend"
 
 
 @pytest.mark.parametrize("seconds", [0, 1])

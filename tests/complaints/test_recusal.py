@@ -70,7 +70,7 @@ def test_the_owner_it_is_about_does_nothing(office: Office) -> None:
 
 def test_a_manager_of_another_department_handles_it(office: Office) -> None:
     number = office.open(about="K3")
-    office.step(number, "respond", uid=DEPUTY)
+    assert office.step(number, "respond", uid=DEPUTY)["event"] == "responded"
 
 
 def test_within_the_company_every_manager_keeps_out(office: Office) -> None:

@@ -119,6 +119,7 @@ def lived(request: pytest.FixtureRequest, full: bool) -> Iterator[Lived]:
 
 def test_a_year_of_complaints(lived: Lived) -> None:
     """All that is asked of the year, of one that is lived once (CMP-03, CMP-23, REQ-05, REQ-09, T2, K05)."""
+    assert len(lived.cases) == lived.year.complaints
     the_year_is_a_whole_one(lived)
     every_clock_is_what_a_minute_counter_makes_of_raw_events(lived)
     who_complained_before_july_keeps_the_limits_of_then(lived)
