@@ -56,6 +56,7 @@ def list_command(
 def show_command(call: Invocation, number: int, save_scan: Path | None) -> int | None:
     """Show one approval: what it is for, exactly, and who decided how."""
     from crmctl.approvals import listing, records
+    from crmctl.approvals.about import about
     from crmctl.runs import run as runs
     from crmctl.store import engine
 
@@ -65,6 +66,7 @@ def show_command(call: Invocation, number: int, save_scan: Path | None) -> int |
             made = records.decisions(conn, (number,))[number]
             row = listing.row_of(run, asked, made, records.now(conn, run.at))
             may, why = listing.may_decide(run, conn, number)
+            concerned = about(conn, run, asked)
         decided = list(listing.decision_rows(run, asked, made))
         run = runs.record_reading(run, approval=number, obj=asked.subject, n=1)
         if save_scan is not None:
@@ -73,6 +75,9 @@ def show_command(call: Invocation, number: int, save_scan: Path | None) -> int |
         lines = [(column.heading(""), column.text(value)) for column, value in zip(listing.LISTED, row, strict=True)
                  if column.label and value is not None]  # fmt: skip
         lines.append((_("Hash"), asked.subject_hash))
+        lines += concerned.lines
+        if concerned.over is not None:
+            lines.append((_("Too late"), str(concerned.over)))
         if more := listing.more_about(asked.subject):
             lines.append((_("What it is"), more))
         lines.append((_("May I decide?"), _("yes") if may else _("no ({code})").format(code=why)))
@@ -80,7 +85,8 @@ def show_command(call: Invocation, number: int, save_scan: Path | None) -> int |
         parts = [head] if call.output == "table" else []
         if decided or call.output == "json":
             parts.append(Table(listing.DECIDED, decided, "decisions"))
-        call.emit({"run_id": run.run_id, **told, "may_decide": may, "why_not": why or None}, *parts)
+        document = {"run_id": run.run_id, **told, "about": dict(concerned.data) or None}
+        call.emit({**document, "may_decide": may, "why_not": why or None}, *parts)
     return None
 
 

@@ -39,14 +39,14 @@ class Outcome:
 def carry_out(run: Run, wish: Wish, given: Evidence) -> Outcome:
     """Enter a decision, or say what it would do (`run.dry_run`).
 
-    Raises Refused for an approval there is not, PermissionMissing for who may not (noted in the log), PlanStale for one
-    that is expired, used or decided.
+    Raises Refused for an approval there is not, PermissionMissing for who may not, PlanStale for one that is expired,
+    used or decided, or for something that is over by now; both noted in the log.
     """
     try:
         with engine.read(run.engine) as conn:
             judged = judging.judge(conn, run, wish)
-    except PermissionMissing as refusal:
-        _note_denied(run, wish, refusal)
+    except (PermissionMissing, PlanStale) as refusal:
+        _note_refused(run, wish, refusal)
         raise
     if run.dry_run:
         return Outcome(None, judged.asked, *_becomes(judged), judged, given)
@@ -125,9 +125,10 @@ def _becomes(judged: Judged) -> tuple[str, int, int]:
     return (APPROVED if agreed >= judged.people else OPEN), agreed, judged.people
 
 
-def _note_denied(run: Run, wish: Wish, refusal: PermissionMissing) -> None:
+def _note_refused(run: Run, wish: Wish, refusal: PermissionMissing | PlanStale) -> None:
     """Log a decision that is refused, where the log takes it: it is refused either way."""
-    body = run.entry("denied", act=f"approval.{wish.decision}", approval=wish.number, codes=[refusal.code])
+    result = "denied" if isinstance(refusal, PermissionMissing) else "refused"
+    body = run.entry(result, act=f"approval.{wish.decision}", approval=wish.number, codes=[refusal.code])
     with contextlib.suppress(CrmctlError), engine.write(run.engine) as conn:
         entries.append(conn, body)
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from crmctl import clock
 from crmctl.approvals import decide, deciders, records, signatures, voices
+from crmctl.approvals.about import about
 from crmctl.approvals.decide import Decider, Ruling, Voice
 from crmctl.approvals.records import APPROVED, OPEN, Asked, Decision
 from crmctl.approvals.statement import statement
@@ -109,6 +110,10 @@ def judge(conn: Connection, run: Run, wish: Wish, *, signature_seen: bool = Fals
     who, logged_as = Decider(run.actor.person), None
     if wish.by:
         who, logged_as = deciders.meant(conn, run, wish.by)
+    if wish.decision == "approve":
+        over = about(conn, run, asked).over
+        if over is not None:
+            raise over
     made = tuple(records.decisions(conn, (asked.approval_id,))[asked.approval_id])
     ruling = decide.may_decide(
         access, rule, asked.act, asked.requested_by, who, voices.of(made), today(run.policies, at)

@@ -40,7 +40,7 @@ def test_documents(office: Office) -> None:
     assert office.state(1) == "open"
     assert office.approve(WANG, 1).keys() == DECIDED
     shown = office.json(WANG, "approval", "show", 1)
-    assert shown.keys() == {"schema", *ROW, "run_id", "decisions", "may_decide", "why_not"}
+    assert shown.keys() == {"schema", *ROW, "run_id", "decisions", "may_decide", "why_not", "about"}
     assert shown["decisions"][0].keys() == DECISION
     assert office.json(WANG, "approval", "statement", 1, status=8)["code"] == "APPROVAL_APPROVED"
 

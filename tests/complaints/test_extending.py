@@ -85,13 +85,18 @@ def test_agreed_after_the_limit_it_is_refused(office: Office, seconds: int) -> N
     approval = ask(office, number)
     office.hours.to("2026-11-24T18:00")
     office.hours.forward(seconds=seconds)
-    office.json(SUPERVISOR, "approval", "approve", approval)
-    office.hours.forward(hours=1)
+    shown = office.json(SUPERVISOR, "approval", "show", approval)["about"]
+    assert (shown["number"], shown["stage"], shown["due_was"]) == (number, "rectify", "2026-11-24T18:00:00+08:00")
     words = ("extend", "--stage", "rectify", "--apply")
     if seconds:
-        assert office.refused(number, *words) == "EXTENSION_LATE"
+        assert office.desk.refusal(SUPERVISOR, "approval", "approve", approval, status=8) == "EXTENSION_LATE"
+        (entry,) = office.desk.entries("approval.approve")
+        assert (entry["result"], entry["codes"], entry["approval"]) == ("refused", ["EXTENSION_LATE"], approval)
+        assert office.refused(number, *words, status=6) == "APPROVAL_MISSING"
         assert due(office, number) == datetime(2026, 11, 24, 18, tzinfo=ZONE)
     else:
+        office.json(SUPERVISOR, "approval", "approve", approval)
+        office.hours.forward(hours=1)
         office.step(number, *words)
         assert due(office, number).date().isoformat() == UNTIL
 
