@@ -30,7 +30,11 @@ def moment(text: str, zone: str, flag: str, *, end_of_day: bool = False) -> date
         raise _no_time(flag, text) from None
     if len(plain) <= 10:
         if not end_of_day:
-            raise _no_time(flag, text)
+            raise InvalidInput(
+                _("{flag} {text}: the time of day is missing").format(flag=flag, text=text[:25]),
+                hint=_("write 2026-11-21T18:00"),
+                code="TIME_INVALID",
+            )
         found = datetime.combine(found.date(), time(23, 59, 59))
     if not MINYEAR < found.year < MAXYEAR:  # beyond the neighbouring year there is nothing to count with
         raise _no_time(flag, text)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crmctl.complaints.acting import Outcome
     from crmctl.runs.run import Run
 
+_CLOSE = "crmctl complaint close {number} --without-agreement"
 CHANGING_EXITS = (0, 1, 2, 4, 6, 7, 8, 10, 11, 12, 13, 74, 130, 143)
 
 
@@ -123,7 +124,7 @@ def close_command(call: Invocation, number: str, without_agreement: bool, ask: b
     if ask and not without_agreement:
         raise UsageProblem(_("--ask: goes with --without-agreement"), hint=_("closing alone needs nobody's approval"))
     chosen = closing.ask_to_close if ask else closing.close_without_agreement if without_agreement else closing.close
-    outcome.changed(call, "close", number, lambda run, plain: chosen(run, plain, text or ""))
+    outcome.changed(call, "close", number, lambda run, plain: chosen(run, plain, text or ""), then=_CLOSE)
     return None
 
 
@@ -196,7 +197,7 @@ def extend_command(
         date = asking.moment(until, run.zone, "--until", end_of_day=True)
         return extending.ask(run, plain, extending.Wish(stage, reason or "", date))
 
-    outcome.changed(call, "extend", number, act)
+    outcome.changed(call, "extend", number, act, then=f"crmctl complaint extend {{number}} --stage {stage} --apply")
     return None
 
 

@@ -55,7 +55,9 @@ def open_command(call: Invocation, customer: str, unidentified: bool, **given: A
     from crmctl.customers import showing
     from crmctl.runs import run as runs
 
-    if bool(customer) == unidentified:
+    if customer and unidentified:
+        raise UsageProblem(_("a customer and --unidentified exclude each other"), hint=_("leave one of them out"))
+    if not customer and not unidentified:
         raise UsageProblem(_("name the customer, or say --unidentified"), hint="crmctl complaint open --help")
     with runs.open_run(call, "complaint open", "complaint.open") as run:
         number = None if unidentified else showing.parse_number(customer)
@@ -71,7 +73,11 @@ def _emit_opened(call: Invocation, run: Run, done: Opened) -> None:
     line = _("would be accepted; answer by {due}") if run.dry_run else _("accepted as {number}; answer by {due}")
     told = [line.format(number=done.number, due=telling.short(run, due) if due else "")]
     if done.handler is None:
-        told.append(_("nobody handles it yet: crmctl complaint handoff NUMBER --to STAFF"))
+        told.append(
+            _("nobody handles it yet: crmctl complaint handoff {number} --to STAFF").format(
+                number=done.number or _("NUMBER")
+            )
+        )
     call.emit(telling.opened(run, done), *told, telling.deadlines_table(run, settings, done.draft.clocks))
 
 

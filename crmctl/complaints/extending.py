@@ -21,8 +21,9 @@ from crmctl.approvals.decide import rule_for
 from crmctl.cases.clockwork import Clock, extended
 from crmctl.cases.policy import PROMISED
 from crmctl.cases.terms import ExtensionTerms
-from crmctl.complaints import acting, judging, ruling
+from crmctl.complaints import acting, judging, ruling, telling
 from crmctl.complaints.acting import Deed, Outcome
+from crmctl.complaints.drafting import code_of
 from crmctl.complaints.model import Case
 from crmctl.errors import InvalidInput, Refused
 from crmctl.i18n import _
@@ -49,7 +50,7 @@ def ask(run: Run, number: str, wish: Wish) -> Outcome:
     """
 
     def choose(conn: Connection, case: Case) -> Deed:
-        clock, rule = _running(case, wish.stage)
+        clock, rule = _running(case, _stage(run, case, wish.stage))
         longer = _longer(run, case, clock, rule, wish.until)
         act = f"complaint.{rule.act}"
         _require_rule(run, case, act)
@@ -75,7 +76,7 @@ def apply(run: Run, number: str, stage: str) -> Outcome:
     """Extend a limit as it was agreed. Raises PermissionMissing while nobody agreed, Refused where it came too late."""
 
     def choose(conn: Connection, case: Case) -> Deed:
-        clock, rule = _running(case, stage, asked=True)
+        clock, rule = _running(case, _stage(run, case, stage), asked=True)
         act = f"complaint.{rule.act}"
         _require_rule(run, case, act)
         longer = _longer(run, case, clock, rule, _asked_until(case, clock, act), asked=True)
@@ -95,6 +96,12 @@ def apply(run: Run, number: str, stage: str) -> Outcome:
         return Deed("extended", data, row=row, extended=longer, then=spend)
 
     return acting.carry_out(run, number, choose)
+
+
+def _stage(run: Run, case: Case, text: str) -> str:
+    """Return the code of the stage a word names: code, label or synonym; the word itself where the policy is gone."""
+    stages = telling.listed(telling.settings_or_none(run.policies, case.row["policy"]), "stages")
+    return code_of(stages, text, _("stage"), "STAGE_UNKNOWN") if stages else text
 
 
 def _running(case: Case, stage: str, *, asked: bool = False) -> tuple[Clock, ExtensionTerms]:

@@ -14,7 +14,7 @@ from crmctl.audit import entries
 from crmctl.complaints import decide, ruling
 from crmctl.complaints.decide import Person, Refusal
 from crmctl.complaints.model import Case
-from crmctl.complaints.reasons import NEXT, STATUS_TEXTS, TIMES
+from crmctl.complaints.reasons import NEXT, NEXT_COMMAND, STATUS_TEXTS, TIMES
 from crmctl.errors import InvalidInput, PermissionMissing, PlanStale, Refused
 from crmctl.i18n import _
 from crmctl.runs import run as runs
@@ -129,6 +129,8 @@ def refused(number: str, refusal: Refusal) -> Refused:
     """Return a refusal in words."""
     message, hint = NEXT[refusal.code]
     told = {**refusal.told, "number": number}
+    if told.get("status") in NEXT_COMMAND:
+        told["command"] = NEXT_COMMAND[told["status"]]
     if "status" in told:
         told["status"] = _(STATUS_TEXTS[told["status"]])
     return Refused(_(message).format(**told), hint=_(hint).format(**told), code=refusal.code)

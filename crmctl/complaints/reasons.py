@@ -51,6 +51,17 @@ DEED_TEXTS: Mapping[str, str] = {
     "asked": N_("approval asked"),
     "extended": N_("extended"),
 }
+# What comes next without trouble, by state.
+NEXT_COMMAND: Mapping[str, str] = {
+    "accepted": "complaint verify",
+    "verified": "complaint propose",
+    "proposed": "complaint agree",
+    "refused": "complaint propose",
+    "agreed": "complaint rectify",
+    "rectified": "complaint revisit",
+    "revisited": "complaint close",
+    "unsettled": "complaint propose",
+}
 # What closing lacks, and the command that brings it.
 MISSING: Mapping[str, tuple[str, str]] = {
     "responded": (N_("first response"), "complaint respond"),
@@ -91,7 +102,7 @@ NEXT: Mapping[str, tuple[str, str]] = {
     "CASE_OPEN": (N_("{number}: is open ({status})"), N_("see: crmctl complaint show {number}")),
     "NOT_YET": (
         N_("{number}: not as it stands ({status})"),
-        N_("what comes next: crmctl complaint show {number}"),
+        N_("next: crmctl {command} {number}"),
     ),
     "AGREEMENT_POSSIBLE": (
         N_("{number}: there is no disagreement ({status})"),
