@@ -19,7 +19,6 @@ from crmctl import staff
 from crmctl.cases.policy import CaseSettings
 from crmctl.complaints import scope, tables
 from crmctl.complaints.decide import CLOSED
-from crmctl.customers import scope as customers
 from crmctl.customers.tables import customer
 from crmctl.policy.policyset import PolicySet
 from crmctl.runs import run as runs
@@ -89,14 +88,12 @@ def first_ends(ground: Ground) -> Subquery:
     )
 
 
-def joined(
-    conn: Connection, ground: Ground, first: Subquery, wanted: Sequence[ColumnElement[Any]]
-) -> Select[tuple[Any, ...]]:
+def joined(ground: Ground, first: Subquery, wanted: Sequence[ColumnElement[Any]]) -> Select[tuple[Any, ...]]:
     """Return the query for `wanted` columns of the complaints that fit, each with its first end."""
     table = tables.complaint
     same = and_(table.c.customer_id == first.c.customer_id, table.c.complaint_id == first.c.complaint_id)
     found = table.join(first, same, isouter=not _about(ground))
-    return select(*wanted).select_from(found).where(*conditions(conn, ground))
+    return select(*wanted).select_from(found).where(*conditions(ground))
 
 
 def running(ground: Ground) -> ColumnElement[bool]:
@@ -123,7 +120,7 @@ def _about(ground: Ground) -> list[ColumnElement[bool]]:
     return found
 
 
-def conditions(conn: Connection, ground: Ground) -> list[ColumnElement[bool]]:
+def conditions(ground: Ground) -> list[ColumnElement[bool]]:
     """Return what narrows the complaints, the person's scope first."""
     filters, columns_ = ground.filters, tables.complaint.c
     found = [*scope.in_scope(ground.run), *_state(ground)]
@@ -143,7 +140,7 @@ def conditions(conn: Connection, ground: Ground) -> list[ColumnElement[bool]]:
         whose = (columns_.customer_id == filters.customer, columns_.linked_customer_id == filters.customer)
         found.append(or_(*whose))
     if filters.owner is not None:
-        found.append(_owned(conn, filters.owner))
+        found.append(_owned(filters.owner))
     return found
 
 
@@ -163,15 +160,11 @@ def _state(ground: Ground) -> list[ColumnElement[bool]]:
     return then + {"open": [turns == 0], "closed": [turns > 0]}.get(state, [])
 
 
-def _owned(conn: Connection, owner: int) -> ColumnElement[bool]:
+def _owned(owner: int) -> ColumnElement[bool]:
     """Return the condition that a complaint's customer is somebody's: whoever it was found out to be, where it was."""
     columns_ = tables.complaint.c
-    linked = set(
-        conn.execute(select(columns_.linked_customer_id).where(columns_.linked_customer_id.is_not(None))).scalars()
-    )
-    theirs = [number for number, held in customers.owners(conn, linked).items() if held == owner]
-    own = columns_.customer_id.in_(select(customer.c.customer_id).where(customer.c.owner_id == owner))
-    return or_(and_(columns_.linked_customer_id.is_(None), own), columns_.linked_customer_id.in_(theirs))
+    theirs = select(customer.c.customer_id).where(customer.c.owner_id == owner)
+    return func.coalesce(columns_.linked_customer_id, columns_.customer_id).in_(theirs)
 
 
 def progress_stages(policies: PolicySet) -> tuple[str, ...]:

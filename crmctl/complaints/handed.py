@@ -7,40 +7,31 @@ otherwise: a customer's new owner is told, not put in charge unseen (OWN-02, CMP
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import select
-
+from crmctl.cases.openwork import OpenCase
 from crmctl.complaints import facts, telling
 from crmctl.complaints.decide import CLOSED
 from crmctl.complaints.drafting import label_of
 from crmctl.complaints.model import Case
 from crmctl.complaints.tables import complaint
 from crmctl.runs.run import Run
-from crmctl.store import engine
+from crmctl.store import bulk, engine
 
-
-class OpenCase(NamedTuple):
-    """An open complaint of a customer; `stage` and `due` in words, of the limit that ends first."""
-
-    customer_id: int
-    number: str
-    state: str
-    stage: str
-    due: str
-    handler_id: int | None
-    first_receiver_id: int | None
+_PLACE = ("customer_id", "complaint_id", "status")
 
 
 def open_of(run: Run, customers: Collection[int]) -> list[OpenCase]:
     """Return the open complaints of customers, by customer and number; those linked to one are the customer's, too."""
-    wanted, columns = frozenset(customers), complaint.c
-    query = select(columns.customer_id, columns.complaint_id, columns.linked_customer_id)
-    query = query.where(columns.status.not_in(CLOSED))
+    wanted = frozenset(customers)
     with engine.read(run.engine) as conn:
-        rows = conn.execute(query).all()
-        places = [(row[0], row[1]) for row in rows if row[0] in wanted or row[2] in wanted]
-        cases = list(facts.cases(conn, places)) if places else []
+        places = {
+            (row[0], row[1])
+            for column in ("customer_id", "linked_customer_id")
+            for row in bulk.fetch_by_keys(conn, complaint, column, sorted(wanted), _PLACE)
+            if row[2] not in CLOSED
+        }
+        cases = list(facts.cases(conn, sorted(places))) if places else []
     found = [_open_case(run, case, customer) for case in cases for customer in case.concerned & wanted]
     return sorted(found, key=lambda each: each[:2])
 

@@ -72,7 +72,7 @@ def find(run: Run, filters: Filters, limit: int, after: Cursor | None = None) ->
     with engine.read(run.engine) as conn:
         ground = ground_of(conn, run, filters)
         first = first_ends(ground)
-        query = joined(conn, ground, first, [*(tables.complaint.c[name] for name in _COLUMNS), first.c.ends])
+        query = joined(ground, first, [*(tables.complaint.c[name] for name in _COLUMNS), first.c.ends])
         number = tables.complaint.c.number
         page = query.order_by(first.c.ends.is_(None), first.c.ends, number).limit(limit + 1)
         if after is not None:
@@ -93,7 +93,7 @@ def grouped(run: Run, filters: Filters, by: str) -> tuple[list[Group], Directory
         ground = ground_of(conn, run, filters)
         first = first_ends(ground)
         names = ("customer_id", "linked_customer_id", "department", "handler_id")
-        rows = conn.execute(joined(conn, ground, first, [*(tables.complaint.c[name] for name in names), first.c.ends]))
+        rows = conn.execute(joined(ground, first, [*(tables.complaint.c[name] for name in names), first.c.ends]))
         found = rows.mappings().all()
         of = customers.owners(conn, {whose(row) for row in found}) if by == "owner" else {}
     groups: dict[Any, Group] = {}
@@ -126,7 +126,7 @@ def _counts(conn: Connection, ground: Ground, first: Subquery) -> dict[str, int]
         "waiting": columns_.status == "proposed",
     }
     sums = [func.coalesce(func.sum(case((each, 1), else_=0)), 0).label(name) for name, each in asked.items()]
-    row = conn.execute(joined(conn, ground, first, sums)).mappings().one()
+    row = conn.execute(joined(ground, first, sums)).mappings().one()
     return {name: int(row[name]) for name in asked}
 
 
@@ -136,7 +136,7 @@ def _without_limit(conn: Connection, ground: Ground) -> int:
     same = and_(table.c.customer_id == columns_.customer_id, table.c.complaint_id == columns_.complaint_id)
     query = select(func.count()).select_from(table.join(tables.complaint_clock, same))
     asked = (running(ground), columns_.stage.in_(ground.progress), columns_.within == "")
-    return int(conn.execute(query.where(*asked, *conditions(conn, ground))).scalar_one())
+    return int(conn.execute(query.where(*asked, *conditions(ground))).scalar_one())
 
 
 def _clocks(conn: Connection, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[Clock]]:

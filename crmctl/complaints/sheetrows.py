@@ -6,18 +6,19 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from crmctl.complaints.drafting import FIELDS
 from crmctl.complaints.rowreasons import CLOSED_IN_FILE, STAFF_AMBIGUOUS, STAFF_UNKNOWN
-from crmctl.complaints.sheetpolicy import CLOSED, PEOPLE, WORDS, ComplaintSheetSettings, SheetField
+from crmctl.complaints.sheetpolicy import CLOSED, PEOPLE, WORDS, ComplaintSheetSettings
 from crmctl.customers.meant import Called, Name
 from crmctl.customers.packing import Ident
 from crmctl.customers.pointing import NAME, calls_reader, names_reader
 from crmctl.sheets.formats.texts import Fault
 from crmctl.sheets.headers import ColumnMapping
 from crmctl.sheets.model import Reason, Rejected
-from crmctl.sheets.readers import Context, field_reader
+from crmctl.sheets.readers import Context, field_reader, read_fields, read_names
 from crmctl.sheets.torncells import fit
 from crmctl.staff import Directory
 
@@ -66,7 +67,12 @@ class SheetRows:
         self.width, self.otherwise = mapping.width, otherwise
         columns = [(column.index, settings.by_code[code]) for code, column in mapping.fields.items()]
         self.steps = [(at, field.code, field_reader(field, context)) for at, field in columns if not field.identity]
-        self.who = [(at, field, _pointer(field, context, ident)) for at, field in columns if field.identity]
+        who = [(at, field, field.identity) for at, field in columns if field.identity]
+        self.names = [
+            (at, field.code, names_reader(field, kind, context, ident)) for at, field, kind in who if kind != NAME
+        ]
+        self.calls = [(at, field.code, calls_reader(field, context, ident)) for at, field, kind in who if kind == NAME]
+        self.who = sorted((*self.names, *self.calls), key=itemgetter(0))
         self.contact = _number_reader(settings, context, ident)
         self.staff = lru_cache(_MEMORY)(lambda text: _meant(staff, text))
 
@@ -76,15 +82,7 @@ class SheetRows:
         if isinstance(fitted, str):
             return Rejected(number, (Reason(fitted, ""),), list(cells))
         reasons: list[Reason] = []
-        values: dict[str, Any] = {}
-        for index, code, read in self.steps:
-            try:
-                value = read(fitted[index])
-            except Fault as fault:
-                reasons.append(Reason(fault.code, code))
-            else:
-                if value is not None:
-                    values[code] = value
+        values = read_fields(self.steps, fitted, reasons)
         if values.get("status") == CLOSED or "closed_at" in values:
             reasons.append(Reason(CLOSED_IN_FILE, "status" if values.get("status") == CLOSED else "closed_at"))
         words = {word: values.get(word) or self.otherwise.get(word, "") for word in WORDS}
@@ -117,16 +115,8 @@ class SheetRows:
         Where it says nothing, the number at which the complainant is reached says whose complaint it is.
         """
         faults: list[Reason] = []
-        names: list[tuple[Name, ...]] = []
-        called: list[tuple[Called, ...]] = []
-        for index, field, read in self.who:
-            try:
-                found = read(cells[index])
-            except Fault as fault:
-                faults.append(Reason(fault.code, field.code))
-            else:
-                if found:
-                    (called if field.identity == NAME else names).append(found)
+        names = read_names(self.names, cells, faults)
+        called = read_names(self.calls, cells, faults)
         if not names and not called:
             reasons += faults
             reached = self.contact(values.get("contact", ""))
@@ -135,26 +125,18 @@ class SheetRows:
 
     def _whose(self, cells: list[str]) -> str:
         """Return in words what the row says of its customer."""
-        return "; ".join(text for index, _field, _read in self.who if (text := cells[index].strip()))
+        return "; ".join(text for index, _code, _read in self.who if (text := cells[index].strip()))
 
     def _texts(self, values: Values, cells: list[str]) -> dict[str, str]:
         """Return the complaint's texts; who complains is the customer unless another is named."""
         found = {name: values[name] for name in FIELDS if name in values}
-        own = {field.code: cells[index].strip() for index, field, read in self.who if _says(read, cells[index])}
+        own = {code: cells[index].strip() for index, code, read in self.who if _says(read, cells[index])}
         if not found.get("complainant") and own.get("company_name"):
             found["complainant"] = own["company_name"]
         reached = own.get("mobile") or own.get("email")
         if not found.get("contact") and reached:
             found["contact"] = reached
         return found
-
-
-def _pointer(field: SheetField, context: Context, ident: Ident) -> Callable[[str], tuple[Any, ...]]:
-    """Return the function from a cell about the customer to what the customer is found by, or is called."""
-    assert field.identity is not None
-    if field.identity == NAME:
-        return calls_reader(field, context, ident)
-    return names_reader(field, field.identity, context, ident)
 
 
 def _says(read: Callable[[str], tuple[Any, ...]], cell: str) -> bool:

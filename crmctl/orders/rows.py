@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from itertools import chain
-from typing import TypeVar
 
 from crmctl.customers.packing import Ident
 from crmctl.customers.pointing import NAME, calls_reader, names_reader
@@ -15,27 +14,10 @@ from crmctl.orders.reasons import AMOUNT_ROUNDED, RATE_UNKNOWN
 from crmctl.sheets.formats.texts import Fault
 from crmctl.sheets.headers import ColumnMapping
 from crmctl.sheets.model import Reason, Rejected
-from crmctl.sheets.readers import Context, Money, field_reader
+from crmctl.sheets.readers import Context, Money, field_reader, read_fields, read_names
 from crmctl.sheets.torncells import fit
 
 Outcome = OrderRow | Rejected
-
-
-T = TypeVar("T")
-
-
-def _read(
-    columns: Iterable[tuple[int, str, Callable[[str], tuple[T, ...]]]], cells: list[str], faults: list[Reason]
-) -> Iterator[tuple[T, ...]]:
-    """Yield what the cells of columns say, where they say anything; note what is wrong with the others."""
-    for index, code, read in columns:
-        try:
-            found = read(cells[index])
-        except Fault as fault:
-            faults.append(Reason(fault.code, code))
-        else:
-            if found:
-                yield found
 
 
 class Rows:
@@ -77,15 +59,7 @@ class Rows:
             return Rejected(number, (Reason(fitted, ""),), list(cells))
         reasons: list[Reason] = []
         flags: list[str] = []
-        values: dict[str, Value] = {}
-        for index, code, read in self.steps:
-            try:
-                value = read(fitted[index])
-            except Fault as fault:
-                reasons.append(Reason(fault.code, code))
-            else:
-                if value is not None:
-                    values[code] = value
+        values: dict[str, Value] = read_fields(self.steps, fitted, reasons)
         names, called = self._names(fitted, reasons)
         if self.amount is not None:
             self._amount(fitted, values, flags, reasons)
@@ -101,8 +75,8 @@ class Rows:
     ) -> tuple[tuple[tuple[Name, ...], ...], tuple[Called, ...]]:
         """Return what the row says of its customer. A cell that cannot be read matters only where no other can."""
         faults: list[Reason] = []
-        names = tuple(_read(self.names, cells, faults))
-        called = tuple(chain.from_iterable(_read(self.calls, cells, faults)))
+        names = tuple(read_names(self.names, cells, faults))
+        called = tuple(chain.from_iterable(read_names(self.calls, cells, faults)))
         if not names and not called:
             reasons += faults
         return names, called

@@ -5,11 +5,11 @@ The functions answer None for a cell that says nothing, and raise Fault with the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from unicodedata import is_normalized
 from zoneinfo import ZoneInfo
 
@@ -19,8 +19,10 @@ from crmctl.sheets.formats.codes import read_code, read_id_card, read_uscc
 from crmctl.sheets.formats.dates import day_reader, moment_reader
 from crmctl.sheets.formats.money import Amount, Unit, money_reader, quick_money, unit_table
 from crmctl.sheets.formats.texts import PARTING, Fault, full_width, notes, plain, unquoted, wording
+from crmctl.sheets.model import Reason
 from crmctl.sheets.policy import FieldPolicy, SheetSettings
 
+T = TypeVar("T")
 Read = Callable[[str], Any]
 _MEMORY = 20_000
 
@@ -251,6 +253,39 @@ class Money:
             reader = money_reader(self.table, self.decimals, unit, limits.least, limits.most)
             self.readers[currency] = reader
         return reader
+
+
+def read_fields(steps: Iterable[tuple[int, str, Read]], cells: Sequence[str], faults: list[Reason]) -> dict[str, Any]:
+    """Return what a record's cells say by field code, where they say anything; note what is wrong with the others.
+
+    A step is the cell's place, the field's code and its reader.
+    """
+    values: dict[str, Any] = {}
+    for index, code, read in steps:
+        try:
+            value = read(cells[index])
+        except Fault as fault:
+            faults.append(Reason(fault.code, code))
+        else:
+            if value is not None:
+                values[code] = value
+    return values
+
+
+def read_names(
+    steps: Iterable[tuple[int, str, Callable[[str], tuple[T, ...]]]], cells: Sequence[str], faults: list[Reason]
+) -> list[tuple[T, ...]]:
+    """Return what each of the cells names, where it names anything; note what is wrong with the others."""
+    found: list[tuple[T, ...]] = []
+    for index, code, read in steps:
+        try:
+            named = read(cells[index])
+        except Fault as fault:
+            faults.append(Reason(fault.code, code))
+        else:
+            if named:
+                found.append(named)
+    return found
 
 
 def sealed_text(value: Any) -> str:

@@ -1,16 +1,16 @@
-"""What is still open for customers that change hands, as the rooms that keep it tell it (OWN-02, OWN-03)."""
+"""What is still open for customers that change hands, as the subjects that keep it tell it (OWN-02, OWN-03)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from crmctl.runs.run import Run
 
 
-class OpenCase(Protocol):
+class OpenCase(NamedTuple):
     """A case of a customer that is not closed; `stage` and `due` say in words what has to be done next, and by when."""
 
     customer_id: int
@@ -22,7 +22,7 @@ class OpenCase(Protocol):
     first_receiver_id: int | None
 
 
-# A name rather than an import: the rooms of cases stand beside this one, and neither needs the other to work.
+# A name rather than an import: a subject stands on this room, and this room does not need it to work.
 COMPLAINTS = "crmctl.complaints.handed:open_of"
 Opens = Callable[["Run", Collection[int]], Sequence[OpenCase]]
 
