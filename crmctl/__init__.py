@@ -30,6 +30,9 @@ notify      notices to people outside the program: queued with the data, sent af
 owners      who looks after which customer and why: assignment, pools, hand-overs
 satisfaction  what customers answered when they were asked
 complaints  complaints from acceptance to closing, on real clocks
+holds       what may not be destroyed for now, and why
+retention   what is destroyed when nobody needs it any more: planned, agreed to, done, proved
+backups     backups of data and of keys, never together; restored and drilled
 """
 
 __version__ = "0.1.0"

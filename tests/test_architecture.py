@@ -92,6 +92,22 @@ ALLOWED = {
         "use",
         "worktime",
     },  # fmt: skip
+    "holds": {"audit", "complaints", "customers", "runs", "security", "store"},
+    "retention": {
+        "approvals",
+        "audit",
+        "complaints",
+        "customers",
+        "holds",
+        "orders",
+        "policy",
+        "runs",
+        "security",
+        "sheets",
+        "store",
+        "use",
+    },
+    "backups": {"audit", "customers", "policy", "runs", "security", "store"},
     # `doctor` looks into every room that has something to say of a workspace.
     "setup": {
         "audit",

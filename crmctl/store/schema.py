@@ -26,6 +26,9 @@ TABLE_MODULES = (
     "crmctl.cases.tables",
     "crmctl.satisfaction.tables",
     "crmctl.complaints.tables",
+    "crmctl.holds.tables",
+    "crmctl.retention.tables",
+    "crmctl.backups.tables",
 )
 
 
