@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Connection, and_, case, cast, literal, select
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Connection, and_, case, cast, literal, null, select
 
+from crmctl.customers import contracts
 from crmctl.customers.tables import customer
 from crmctl.policy.metrics import Left, Value, Within
 from crmctl.store.days import days_between, local_day
@@ -40,6 +41,15 @@ def _days_since(name: str) -> Callable[[datetime], Column]:
     return column
 
 
+def _days_since_contract(at: datetime) -> Column:
+    """Return the days since the last day of the contract; 0 while it runs, NULL where the record names none.
+
+    What is there in another form than YYYY-MM-DD says nothing.
+    """
+    ended = contracts.end_on(customer)
+    return case((ended.like("____-__-__"), days_between(ended, at.date().isoformat())), else_=null())
+
+
 def _flagged(_at: datetime) -> Column:
     flags = customer.c.flags
     return case((and_(flags.is_not(None), flags != ""), literal(True, Boolean)), else_=literal(False, Boolean))
@@ -52,6 +62,7 @@ _COLUMNS: Mapping[str, Callable[[datetime], Column]] = {
     "annual_amount": _number("annual_amount"),
     "days_since_last_contact": _days_since("last_contact_at"),
     "days_since_added": _days_since("created_at"),
+    "days_since_contract_end": _days_since_contract,
     "flagged": _flagged,
 }
 

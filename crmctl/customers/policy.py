@@ -19,6 +19,7 @@ from crmctl.policy.nodes import Path
 from crmctl.sheets.policy import Currency, FieldPolicy, SheetSettings
 
 if TYPE_CHECKING:
+    from crmctl.policy.policyset import PolicySet
     from crmctl.sheets.headers import Column, ColumnMapping
 
 Party = Literal["organisation", "person"]
@@ -214,3 +215,11 @@ class CustomersSettings(SheetSettings):
         from crmctl.customers.policy_lint import findings
 
         yield from findings(self, look)
+
+
+def decimals_of(policies: PolicySet) -> int:
+    """Return the decimals of the home currency."""
+    settings = policies.settings("customers")
+    assert isinstance(settings, CustomersSettings)
+    found = {item.code: item.decimals for item in settings.currencies}
+    return int(found.get(policies.company.currency, 2))

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
+from crmctl.customers.policy import decimals_of
 from crmctl.owners.terms import requirements, settings_of
 from crmctl.policy.model import ValueRef
 from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.scopes import Ruling
 from crmctl.sheets.formats.money import written
 from crmctl.staff import Staff
-from crmctl.tiers.grading import decimals_of
 
 UNGRADED = "none"
 _OF_BOTH = ("SAME_", "SKILL_")  # requirements that depend on the customer, too

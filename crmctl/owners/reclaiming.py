@@ -18,10 +18,11 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, fu
 
 from crmctl import clock
 from crmctl.audit import entries
+from crmctl.customers import contracts
 from crmctl.customers.ownership import OWNER, ownership
 from crmctl.customers.tables import customer
 from crmctl.errors import LimitExceeded
-from crmctl.owners import contracts, findings
+from crmctl.owners import findings
 from crmctl.owners.applying import CHUNK, Applied, Move, apply
 from crmctl.owners.bench import NO_CUSTOMER
 from crmctl.owners.poolrules import Placed, days, pools, undecided
@@ -198,7 +199,7 @@ def _pages(run: Run, rules: Sequence[Rule], conn: Connection | None = None) -> I
     after = 0
     while True:
         with engine.read(run.engine) if conn is None else nullcontext(conn) as reader:
-            query = _query(run, rules, reader.dialect.name).where(customer.c.customer_id > after).limit(CHUNK)
+            query = _query(run, rules).where(customer.c.customer_id > after).limit(CHUNK)
             page = [(int(row[0]), int(row[1]), int(row[2])) for row in reader.execute(query)]
         if page:
             yield page
@@ -207,10 +208,10 @@ def _pages(run: Run, rules: Sequence[Rule], conn: Connection | None = None) -> I
         after = page[-1][0]
 
 
-def _query(run: Run, rules: Sequence[Rule], dialect: str) -> Select[Any]:
+def _query(run: Run, rules: Sequence[Rule]) -> Select[Any]:
     """Return the question of whom the first window that has passed takes; each customer once."""
     day = today(run.policies, run.as_of)
-    whens = [(_passed(run, rule, day, dialect), place) for place, rule in enumerate(rules)]
+    whens = [(_passed(run, rule, day), place) for place, rule in enumerate(rules)]
     place = case(*whens, else_=null())
     columns = customer.c
     some = or_(*(condition for condition, _place in whens))
@@ -220,7 +221,7 @@ def _query(run: Run, rules: Sequence[Rule], dialect: str) -> Select[Any]:
     )
 
 
-def _passed(run: Run, rule: Rule, day: date, dialect: str) -> ColumnElement[bool]:
+def _passed(run: Run, rule: Rule, day: date) -> ColumnElement[bool]:
     columns = customer.c
     parts = [*_whose(run, rule)]
     if rule.no_contact is not None:
@@ -231,7 +232,7 @@ def _passed(run: Run, rule: Rule, day: date, dialect: str) -> ColumnElement[bool
         )
         parts += [columns.last_contact_at.is_not(None), columns.last_contact_at < since, not_(lately)]
     if rule.contract_ended is not None:
-        ended = contracts.end_on(customer, dialect)
+        ended = contracts.end_on(customer)
         parts += [ended.is_not(None), ended <= (day - timedelta(days=rule.contract_ended)).isoformat()]
     return and_(*parts)
 

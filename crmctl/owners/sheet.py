@@ -12,10 +12,10 @@ from crmctl import clock
 from crmctl.cases import openwork
 from crmctl.cases.openwork import OpenCase
 from crmctl.customers import records, showing
+from crmctl.customers.contracts import FIELD
 from crmctl.i18n import _, lang, pick
 from crmctl.orders.tables import purchase_order
 from crmctl.owners.bench import Bench
-from crmctl.owners.contracts import FIELD
 from crmctl.owners.handovers import CAUSES, STATES, Handover, Item
 from crmctl.runs.run import Run
 from crmctl.sheets.formats.money import written

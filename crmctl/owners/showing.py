@@ -7,6 +7,7 @@ from typing import Any
 from crmctl import clock
 from crmctl.cli.render import Column
 from crmctl.customers import showing
+from crmctl.customers.policy import decimals_of
 from crmctl.i18n import N_, _
 from crmctl.owners import findings
 from crmctl.owners.bench import Bench, bench, said
@@ -17,7 +18,6 @@ from crmctl.owners.telling import code_text, rule_label
 from crmctl.runs.run import Run
 from crmctl.sheets.formats.money import written
 from crmctl.store import engine
-from crmctl.tiers.grading import decimals_of
 
 
 def workload_columns(run: Run, people: Bench, used: Measure | None) -> tuple[Column, ...]:

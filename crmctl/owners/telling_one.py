@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from crmctl.customers import showing
+from crmctl.customers.policy import decimals_of
 from crmctl.i18n import N_, _
 from crmctl.owners.bench import said
 from crmctl.owners.explaining import Explanation
@@ -13,7 +14,6 @@ from crmctl.owners.listing import REASONS
 from crmctl.owners.telling import code_text, rule_label, skill_text
 from crmctl.policy.policyset import PolicySet
 from crmctl.sheets.formats.money import written
-from crmctl.tiers.grading import decimals_of
 
 Line = tuple[str, str]
 STEPS = {

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, and_, or_
 
 from crmctl.customers import ruled
+from crmctl.customers.policy import decimals_of
 from crmctl.customers.ruled import Ground, Pair
 from crmctl.errors import InvalidInput
 from crmctl.i18n import _
@@ -28,7 +29,6 @@ from crmctl.owners.terms import Ready, people_of, ready, terms, unset, unset_of_
 from crmctl.policy.scopes import Ruling, in_force
 from crmctl.runs.run import Run
 from crmctl.staff.decide import ABSENT
-from crmctl.tiers.grading import decimals_of
 
 KIND = "owners"
 _NO_ONE: frozenset[int] = frozenset()

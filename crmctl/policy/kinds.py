@@ -66,6 +66,12 @@ KINDS: tuple[Kind, ...] = (
         "crmctl.complaints.sheetpolicy:ComplaintSheetSettings",
         N_("how a sheet of complaints is read"),
     ),
+    Kind(
+        "retention",
+        "crmctl.retention.policy:RetentionSettings",
+        N_("how long data are kept, and what becomes of them then"),
+        decider="crmctl.retention.cases:decide_case",
+    ),
     Kind("calendar", "crmctl.worktime.policy:CalendarSettings", N_("working hours, holidays, make-up days")),
 )
 

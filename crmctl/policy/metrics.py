@@ -124,6 +124,7 @@ class Source(Protocol):
 
 _CUSTOMERS = "crmctl.customers.metrics:source"
 _ORDERS = "crmctl.orders.metrics:source"
+_COMPLAINTS = "crmctl.complaints.metrics:source"
 STATUSES = ("draft", "submitted", "returned", "archived", "cancelled", "provisional")
 
 METRICS: tuple[Metric, ...] = (
@@ -139,6 +140,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("annual_amount", N_("annual cooperation amount"), "money", _CUSTOMERS),
     Metric("days_since_last_contact", N_("days since the last contact"), "days", _CUSTOMERS, N_("{count} days")),
     Metric("days_since_added", N_("days since the record was added"), "days", _CUSTOMERS, N_("{count} days")),
+    Metric("days_since_contract_end", N_("days since the contract ended"), "days", _CUSTOMERS, N_("{count} days")),
     Metric("flagged", N_("flagged for a second look"), "flag", _CUSTOMERS, always=True),
     Metric("order_amount", N_("amount of orders"), "money", _ORDERS, windowed=True),
     Metric("order_count", N_("number of orders"), "count", _ORDERS, N_("{count} orders"), True, always=True),
@@ -147,6 +149,13 @@ METRICS: tuple[Metric, ...] = (
         "product_lines", N_("product lines bought"), "count", _ORDERS, N_("{count} lines"), windowed=True, always=True
     ),
     Metric("days_since_last_order", N_("days since the last order"), "days", _ORDERS, N_("{count} days")),
+    Metric(
+        "days_since_complaint",
+        N_("days since a complaint was closed, 0 while one is open"),
+        "days",
+        _COMPLAINTS,
+        N_("{count} days"),
+    ),
 )
 
 BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}

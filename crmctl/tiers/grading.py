@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from crmctl.policy.conditions import Bound, Condition, undecided
 from crmctl.policy.metrics import BY_NAME, Left
@@ -94,13 +94,6 @@ class Grading:
                 if origin.else_declared:
                     found[LAST_ORDER] = None
         return tuple(found)
-
-
-def decimals_of(policies: PolicySet) -> int:
-    """Return the decimals of the home currency."""
-    settings: Any = policies.settings("customers")
-    found = {item.code: item.decimals for item in settings.currencies}
-    return int(found.get(policies.company.currency, 2))
 
 
 def grading(policies: PolicySet, policy: Policy, decimals: int) -> Grading:

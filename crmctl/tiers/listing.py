@@ -10,6 +10,7 @@ from typing import Any
 from crmctl import clock
 from crmctl.cli.render import Column
 from crmctl.customers import showing
+from crmctl.customers.policy import decimals_of
 from crmctl.errors import ValueUndecided
 from crmctl.i18n import N_, _
 from crmctl.policy.policyset import Policy, PolicySet
@@ -17,7 +18,7 @@ from crmctl.policy.scopes import in_force
 from crmctl.runs.run import Run, today
 from crmctl.store import engine
 from crmctl.tiers import findings, telling
-from crmctl.tiers.grading import Grading, decimals_of, grading
+from crmctl.tiers.grading import Grading, grading
 from crmctl.tiers.policy import Contact, Tier, TiersSettings
 
 PERIODS = {

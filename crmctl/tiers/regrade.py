@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers import scope
+from crmctl.customers.policy import decimals_of
 from crmctl.customers.tables import customer
 from crmctl.errors import LimitExceeded
 from crmctl.policy.header import Limits as StatedLimits
@@ -27,7 +28,6 @@ from crmctl.store import engine
 from crmctl.tiers import findings, waits
 from crmctl.tiers import survey as surveys
 from crmctl.tiers.applying import CHUNK, Applied, apply, chunks
-from crmctl.tiers.grading import decimals_of
 from crmctl.tiers.moves import UNDECIDED, Part
 from crmctl.tiers.survey import Basis, Move, Tally
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from crmctl.cli.render import Column, Table
 from crmctl.customers import showing
+from crmctl.customers.policy import decimals_of
 from crmctl.i18n import N_, _, pick
 from crmctl.policy.conditions import Compare
 from crmctl.policy.conditionwords import Words
@@ -14,7 +15,7 @@ from crmctl.policy.evaluate import Trace
 from crmctl.policy.metrics import left_named
 from crmctl.policy.policyset import PolicySet
 from crmctl.tiers.explain import Explanation
-from crmctl.tiers.grading import Grading, decimals_of
+from crmctl.tiers.grading import Grading
 from crmctl.tiers.moves import Scoped
 from crmctl.tiers.policy import Tier
 from crmctl.tiers.regrade import Outcome
