@@ -92,10 +92,12 @@ ALLOWED = {
         "use",
         "worktime",
     },  # fmt: skip
-    "holds": {"audit", "complaints", "customers", "runs", "security", "store"},
+    # `use` knows how texts are sealed under the key of a run
+    "holds": {"audit", "complaints", "customers", "runs", "security", "store", "use"},
     "retention": {
         "approvals",
         "audit",
+        "cases",
         "complaints",
         "customers",
         "holds",
@@ -113,6 +115,7 @@ ALLOWED = {
         "audit",
         "complaints",
         "customers",
+        "holds",
         "notify",
         "policy",
         "runs",

@@ -23,6 +23,8 @@ PROTECTED: Sequence[str] = (
     "crmctl.complaints.protected:CLOCK",
     "crmctl.complaints.protected:FILE",
     "crmctl.satisfaction.protected:SATISFACTION",
+    "crmctl.holds.protected:HOLD",
+    "crmctl.holds.protected:ITEM",
 )
 _STAMP = '\'YYYY-MM-DD"T"HH24:MI:SS"Z"\''  # `clock.stamp` in PostgreSQL's words
 

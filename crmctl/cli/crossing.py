@@ -45,6 +45,8 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "batch resume": {"file": STREAM, "rejects": WRITE},
     "owner handover sheet": {"out": WRITE},
     "owner handover wecom": {"out": WRITE},
+    "hold set": {"listed": STREAM},
+    "hold lift": {"listed": STREAM},
     "complaint attach": {"file": READ},
     "complaint file": {"out": WRITE},
     "complaint form": {"out": WRITE},

@@ -47,6 +47,11 @@ GROUPS: tuple[GroupEntry, ...] = (
         "crmctl complaint open C-000123 --channel phone --category quality",
     ),
     GroupEntry(
+        "hold",
+        N_("Holds: what may not be destroyed for now, and why."),
+        "crmctl hold set C-000123 --kind legal --reason -",
+    ),
+    GroupEntry(
         "approval", N_("Approvals: what somebody else has to agree to, and who did."), "crmctl approval list --open"
     ),
     GroupEntry("use", N_("Use of customer information: ask, record, copies."), "crmctl use copies --due"),
@@ -63,6 +68,11 @@ GROUPS: tuple[GroupEntry, ...] = (
     GroupEntry("policy", N_("The policy files: check and show them."), "crmctl policy validate"),
     GroupEntry("access", N_("Who may do what, and who saw what."), "crmctl access show"),
     GroupEntry("keys", N_("The key store that the sealed data depends on."), "crmctl keys status"),
+    GroupEntry(
+        "backup",
+        N_("Backups of the data and of the keys: make, verify, restore, try."),
+        "crmctl backup create --to /mnt/backup/data",
+    ),
     GroupEntry("db", N_("The database and its revision."), "crmctl db current"),
     GroupEntry("config", N_("The workspace's configuration."), "crmctl config show"),
 )

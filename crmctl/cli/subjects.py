@@ -1,4 +1,4 @@
-"""The commands of the subjects (customers, batches, orders, staff, tiers, owners, complaints), for `table`."""
+"""The commands of the subjects (customers, orders, staff, tiers, owners, complaints, holds …), for `table`."""
 
 from __future__ import annotations
 
@@ -273,4 +273,8 @@ SUBJECTS: tuple[Entry, ...] = (
         "crmctl.complaints.escalate_commands:escalate_command",
         N_("Warn before limits end, escalate those that are over; for cron."),
     ),
+    Entry("hold set", "crmctl.holds.commands:set_command", N_("Keep customers from being destroyed for now.")),
+    Entry("hold lift", "crmctl.holds.commands:lift_command", N_("Lift a hold, or let some customers out of it.")),
+    Entry("hold list", "crmctl.holds.commands:list_command", N_("List holds, newest first.")),
+    Entry("hold show", "crmctl.holds.commands:show_command", N_("Show one hold: why, by whom, how many customers.")),
 )

@@ -16,11 +16,11 @@ from crmctl.store import counters, engine
 Fill = Callable[[Connection, Changes], Mapping[str, int]]
 
 
-def write(run: Run, ordinal: int, n: int, changes: int, fill: Fill) -> Mapping[str, int]:
+def write(run: Run, ordinal: int, n: int, changes: int, fill: Fill, obj: str = "") -> Mapping[str, int]:
     """Write chunk `ordinal` of a run, `n` customers with at most so many `changes`; return the counts of its entry.
 
-    `fill` writes the rows and their changes and says what to count. Raises what it does, and what the store does:
-    nothing of the chunk is kept then.
+    `fill` writes the rows and their changes and says what to count; `obj` is the one object that all of it is about.
+    Raises what `fill` does, and what the store does: nothing of the chunk is kept then.
     """
     first = counters.take(run.engine, "change", changes) if changes else 0
     with engine.write(run.engine) as conn, uncollected():
@@ -31,6 +31,7 @@ def write(run: Run, ordinal: int, n: int, changes: int, fill: Fill) -> Mapping[s
             "done",
             at=clock.now(),
             chunk=ordinal,
+            obj=obj,
             n=n,
             counts=dict(counts),
             changes=summary.changes,

@@ -81,10 +81,13 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("complaint.file", "complaint.form"), {"copy_register": KEEP}),
     (("complaint.reveal", "complaint.file", "complaint.form"), {"use_request": KEEP, "use_record": KEEP}),
     (("audit.checkpoint",), {"checkpoint": ADD}),
+    (("hold.set", "hold.lift"), {"legal_hold": KEEP, "legal_hold_item": "INSERT, DELETE", "change": ADD}),
     (("purge.plan", "purge.run"), {"plan": KEEP, "plan_item": ALL}),
 )  # fmt: skip
 # Nouns whose acts look at customers; a role without any of them reads none of their tables.
-_LOOKS = ("customer", "order", "tier", "policy", "purge", "owner", "audit", "batch", "access", "use", "complaint")
+_LOOKS = (
+    "customer", "order", "tier", "policy", "purge", "owner", "audit", "batch", "access", "use", "complaint", "hold",
+)  # fmt: skip
 _IMPORTS = (
     "customer.import", "order.import", "staff.import", "complaint.import", "batch.list", "batch.show", "batch.rejects",
 )  # fmt: skip

@@ -70,6 +70,7 @@ SUBJECTS = {
     "calendar": N_("working calendar"),
     "notices": N_("notices"),
     "complaints": N_("complaints"),
+    "holds": N_("holds"),
 }
 
 

@@ -329,6 +329,19 @@ def _complaints(patient: _Patient) -> None:
         patient.note(WARNS, "complaints", message, hint)
 
 
+def _holds(patient: _Patient) -> None:
+    from crmctl.holds import standing
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+
+    if patient.engine is None or patient.policies is None:
+        return
+    with engine.read(patient.engine) as conn:
+        found = list(standing.troubles(conn, runs.today(patient.policies, patient.at)))
+    for message, command in found:
+        patient.note(WARNS, "holds", message, command)
+
+
 _CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
     ("workspace", _workspace),
     ("policies", _policies),
@@ -341,4 +354,5 @@ _CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
     ("calendar", _calendars),
     ("notices", _notices),
     ("complaints", _complaints),
+    ("holds", _holds),
 )
