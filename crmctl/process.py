@@ -52,6 +52,11 @@ def patience(seconds: float) -> float:
     return min(seconds, _LAST_WORDS) if _signals else seconds
 
 
+def signalled() -> int | None:
+    """Return the signal that told this process to end, None for none: libraries report it as their own failure."""
+    return _signals[-1] if _signals else None
+
+
 @contextlib.contextmanager
 def held_back(*numbers: signal.Signals) -> Iterator[None]:
     """Hold signals back while the block runs; a thread or process started in it inherits that."""

@@ -14,20 +14,19 @@ from typing import Any
 import orjson
 from sqlalchemy import delete, func, select
 
-from crmctl.customers import facts, merge, record, tables
-from crmctl.customers.columns import CUSTOMER_CLEAR, IDENTITY, clear_of
+from crmctl.customers import record, tables
+from crmctl.customers.columns import IDENTITY
 from crmctl.customers.identities import identity_values
 from crmctl.customers.model import Row
+from crmctl.customers.opened import opened, pages
 from crmctl.customers.packing import CODE, ROW, Ident, effective_kind, ident_function, row_digest
 from crmctl.customers.policy import CLEAR_COLUMNS, CustomersSettings
 from crmctl.customers.records import settings_of
 from crmctl.runs.run import Run
 from crmctl.security.identity import IDENTITY_KINDS, BlindIndex
-from crmctl.security.sealing import Sealer
 from crmctl.sheets.tables import batch
 from crmctl.store import bulk, engine
 
-AT_ONCE = 5_000  # customers opened at a time: some 50 MB
 _SLICES = 64  # the old identities go in as many transactions
 _GRADED = ("tier", "stage")  # what the program itself may have set since the row was read
 Value = tuple[int, str, str]  # kind, comparable value, source system of a code
@@ -61,7 +60,7 @@ def rekey(run: Run, tell: Callable[[int], None]) -> tuple[int, int]:
         both = _Keys(BlindIndex(keys[epoch], epoch), BlindIndex(keys[newest], newest))
         total, sources = _before(run, epoch)
         found = 0
-        for numbers in _pages(run):
+        for numbers in pages(run):
             found += _chunk(run, numbers, both, sources)
             tell(len(numbers))
         made, lost = made + found, lost + max(0, total - found)
@@ -79,33 +78,10 @@ def _before(run: Run, epoch: int) -> tuple[int, Sequence[str]]:
         return int(conn.execute(count).scalar_one()), sources
 
 
-def _pages(run: Run) -> Iterator[Sequence[int]]:
-    column, after = tables.customer.c.customer_id, -1
-    while True:
-        query = select(column).where(column > after).order_by(column).limit(AT_ONCE)
-        with engine.read(run.engine) as conn:
-            found = conn.execute(query).scalars().all()
-        if not found:
-            return
-        yield found
-        after = found[-1]
-
-
 def _chunk(run: Run, numbers: Sequence[int], keys: _Keys, sources: Sequence[str]) -> int:
     settings, epoch = settings_of(run), keys.old.epoch
     asked: dict[tuple[bytes, int, int, int], bytes] = {}
-    with engine.read(run.engine) as conn:
-        rows, contacts = facts.customers(conn, numbers), facts.contacts(conn, numbers)
-    secrets = run.keys.fetch("customer", numbers)
-    sealer = Sealer(run.workspace.instance)
-    for number, row in rows.items():
-        key = secrets.get(number) or run.keys.key("customer", number)
-        clear = clear_of(CUSTOMER_CLEAR, row)
-        personal = sealer.open_json(key, merge.CUSTOMER_SEALED, _bytes(row[-2]))
-        people = [
-            sealer.open_json(key, merge.CONTACT_SEALED, _bytes(item[-2]), _int(item[1]))
-            for item in contacts.get(number, ())
-        ]
+    for number, clear, personal, people in opened(run, numbers):
         for value in values_of(settings, clear, personal, people, sources):
             old, new = keys.of(value)
             for slot in (0, number):
@@ -146,11 +122,11 @@ def values_of(
     for source, code in attributes.get(record.CODES, {}).items():
         yield CODE, code, source
     for source in sources:
-        for digest in _row_digests(clear, personal, people):
+        for digest in row_digests(clear, personal, people):
             yield ROW, digest, source
 
 
-def _row_digests(
+def row_digests(
     clear: Mapping[str, Any], personal: Mapping[str, Any], people: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     """Yield the digests that the row a customer was made from may have had, if nothing was changed since."""
@@ -171,13 +147,3 @@ def _forget(run: Run, epoch: int) -> None:
             within.append(columns.digest < bytes((start + step,)))
         with engine.write(run.engine) as conn:
             conn.execute(delete(tables.identity).where(*within))
-
-
-def _bytes(value: object) -> bytes:
-    assert isinstance(value, bytes)
-    return value
-
-
-def _int(value: object) -> int:
-    assert isinstance(value, int)
-    return value

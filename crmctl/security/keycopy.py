@@ -21,7 +21,7 @@ def copy_store(rows: KeyRows, wrapper: KeyWrapper, instance: bytes, dest: Path) 
     differs from what was read, StorageFailed when the disk refuses.
     """
     with new_folder(dest) as building:
-        wanted = _copy_rows(rows, building / DATABASE)
+        wanted = copy_rows(rows, building / DATABASE)
         for epoch, key in wrapper.masters().items():
             masters.write(masters.in_folder(building).file(epoch), key)
         if not _verifies(building, instance, wanted):
@@ -32,7 +32,11 @@ def copy_store(rows: KeyRows, wrapper: KeyWrapper, instance: bytes, dest: Path) 
             )
 
 
-def _copy_rows(rows: KeyRows, target: Path) -> dict[int, int]:
+def copy_rows(rows: KeyRows, target: Path) -> dict[int, int]:
+    """Copy wrapped keys, epochs and receipts as of one moment into the new file `target`; return keys by kind.
+
+    No master key is among them. Raises StorageFailed when the disk refuses.
+    """
     if isinstance(rows, keysqlite.SqliteKeys):
         from crmctl.store.sqlite import create_file
 

@@ -11,7 +11,7 @@ from golden import Result, call
 from sqlalchemy import func, select, update
 
 from crmctl.audit.tables import change
-from crmctl.customers import records, rekeying, tables
+from crmctl.customers import opened, records, rekeying, tables
 from crmctl.security import keyrotate
 from crmctl.store import engine
 
@@ -58,7 +58,7 @@ def moved(folder: Path) -> tuple[int, list[tuple[int, int]]]:
 def test_everybody_is_recognised_and_nothing_else_moves(
     folder: Path, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rekeying, "AT_ONCE", 2)
+    monkeypatch.setattr(opened, "AT_ONCE", 2)
     before, log = identities(folder), moved(folder)
     assert len(before) > 12
     done = say("keys", "rotate", "--index", "-o", "json")
