@@ -220,7 +220,7 @@ def test_the_tour_is_real(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 # The worked examples ---------------------------------------------------------------------------------------------
 
 # One company: what the first page leaves the second goes on with.
-WORKED = ("docs/tiers.md", "docs/owners.md", "docs/complaints.md")
+WORKED = ("docs/tiers.md", "docs/owners.md", "docs/complaints.md", "docs/holds.md")
 CLOCKS = "docs/clocks.md"
 AT = datetime(2026, 11, 22, 7, tzinfo=UTC)  # in another quarter other customers would have other owners
 DECIDED = {"core_annual_amount": 30_000, "important_annual_amount": 10_000}  # as docs/tiers.md says

@@ -89,7 +89,7 @@ def parts(found: Mapping[str, Any]) -> list[Part]:
     named = ", ".join(map(showing.number_text, found["first"]))
     if named:
         more = ", …" if found["customers"] > len(found["first"]) else ""
-        lines.append((_("Among them"), named + more))
+        lines.append((_("Customer numbers"), named + more))
     head = (Column("what", N_("What")), Column("value", N_("Value")))
     return [Table(head, [line for line in lines if line[1]])]
 

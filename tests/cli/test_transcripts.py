@@ -47,6 +47,7 @@ import pytest
                 "crmctl complaint open",
             ],
         ),
+        ("help-hold", ["crmctl hold --help", "crmctl hold set --help", "crmctl hold set C-1", "crmctl hold lift x"]),
         ("help-topics", ["crmctl help exit-codes", "crmctl help cron", "crmctl help policies", "crmctl help --help"]),
         (
             "usage",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import golden
 import pytest
 from desks import ADMIN, AUDITOR, STEWARD, SUPERVISOR, Desk
-from holdwork import SET, hold, items, text
+from holdwork import SET, hold, items, planned, text
 from sqlalchemy import select
 
+from crmctl import clock
 from crmctl.audit.tables import change
 from crmctl.holds import writing
 from crmctl.holds.tables import legal_hold
@@ -133,8 +136,6 @@ def test_as_people_see_it(desk: Desk) -> None:
 
 def test_doctor_names_holds_that_were_to_be_reviewed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line for all of them; a lifted one needs no review."""
-    from crmctl import clock
-
     hold(desk, 1, "--review-on", "2099-06-30")
     hold(desk, 2, "--review-on", "2099-01-31")
     hold(desk, 3, "--review-on", "2099-01-30")
@@ -142,8 +143,6 @@ def test_doctor_names_holds_that_were_to_be_reviewed(desk: Desk, monkeypatch: py
 
     def said() -> list[tuple[str, str]]:
         done = desk.say(ADMIN, "doctor", "-o", "json")
-        import json
-
         return [
             (found["message"], found["hint"])
             for found in json.loads(done.stdout)["findings"]
@@ -156,3 +155,31 @@ def test_doctor_names_holds_that_were_to_be_reviewed(desk: Desk, monkeypatch: py
     assert said() == [("holds whose review day has passed: 1 (2)", "crmctl hold show 2")], "on the day itself not yet"
     monkeypatch.setattr(clock, "now", lambda: day.replace(month=7, day=2))
     assert said() == [("holds whose review day has passed: 2 (2, 1)", "crmctl hold show 2")]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_transcript(desk: Desk, lang: str) -> None:
+    """What a person sees from the first hold to the last, word for word."""
+    why, over = text(desk, "税务稽查"), text(desk, "稽查已结束")
+    planned(desk, 3)
+    said = ""
+    for uid, words in (
+        (STEWARD, f"hold set C-1 C-2 --kind audit --reason {why} --review-on 2099-06-30 --dry-run"),
+        (STEWARD, f"hold set C-1 C-2 --kind audit --reason {why} --review-on 2099-06-30"),
+        (STEWARD, f"hold set C-3 --kind legal --reason {why}"),
+        (STEWARD, f"hold set C-99 --kind legal --reason {why}"),
+        (STEWARD, f"hold set --everybody --kind incident --reason {why}"),
+        (STEWARD, f"hold lift 2 --reason {over}"),
+        (SUPERVISOR, f"hold lift 2 --reason {over}"),
+        (SUPERVISOR, f"hold lift 1 C-1 C-3 --reason {over}"),
+        (AUDITOR, "hold list --all"),
+        (AUDITOR, "hold list --customer C-2"),
+        (AUDITOR, "hold show 1"),
+        (SUPERVISOR, f"hold lift 1 --reason {over}"),
+        (SUPERVISOR, f"hold lift 1 --reason {over}"),
+    ):
+        done = desk.say(uid, *words.split(), env={"CRMCTL_LANG": lang, "COLUMNS": "80"})
+        lines = [*done.stdout.splitlines(), *(f"! {line}".rstrip() for line in done.stderr.splitlines())]
+        shown = words.replace(str(desk.folder.parent), "")
+        said += f"$ crmctl {shown}\n" + "".join(f"{line}\n" for line in lines) + f"[exit {done.exit_code}]\n\n"
+    golden.check(f"hold.{lang}", said, {r"\d{4}-\d\d-\d\d \d\d:\d\d": "YYYY-MM-DD HH:MM"})

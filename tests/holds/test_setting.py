@@ -5,33 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from desks import ADMIN, AUDITOR, STEWARD, SUPERVISOR, Desk
-from holdwork import ORDER, SET, WHY, hold, items, text
+from holdwork import ORDER, SET, WHY, hold, items, planned, text
 from sqlalchemy import delete, insert, select, update
 
-from crmctl import clock
 from crmctl.errors import StorageFailed
 from crmctl.holds import keep_others_out, setting, writing
 from crmctl.holds.tables import legal_hold, legal_hold_item
-from crmctl.runs.tables import plan, plan_item
+from crmctl.runs.tables import plan_item
 from crmctl.store.engine import read, write
-
-
-def planned(desk: Desk, customer: int, *, kind: str = "purge.run", action: str = "purging") -> int:
-    """Let a plan say that something is done to a customer; return its number."""
-    with write(desk.engine) as conn:
-        numbers = [*conn.execute(select(plan.c.plan_id)).scalars(), 0]
-        number, at = max(numbers) + 1, clock.now()
-        told = {"hash": "0" * 64, "policy_hash": "0" * 64, "summary": "{}", "items": 1, "cursor": 0}
-        values = {"plan_id": number, "kind": kind, "run_id": 1, "person": "li.na", "state": "applying", "as_of": at}
-        conn.execute(insert(plan).values(**values, **told, created_at=at, expires_at=at + timedelta(days=1)))
-        conn.execute(insert(plan_item).values(customer_id=customer, plan_id=number, action=action, detail="[]"))
-    return number
 
 
 def test_who_is_held_and_why(desk: Desk) -> None:
