@@ -90,10 +90,8 @@ def add_items(
 
 
 def remove_items(conn: Connection, log: Changes, hold: int, customers: Collection[int]) -> int:
-    """Take those of `customers` that are under a hold out of it; return how many were."""
-    found = bulk.fetch_by_keys(
-        conn, legal_hold_item, "customer_id", customers, ITEM_CLEAR, extra={"hold_id": (hold,)}, locked=True
-    )
+    """Take those of `customers` that are under a hold out of it; return how many were. Others are kept out already."""
+    found = bulk.fetch_by_keys(conn, legal_hold_item, "customer_id", customers, ITEM_CLEAR, extra={"hold_id": (hold,)})
     last = facts.versions(conn, hold, [row[0] for row in found])
     for row in sorted(found):
         told = clear_json(dict(zip(ITEM_CLEAR, row, strict=True)))

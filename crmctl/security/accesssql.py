@@ -81,7 +81,8 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("complaint.file", "complaint.form"), {"copy_register": KEEP}),
     (("complaint.reveal", "complaint.file", "complaint.form"), {"use_request": KEEP, "use_record": KEEP}),
     (("audit.checkpoint",), {"checkpoint": ADD}),
-    (("hold.set", "hold.lift"), {"legal_hold": KEEP, "legal_hold_item": "INSERT, DELETE", "change": ADD}),
+    (("hold.set",), {"legal_hold": KEEP, "legal_hold_item": ADD, "change": ADD}),
+    (("hold.lift",), {"legal_hold": "UPDATE", "legal_hold_item": "DELETE", "change": ADD}),
     (("purge.plan", "purge.run"), {"plan": KEEP, "plan_item": ALL}),
 )  # fmt: skip
 # Nouns whose acts look at customers; a role without any of them reads none of their tables.

@@ -106,7 +106,8 @@ def test_nobody_changes_what_is_written(realm: Realm, server: postgres.Server, s
     ("an.q", "INSERT INTO change SELECT * FROM change"), ("chen.x", "UPDATE customer SET owner_id = 1"),
     ("chen.x", "UPDATE staff SET uids = '0'"), ("li.na", "UPDATE staff SET uids = '0'"),
     ("wang.j", "DELETE FROM customer"), ("chen.x", "SELECT * FROM rejected_row"),
-    ("zhou.m", "INSERT INTO customer SELECT * FROM customer"),
+    ("zhou.m", "INSERT INTO customer SELECT * FROM customer"), ("li.na", "DELETE FROM legal_hold_item"),
+    ("an.q", "UPDATE legal_hold SET lifted_by = 'an.q'"), ("chen.x", "DELETE FROM legal_hold_item"),
 ])  # fmt: skip
 def test_who_may_not_by_access_yaml_may_not_by_sql(
     realm: Realm, server: postgres.Server, name: str, statement: str
@@ -131,6 +132,22 @@ def test_the_program_works_for_a_steward(realm: Realm, server: postgres.Server, 
     assert realm.say(STEWARD, "staff", "list").exit_code == 0
     assert realm.json(STEWARD, "audit", "verify", status=14)["ok"]
     assert realm.json(STEWARD, "keys", "status", status=6)["code"] == "ACT_NOT_GRANTED"
+
+
+def test_a_hold_is_set_by_one_and_lifted_by_another(realm: Realm, server: postgres.Server, tmp_path: Path) -> None:
+    """DES-07: each does what the role may, through a login of their own; who sets it cannot lift it."""
+    reason = tmp_path / "reason.txt"
+    reason.write_text("because", "utf-8")
+    why = ("--reason", f"@{reason}")
+    serve(realm, "li.na")
+    assert realm.json(STEWARD, "hold", "set", 1, "--kind", "audit", *why)["held"] == 1
+    assert realm.json(STEWARD, "hold", "set", 1, 2, "--hold", 1, *why)["held"] == 1
+    assert realm.json(STEWARD, "hold", "lift", 1, *why, status=6)["code"] == "ACT_DENIED"
+    serve(realm, "an.q")
+    assert realm.json(AUDITOR, "hold", "show", 1)["first"] == [1, 2]
+    serve(realm, "wang.j")
+    assert not realm.json(SUPERVISOR, "hold", "lift", 1, 1, *why)["whole"]
+    assert realm.json(SUPERVISOR, "hold", "lift", 1, *why)["whole"]
 
 
 def test_the_program_works_for_an_agent_and_an_auditor(realm: Realm, server: postgres.Server) -> None:
