@@ -14,7 +14,10 @@ from crmctl.errors import CrmctlError
 from crmctl.runs.run import Run
 
 # By the word before the colon of a subject; dotted names, resolved on use: foundations import no subject.
-ABOUT: Mapping[str, str] = {"complaint": "crmctl.complaints.approved:about"}
+ABOUT: Mapping[str, str] = {
+    "complaint": "crmctl.complaints.approved:about",
+    "plan": "crmctl.retention.approved:about",
+}
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crmctl.cli.deciding import decision_options
 from crmctl.cli.options import Invocation, command
 from crmctl.cli.render import Column, Table
 from crmctl.errors import UsageProblem
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crmctl.approvals.deciding import Outcome
+    from crmctl.runs.run import Run
 
 STATES = ("open", "approved", "rejected", "revoked", "used", "expired")
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74)
@@ -131,18 +135,14 @@ def statement_command(call: Invocation, number: int, decision: str, by: str) -> 
     changes=True,
 )
 @click.argument("number", type=NUMBER)
-@click.option("--by", default="", metavar="STAFF", help=N_("Enter the decision of this person or staff number."))
-@click.option("--document", default="", metavar="NUMBER", help=N_("Number of the paper or OA flow it was decided in."))
-@click.option("--scan", type=FILE, metavar="FILE", help=N_("Scan of the paper; kept sealed."))
-@click.option("--signature", type=FILE, metavar="FILE", help=N_("SSH signature of what `approval statement` prints."))
-@click.option("--reason", default="", help=N_("Why; kept sealed."))
+@decision_options
 def approve_command(call: Invocation, number: int, **given: Any) -> int | None:  # noqa: ANN401
     """Agree to what somebody else asked for.
 
     Nobody agrees to their own request, whatever their accounts. What was decided on paper is entered for somebody else,
     with the number of the paper or its scan; it is recorded that way, and who enters it is recorded too.
     """
-    return _decide(call, number, "approve", given)
+    return decide(call, "approve", given, lambda _run: number)
 
 
 @command(
@@ -154,14 +154,10 @@ def approve_command(call: Invocation, number: int, **given: Any) -> int | None: 
     changes=True,
 )
 @click.argument("number", type=NUMBER)
-@click.option("--by", default="", metavar="STAFF", help=N_("Enter the decision of this person or staff number."))
-@click.option("--document", default="", metavar="NUMBER", help=N_("Number of the paper or OA flow it was decided in."))
-@click.option("--scan", type=FILE, metavar="FILE", help=N_("Scan of the paper; kept sealed."))
-@click.option("--signature", type=FILE, metavar="FILE", help=N_("SSH signature of what `approval statement` prints."))
-@click.option("--reason", default="", help=N_("Why; kept sealed."))
+@decision_options
 def reject_command(call: Invocation, number: int, **given: Any) -> int | None:  # noqa: ANN401
     """Refuse what somebody else asked for: one refusal ends it."""
-    return _decide(call, number, "reject", given)
+    return decide(call, "reject", given, lambda _run: number)
 
 
 @command(example="crmctl approval revoke 7 --reason 'no longer wanted'", exits=DECIDING_EXITS, changes=True)
@@ -169,10 +165,13 @@ def reject_command(call: Invocation, number: int, **given: Any) -> int | None:  
 @click.option("--reason", default="", help=N_("Why; kept sealed."))
 def revoke_command(call: Invocation, number: int, reason: str) -> int | None:
     """Take an approval back that is not used yet: who asked for it, who agreed, or anybody who may decide on it."""
-    return _decide(call, number, "revoke", {"reason": reason})
+    return decide(call, "revoke", {"reason": reason}, lambda _run: number)
 
 
-def _decide(call: Invocation, number: int, decision: str, given: dict[str, Any]) -> int | None:
+def decide(
+    call: Invocation, decision: str, given: dict[str, Any], which: Callable[[Run], int], command: str = ""
+) -> int | None:
+    """Carry out a decision on the approval that `which` names once the run is open; `command` is what was called."""
     from crmctl.approvals import deciding, evidence, signatures
     from crmctl.approvals.evidence import Evidence
     from crmctl.approvals.judging import Wish
@@ -181,7 +180,8 @@ def _decide(call: Invocation, number: int, decision: str, given: dict[str, Any])
     by, document, scan = given.get("by", ""), given.get("document", ""), given.get("scan")
     _check(decision, by, bool(document or scan), given)
     act = "approval.record" if by else f"approval.{decision}"
-    with runs.open_run(call, f"approval {decision}", act) as run:
+    with runs.open_run(call, command or f"approval {decision}", act) as run:
+        number = which(run)
         signature = signatures.read_signature(given["signature"]) if given.get("signature") else None
         paper = Evidence(
             given["reason"].strip(),

@@ -6,14 +6,29 @@ nobody to decide about by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from heapq import merge
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Text, case, exists, func, literal, not_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Text,
+    case,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+)
 
 from crmctl.complaints.tables import complaint
 from crmctl.customers import ruled
@@ -36,12 +51,20 @@ _AT_ONCE = 5_000
 
 
 class Found(NamedTuple):
-    """A customer whose time is over: by which rule of which policy, and since how many days its period runs."""
+    """A customer: which rule of which policy is its, and since how many days its period runs."""
 
     customer_id: int
     policy: int
-    rule: int
+    rule: int | None
     days: int
+
+
+class Named(NamedTuple):
+    """A customer that was asked about; `law` says that a period of the law is not over, whatever else holds."""
+
+    found: Found
+    state: str
+    law: bool
 
 
 @dataclass(frozen=True)
@@ -68,14 +91,25 @@ class Basis:
             found.update({(place, state): number for state, number in conn.execute(query)})
         return found
 
-    def due(self, conn: Connection, within: Within | None = None) -> Iterator[list[Found]]:
-        """Yield those who may be destroyed, by customer number of each policy, some thousands at a time."""
+    def due(self, conn: Connection, within: Within | None = None) -> Iterator[Found]:
+        """Yield those who may be destroyed, by customer number, in flat memory; `within` restricts them."""
+        yield from merge(*(self._due(conn, place, within) for place in range(len(self.readies))))
+
+    def _due(self, conn: Connection, place: int, within: Within | None) -> Iterator[Found]:
+        each = self._decided(place, self.conditions[place][0], within).subquery("decided")
+        query = select(each.c.customer_id, each.c.rule, each.c.days).where(each.c.state == DUE)
+        # Of the statement: an option of the connection would last, and turn every later statement into a cursor.
+        options = {"yield_per": _AT_ONCE}
+        for row in conn.execute(query.order_by(each.c.customer_id), execution_options=options):
+            yield Found(row[0], place, row[1], row[2])
+
+    def named(self, conn: Connection, customers: Collection[int]) -> Iterator[Named]:
+        """Yield what holds of these customers, whether their time is over or not: for a person who asks (PIPL 47)."""
         for place, (fits, _excepted) in enumerate(self.conditions):
-            each = self._decided(place, fits, within).subquery("decided")
-            query = select(each.c.customer_id, each.c.rule, each.c.days).where(each.c.state == DUE)
-            query = query.order_by(each.c.customer_id)
-            for rows in conn.execute(query, execution_options={"yield_per": _AT_ONCE}).partitions():
-                yield [Found(row[0], place, row[1], row[2]) for row in rows]
+            each = self._decided(place, fits, lambda number: number.in_(customers)).subquery("decided")
+            query = select(each.c.customer_id, each.c.rule, each.c.days, each.c.state, each.c.law)
+            for row in conn.execute(query.order_by(each.c.customer_id)):
+                yield Named(Found(row[0], place, row[1], row[2]), row[3], bool(row[4]))
 
     def _decided(self, place: int, fits: ColumnElement[bool], within: Within | None = None) -> Select[Any]:
         """Return the customers of a policy with rule, state and days; `within` restricts them by their number."""
@@ -85,6 +119,7 @@ class Basis:
         ranked = first([rule.condition for rule in each.rules], known)
         states = [(ranked == rule.position, _state(rule, known)) for rule in each.rules]
         days = [(ranked == rule.position, _latest(rule.since, known)) for rule in each.rules]
+        laws = [(ranked == rule.position, _law(rule, known)) for rule in each.rules]
         own = complaint.c.customer_id == customer.c.customer_id
         follows = exists().where(own, complaint.c.linked_customer_id.is_not(None)).correlate(customer)
         query = select(
@@ -92,6 +127,7 @@ class Basis:
             ranked.label("rule"),
             case(*states, else_=literal(NO_RULE, Text)).label("state"),
             case(*days, else_=literal(NEVER, BigInteger)).label("days"),
+            case(*laws, else_=literal(0, Integer)).label("law"),
         )
         query = query.select_from(origin).where(fits, not_(follows))
         return query if within is None else query.where(within(customer.c.customer_id))
@@ -120,16 +156,19 @@ def basis(run: Run) -> Basis:
 
 def _state(rule: Rule, known: Mapping[Left, Column]) -> Column:
     days = _latest(rule.since, known)
-    minimums = [
-        (_latest(each.since, known) < literal(each.days, BigInteger), literal(MINIMUM, Text)) for each in rule.minimums
-    ]
     return case(
         (days == literal(NEVER, BigInteger), literal(NO_START, Text)),
         (days < literal(rule.due_days, BigInteger), literal(RUNNING, Text)),
-        *minimums,
+        (_law(rule, known) == literal(1, Integer), literal(MINIMUM, Text)),
         (days < literal(rule.days, BigInteger), literal(GRACE, Text)),
         else_=literal(DUE, Text),
     )
+
+
+def _law(rule: Rule, known: Mapping[Left, Column]) -> Column:
+    """Return 1 while a period of the law is not over, else 0."""
+    under = [_latest(each.since, known) < literal(each.days, BigInteger) for each in rule.minimums]
+    return case((or_(*under), literal(1, Integer)), else_=literal(0, Integer)) if under else literal(0, Integer)
 
 
 def _latest(since: Sequence[Left], known: Mapping[Left, Column]) -> Column:

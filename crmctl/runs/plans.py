@@ -10,7 +10,7 @@ each kind the findings of the last run stand, so that there is one a customer at
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -129,10 +129,16 @@ def find(conn: Connection, number: int, kind: str) -> Plan:
     return Plan(**{**kept, "summary": orjson.loads(row["summary"])})
 
 
-def usable(conn: Connection, found: Plan, policy_hash: str, at: datetime) -> None:
+def usable(
+    conn: Connection,
+    found: Plan,
+    policy_hash: str,
+    at: datetime,
+    as_saved: Callable[[Item], Item] = lambda item: item,
+) -> None:
     """Raise PlanStale for a plan that is applied, expired, of other policies, or not what was saved.
 
-    Raises Refused for findings of policies in mode report.
+    `as_saved` undoes what was noted in items since. Raises Refused for findings of policies in mode report.
     """
     number = found.plan_id
     hint = _("make a new plan")
@@ -152,7 +158,7 @@ def usable(conn: Connection, found: Plan, policy_hash: str, at: datetime) -> Non
         message = _("plan {plan}: the policies are others than it was made under").format(plan=number)
         raise PlanStale(message, hint=hint, code="PLAN_OTHER_POLICY")
     digest, count = sha256(), 0
-    for item in items(conn, number):
+    for item in map(as_saved, items(conn, number)):
         _hash(digest, item, orjson.dumps(list(item.detail)).decode())
         count += 1
     if (digest.hexdigest(), count) != (found.hash, found.items):
@@ -170,11 +176,21 @@ def items(conn: Connection, number: int, after: int = 0, size: int = 10_000) -> 
             .limit(size)
         )
         rows = conn.execute(query).all()
-        for row in rows:
-            yield Item(row[0], row[1], row[2], row[3], orjson.loads(row[4]))
+        yield from map(read_item, rows)
         if len(rows) < size:
             return
         after = rows[-1][0]
+
+
+def read_item(row: Sequence[Any]) -> Item:
+    """Return a stored item: customer, action, before, after, detail."""
+    return Item(row[0], row[1], row[2], row[3], orjson.loads(row[4]))
+
+
+def unfinished(conn: Connection, kind: str) -> int | None:
+    """Return the oldest plan of a kind that was begun and is not done; None where there is none."""
+    query = select(plan.c.plan_id).where(plan.c.kind == kind, plan.c.state == APPLYING)
+    return conn.execute(query.order_by(plan.c.plan_id).limit(1)).scalar_one_or_none()
 
 
 def pages(run: Run, found: Plan, size: int) -> Iterator[list[Item]]:

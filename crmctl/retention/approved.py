@@ -1,0 +1,36 @@
+"""What somebody agrees to who approves a purge: how many customers by which rule, what goes with them, until when."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from crmctl import clock
+from crmctl.approvals.about import About
+from crmctl.approvals.records import Asked
+from crmctl.i18n import _
+from crmctl.retention import telling
+from crmctl.retention.planning import ACT
+from crmctl.runs import plans
+from crmctl.runs.run import Run
+
+
+def about(conn: Connection, run: Run, asked: Asked) -> About:
+    """Return what an approval of a purge is for; nothing for plans of other kinds."""
+    if asked.act != ACT:
+        return About()
+    found = plans.find(conn, int(asked.subject.partition(":")[2]), ACT)
+    told = {
+        "plan": found.plan_id,
+        "destroy": found.summary.get("destroy", {}),
+        "keep": found.summary.get("keep", {}),
+        "rows": found.summary.get("rows", {}),
+        "expires_at": clock.local(found.expires_at, run.zone),
+    }
+    lines = (
+        (_("Customers to be destroyed"), telling.by_rule(run.policies, found.summary.get("destroy", {}))),
+        (_("Kept though their time is over"), telling.by_reason(found.summary.get("keep", {})) or "0"),
+        (_("Rows"), telling.by_table(found.summary.get("rows", {}))),
+        (_("Carried out until"), clock.local(found.expires_at, run.zone)),
+        (_("Who it is"), f"crmctl purge show {found.plan_id} --customers"),
+    )
+    return About(told, lines)

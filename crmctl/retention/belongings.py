@@ -1,0 +1,30 @@
+"""What belongs to a customer: every table whose rows lie with customers, so that nothing of one is left (DES-06).
+
+The tables are found by how they are distributed, not listed: whatever a subject adds later goes with its customers.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy import Table
+
+from crmctl.audit.objects import ProtectedTable, protected_tables
+from crmctl.store import schema
+
+EMPTIED = frozenset({"change", "look"})  # their leaves stay, so that the log verifies; images and salts go
+
+
+@cache
+def belongings() -> tuple[Table, ...]:
+    """Return the tables whose rows go with their customer, the customer's own row last."""
+    tables = schema.load_all().sorted_tables
+    found = [table for table in tables if table.info["distribution"] == "customer_id" and table.name not in EMPTIED]
+    return tuple(sorted(found, key=lambda table: table.name == "customer"))
+
+
+@cache
+def protected() -> dict[str, ProtectedTable]:
+    """Return those of them that the change log protects, by name of the table."""
+    names = {table.name for table in belongings()}
+    return {each.table.name: each for each in protected_tables() if each.table.name in names}

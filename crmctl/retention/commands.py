@@ -1,0 +1,193 @@
+"""`crmctl purge …`: plan, approve, reject, run, verify, prove, list, show, horizon."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmctl.cli.deciding import decision_options
+from crmctl.cli.options import Invocation, command
+from crmctl.cli.personal import personal_option
+from crmctl.errors import UsageProblem
+from crmctl.i18n import N_, _
+
+if TYPE_CHECKING:
+    from crmctl.retention.purging import Outcome
+
+READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74)
+PLANNING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74, 130, 143)
+DECIDING_EXITS = (0, 1, 2, 4, 6, 8, 10, 11, 12, 74, 130, 143)
+CHANGING_EXITS = (0, 1, 2, 3, 4, 6, 8, 10, 11, 12, 74, 130, 143)
+SPARED_SOME = 3
+PLAN = click.IntRange(min=1)
+_CUSTOMER = N_("Only this customer, who asks for it; repeatable.")
+_CLOCK = N_("The clock is right, though it is far ahead of the log.")
+
+
+@command(
+    example=("crmctl purge plan", "crmctl purge plan --customer C-000123"),
+    exits=PLANNING_EXITS,
+    changes=True,
+    formats=("table", "json"),
+)
+@click.option("--customer", "customers", multiple=True, metavar="NUMBER", help=_CUSTOMER)
+@click.option("--accept-clock", is_flag=True, help=_CLOCK)
+def plan_command(call: Invocation, customers: tuple[str, ...], accept_clock: bool) -> int | None:
+    """List who is to be destroyed by the retention policy, save exactly that set, and ask somebody else to agree to it.
+
+    Whoever is held, or under a period of the law, stays and is listed with the reason. With --customer the set is those
+    who ask for it themselves, whatever the company's own period: each gets a receipt, to be handed to the person, with
+    which `crmctl purge prove` shows later that it was done. Nothing is destroyed by this command.
+    """
+    from crmctl.customers import showing
+    from crmctl.retention import planning, telling
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "purge plan", "purge.plan", lock="purge") as run:
+        numbers = tuple(sorted({showing.parse_number(number) for number in customers}))
+        planned = planning.make(run, planning.Request(numbers, accept_clock))
+        parts = telling.plan_parts(run.policies, planned, call.dry_run)
+        call.emit(telling.plan_document(planned, call.dry_run), *parts)
+    return None
+
+
+@command(
+    example=("crmctl purge approve 12", "crmctl purge approve 12 --by 1017 --document OA-20261121"),
+    exits=DECIDING_EXITS,
+    changes=True,
+)
+@click.argument("plan", type=PLAN)
+@decision_options
+def approve_command(call: Invocation, plan: int, **given: Any) -> int | None:  # noqa: ANN401
+    """Agree to exactly what a plan would destroy; never the person who made it.
+
+    The same as `crmctl approval approve` with the approval of the plan. See first: crmctl purge show 12
+    """
+    from crmctl.approvals.commands import decide
+    from crmctl.retention import waiting
+
+    return decide(call, "approve", given, lambda run: waiting.approval_of(run, plan), "purge approve")
+
+
+@command(example="crmctl purge reject 12 --reason 'list too wide'", exits=DECIDING_EXITS, changes=True)
+@click.argument("plan", type=PLAN)
+@decision_options
+def reject_command(call: Invocation, plan: int, **given: Any) -> int | None:  # noqa: ANN401
+    """Refuse what a plan would destroy: one refusal ends it."""
+    from crmctl.approvals.commands import decide
+    from crmctl.retention import waiting
+
+    return decide(call, "reject", given, lambda run: waiting.approval_of(run, plan), "purge reject")
+
+
+@command(
+    example=("crmctl purge run 12", "crmctl purge run"),
+    exits=CHANGING_EXITS,
+    changes=True,
+    formats=("table", "json"),
+)
+@click.argument("plan", type=PLAN, required=False)
+@click.option("--accept-clock", is_flag=True, help=_CLOCK)
+def run_command(call: Invocation, plan: int | None, accept_clock: bool) -> int | None:
+    """Destroy what an approved plan says: keys first, then all rows; whoever was held or edited since is spared.
+
+    Without PLAN every plan that was begun and not finished, then every plan that is approved. There is no way back:
+    what was begun is finished, by this command again if it was killed. `crmctl purge verify` then proves it.
+    """
+    from crmctl.retention import purging, telling, waiting
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "purge run", "purge.run", lock="purge") as run:
+        outcomes: list[Outcome] = []
+        with nullcontext() if run.dry_run else runs.hold(run, "import"):
+            for number in (plan,) if plan is not None else waiting.ready(run):
+                with call.progress(_("destroying")) as progress:
+                    outcomes.append(purging.purge(run, number, progress.advance, accept_clock=accept_clock))
+        call.emit(telling.run_document(outcomes), *telling.run_parts(outcomes, call.dry_run))
+    spared = sum(outcome.spared.total() for outcome in outcomes)
+    return SPARED_SOME if spared else None
+
+
+@command(
+    example="crmctl purge verify 12",
+    exits=(*CHANGING_EXITS, 13),
+    changes=True,
+    formats=("table", "json"),
+)
+@click.argument("plan", type=PLAN)
+def verify_command(call: Invocation, plan: int) -> int | None:
+    """Look everywhere for what a purge destroyed; where nothing is found, issue the destruction record.
+
+    Rows, identities, images in the change log, keys in every key store, and pieces of the destroyed envelopes in the
+    database's own files. The record is in the log by its SHA-256, which the next checkpoint signs. It can be done
+    again at any time.
+    """
+    from crmctl.retention import standing, verifying
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "purge verify", "purge.verify", lock="purge") as run:
+        done = verifying.verify(run, plan)
+        call.emit(standing.verified_document(done), *standing.verified_parts(done, call.dry_run))
+    return None
+
+
+@command(example="crmctl purge prove --receipt @receipt.txt", exits=(*READING_EXITS, 13), formats=("table", "json"))
+@personal_option("--receipt", help=N_("What the person was given: @FILE reads it, - standard input, alone it asks."))
+def prove_command(call: Invocation, receipt: str | None) -> int | None:
+    """Show that the holder of a receipt is among those whom a destruction record speaks of."""
+    from crmctl.retention import proving, standing
+    from crmctl.retention.leaves import read_token
+    from crmctl.runs import run as runs
+
+    if not receipt:
+        raise UsageProblem(_("--receipt is missing"), hint=_("crmctl purge prove --receipt @FILE"))
+    with runs.open_run(call, "purge prove", "purge.prove") as run:
+        said = read_token(receipt)
+        proof = proving.prove(run, said)
+        run = runs.record_reading(run, obj=f"plan:{said.plan_id}", n=1)
+        call.emit({"run_id": run.run_id, **proof.document()}, *standing.proof_parts(run, proof))
+    return None
+
+
+@command(example="crmctl purge list", exits=READING_EXITS)
+@click.option("--limit", type=click.IntRange(1, 500), default=50, help=N_("How many to show."))
+@click.option("--before", type=PLAN, metavar="PLAN", help=N_("Continue before this plan."))
+def list_command(call: Invocation, limit: int, before: int | None) -> int | None:
+    """List plans of purges, newest first: what waits for whom, what is done, what is proved."""
+    from crmctl.retention import standing, waiting
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+
+    with runs.open_run(call, "purge list", "purge.list") as run:
+        with engine.read(run.engine) as conn:
+            rows = [standing.row(run, each) for each in waiting.listed(conn, run.at, limit, before)]
+        run = runs.record_reading(run, n=len(rows))
+        call.emit({"run_id": run.run_id}, standing.table(rows))
+    return None
+
+
+@command(
+    example=("crmctl purge show 12", "crmctl purge show 12 --customers --kept", "crmctl purge show 12 --record"),
+    exits=READING_EXITS,
+    formats=("table", "json"),
+)
+@click.argument("plan", type=PLAN)
+@click.option("--customers", is_flag=True, help=N_("The customers of the plan, by number, and what becomes of each."))
+@click.option("--kept", is_flag=True, help=N_("With --customers: only those who stay, and why."))
+@click.option("--after", metavar="NUMBER", help=N_("Continue after this customer."))
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, help=N_("How many customers to show."))
+@click.option(
+    "--record", is_flag=True, help=N_("The destruction record, exactly as it was hashed.")
+)
+def show_command(call: Invocation, plan: int, **given: Any) -> int | None:  # noqa: ANN401
+    """Show one purge: the plan and its hash, who agreed, what was destroyed, what stayed and why, the record."""
+    from crmctl.retention import showing, standing
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "purge show", "purge.show") as run:
+        shown = showing.show(run, plan, showing.wanted(given))
+        run = runs.record_reading(run, obj=f"plan:{plan}", looks=shown.looks, n=len(shown.looks or ()))
+        call.emit({"run_id": run.run_id, **shown.document}, *standing.show_parts(shown))
+    return None

@@ -1,0 +1,108 @@
+"""One chunk of a purge: every row of some customers, each protected one with its last change, images and salts gone.
+
+Done in the caller's transaction, after the keys are gone. What stays of a customer are the hashes and leaves of its
+changes, which the tree of the log stands on, and its bare number (design §5, DES-06).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from orjson import OPT_SORT_KEYS, dumps
+from sqlalchemy import Connection
+
+from crmctl.audit.changes import CHANGE_COLUMNS, Before, Changes, fields_json
+from crmctl.audit.objects import ProtectedTable
+from crmctl.audit.tables import change, look
+from crmctl.customers.tables import customer
+from crmctl.orders.tables import order_number, purchase_order
+from crmctl.retention.belongings import belongings, protected
+from crmctl.retention.records import PROBE_BYTES
+from crmctl.security.sealing import TAG_BYTES
+from crmctl.store import bulk
+
+_EVERYTHING = fields_json(frozenset())
+_IMAGE = CHANGE_COLUMNS.index("before_clear")
+_SALT = CHANGE_COLUMNS.index("salt")
+Last = dict[tuple[int, str, int], int]  # customer, code, object → version of its last change
+
+
+def protected_rows(conn: Connection, customers: Sequence[int]) -> int:
+    """Return how many protected rows these customers have: so many changes it takes to destroy them."""
+    tables = [each.table for each in protected().values()]
+    return sum(len(bulk.fetch_by_keys(conn, table, "customer_id", customers, ("customer_id",))) for table in tables)
+
+
+def probes_of(conn: Connection, customers: Sequence[int]) -> list[bytes]:
+    """Return pieces of some of the envelopes that are about to go: random bytes, to be searched for in the files."""
+    chosen = customers[:: max(1, len(customers) // 4)][:4]
+    rows = bulk.fetch_by_keys(conn, customer, "customer_id", chosen, ("sealed",))
+    return [row[0][-PROBE_BYTES - TAG_BYTES : -TAG_BYTES] for row in rows]
+
+
+def destroy(conn: Connection, log: Changes, customers: Sequence[int]) -> Counter[str]:
+    """Remove all that belongs to `customers`, whose keys are gone; return how many rows of which table.
+
+    The changes in `log` are written as well, without images and salts.
+    """
+    keys = [(number,) for number in customers]
+    last = _last(conn, customers)
+    bulk.update_rows(
+        conn, change, ("customer_id",), ("before_clear", "before_sealed", "salt"), [(*key, *_NOTHING) for key in keys]
+    )
+    bulk.update_rows(conn, look, ("customer_id",), ("salt",), [(*key, None) for key in keys])
+    removed: Counter[str] = Counter()
+    for table in belongings():
+        known = protected().get(table.name)
+        if known is not None:
+            _note(conn, log, known, customers, last)
+        if table is purchase_order:
+            _forget_numbers(conn, customers)
+        removed[str(table.name)] += bulk.delete_rows(conn, table, ("customer_id",), keys)
+    bulk.insert_rows(conn, change, CHANGE_COLUMNS, (_blank(row) for row in log.take()))
+    return +removed
+
+
+_NOTHING = (None, None, None)
+
+
+def _blank(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a change without its image and its salt: its leaf tells nothing from the beginning."""
+    return (*row[:_IMAGE], *_NOTHING, *row[_SALT + 1 :])
+
+
+def _last(conn: Connection, customers: Sequence[int]) -> Last:
+    found: Last = {}
+    columns = ("customer_id", "object", "object_id", "version")
+    for whose, code, number, version in bulk.fetch_by_keys(conn, change, "customer_id", customers, columns):
+        place = (whose, code, number)
+        if version > found.get(place, 0):
+            found[place] = version
+    return found
+
+
+def _note(conn: Connection, log: Changes, table: ProtectedTable, customers: Sequence[int], last: Last) -> None:
+    """Note that each row of a protected table is destroyed: from what it is, not from what the log says it was."""
+    assert table.owner_column is not None
+    names = sorted(table.clear_columns)
+    hashed = (table.hash_column,) if table.sealed_column and table.hash_column else ()
+    columns = (table.owner_column, table.id_column, *names, *hashed)
+    end = 2 + len(names)
+    for row in sorted(
+        bulk.fetch_by_keys(conn, table.table, table.owner_column, customers, columns, locked=True),
+        key=lambda row: row[:2],
+    ):
+        kept = {name: value for name, value in zip(names, row[2:end], strict=True) if value is not None}
+        told = dumps(kept, option=OPT_SORT_KEYS)
+        place = (row[0], table.code, row[1])
+        before = Before(told.decode(), None, sha256(told).digest(), row[end] if hashed else None)
+        log.destroy(place, last.get(place, 0) + 1, _EVERYTHING, before)
+
+
+def _forget_numbers(conn: Connection, customers: Sequence[int]) -> None:
+    """Remove the look-up of the orders' numbers: whoever brings one again brings it anew."""
+    rows = bulk.fetch_by_keys(conn, purchase_order, "customer_id", customers, ("number", "source"))
+    bulk.delete_rows(conn, order_number, ("number", "source"), sorted(set(rows)))

@@ -1,0 +1,80 @@
+"""The end of a purge: stores give back their space, the destruction is on record with the day it is complete."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, func, select, update
+
+from crmctl import clock
+from crmctl.audit import entries
+from crmctl.clock import parse_stamp
+from crmctl.retention import records
+from crmctl.retention.judging import SPARED
+from crmctl.retention.tables import destruction_leaf
+from crmctl.runs import plans
+from crmctl.runs import run as runs
+from crmctl.runs.plans import Plan
+from crmctl.runs.run import Run
+from crmctl.runs.tables import plan, plan_item
+from crmctl.security.keystanding import Terms, terms_of
+from crmctl.store import engine, hygiene
+
+if TYPE_CHECKING:
+    from crmctl.retention.purging import Outcome
+
+SPARED_SOME = 3  # exit code: finished, some are kept
+
+
+def end(run: Run, found: Plan, outcome: Outcome, approval: int | None) -> Outcome:
+    """Record that a purge is done, with what it destroyed and when no copy of the keys can bring it back."""
+    number = found.plan_id
+    run.keys.compact()
+    hygiene.settle(run.engine)
+    made = run.keys.rows.info().masters[-1]
+    at = clock.now()
+    with engine.write(run.engine) as conn:
+        outcome.spared = spared(conn, number)
+        outcome.destroyed = destroyed(conn, number)
+        counts = records.begun(conn, number).counts
+        outcome.rows = Counter(counts.get("rows", {}))
+        counts = {**counts, "destroyed": outcome.destroyed, "spared": outcome.spared}
+        records.set_values(
+            conn,
+            number,
+            state=records.DONE,
+            shredded_at=at,
+            master_epoch=made.epoch,
+            complete_after=complete_after(parse_stamp(made.created_at), at, terms_of(run.workspace)),
+            counts=records.dumps(counts),
+        )
+        conn.execute(update(plan).where(plan.c.plan_id == number).values(state=plans.APPLIED))
+        runs.finish(conn, run, "done", SPARED_SOME if outcome.spared else 0, outcome.counts())
+        body = run.entry("done", at=at, obj=f"plan:{number}", counts=outcome.counts(), approval=approval)
+        entries.append(conn, body)
+    return outcome
+
+
+def complete_after(made: datetime, shredded: datetime, terms: Terms) -> datetime:
+    """Return from when on no copy of the key store, made before the keys were destroyed, can be opened any more.
+
+    Such a copy is under the master key made at `made` or an older one; the newest is replaced when its rotation is due,
+    or now if that is over, and destroyed as `keystanding` says. Later where somebody is late (security.md 2(c)).
+    """
+    replaced = max(shredded, made + timedelta(terms.rotation))
+    return max(made + timedelta(terms.horizon), replaced + timedelta(terms.horizon - terms.rotation))
+
+
+def destroyed(conn: Connection, number: int) -> int:
+    """Return how many customers a plan has destroyed."""
+    query = select(func.count()).select_from(destruction_leaf).where(destruction_leaf.c.plan_id == number)
+    return int(conn.execute(query).scalar_one())
+
+
+def spared(conn: Connection, number: int) -> Counter[str]:
+    """Return how many customers of a plan were spared, by reason."""
+    columns = plan_item.c
+    query = select(columns.after, func.count()).where(columns.plan_id == number, columns.action == SPARED)
+    return Counter({reason: int(many) for reason, many in conn.execute(query.group_by(columns.after))})

@@ -1,0 +1,187 @@
+"""`purge run`: carry out a plan that somebody else agreed to (DES-02, DES-06, DES-07).
+
+    begin     approval spent, plan begun, the point of no return in the log: one transaction
+    judge     each customer of the plan is looked at again: whoever was held or edited since is spared and listed
+    forget    identities go, so that nobody is found any more, and no import meets them
+    shred     chunk by chunk: keys in key store and mirror, then all rows with their changes
+    end       what came in between, look-ups of case numbers, the record of the destruction
+
+Each step is committed and done again without harm; killed anywhere, the same command goes on. Nothing goes back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from sqlalchemy import Connection, func, select
+
+from crmctl.approvals import using
+from crmctl.approvals.beyond import fingerprint
+from crmctl.audit.changes import Changes
+from crmctl.errors import PlanStale
+from crmctl.retention import clockwise, ending, forgetting, judging, records
+from crmctl.retention.destroying import destroy, probes_of, protected_rows
+from crmctl.retention.judging import PURGING, SPARED
+from crmctl.retention.leaves import leaf_of
+from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump
+from crmctl.retention.selecting import Basis, basis
+from crmctl.retention.tables import destruction_leaf
+from crmctl.runs import chunks, plans
+from crmctl.runs import run as runs
+from crmctl.runs.plans import Item, Plan
+from crmctl.runs.run import Run
+from crmctl.runs.tables import plan_item
+from crmctl.store import bulk, engine
+
+SHREDDED = 2_000  # customers in one transaction: some tenths of a second
+JUDGED = 5_000
+_SLACK = 50  # rows that others may add to a chunk while it is counted
+Tell = Callable[[int], None]
+
+
+@dataclass
+class Outcome:
+    """What a purge did: customers destroyed, and spared by reason; rows by table; `resumed` one that was killed."""
+
+    run_id: int | None
+    plan_id: int
+    dry_run: bool
+    resumed: bool = False
+    destroyed: int = 0
+    spared: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts for the run and its entry."""
+        return {"destroyed": self.destroyed, "spared": self.spared.total()}
+
+
+def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> Outcome:
+    """Carry out a plan, or go on with one that was begun; a dry run says who would be destroyed and who spared.
+
+    Raises PlanStale for a plan that is done, expired, or not what was saved, PermissionMissing while nobody else agreed
+    to it, Refused for a clock that cannot be right.
+    """
+    with engine.read(run.engine) as conn:
+        found = plans.find(conn, number, ACT)
+        begun = found.state == plans.APPLYING
+        base = None if begun else _base(conn, run, found, accept_clock)
+        approval = None if begun else _agreed(conn, run, found)
+    if run.dry_run:
+        return _rehearsed(run, found, base)
+    run = runs.begin(run)
+    with runs.recorded_failure(run):
+        if not begun:
+            records.begin(run, found, approval)
+        else:
+            base = _still(run, found)
+        outcome = Outcome(run.run_id, number, False, resumed=begun)
+        ordinal = _judge(run, found, base, tell)
+        forgetting.forget(run, number)
+        _shred(run, found, ordinal, outcome, tell)
+        return ending.end(run, found, outcome, approval)
+
+
+def _base(conn: Connection, run: Run, found: Plan, accept_clock: bool) -> Basis:
+    """Return what to judge by, once clock and plan are as they must be."""
+    base = basis(run)
+    clockwise.require_right(conn, run, clock_jump(base), accept=accept_clock)
+    plans.usable(conn, found, run.policies.hash, run.at)
+    return base
+
+
+def _agreed(conn: Connection, run: Run, found: Plan) -> int:
+    """Return the approval of a plan. Raises as `using.require` does; there is no purge that nobody agreed to."""
+    subject, digest = f"plan:{found.plan_id}", fingerprint(found)
+    agreed_by_somebody(run)
+    number = using.require(conn, run, act=ACT, subject=subject, subject_hash=digest, rows=max(1, found.items))
+    assert number is not None
+    return number
+
+
+def _still(run: Run, found: Plan) -> Basis | None:
+    """Return what to judge the rest of a begun plan by; None when it no longer may begin with anybody."""
+    with engine.read(run.engine) as conn:
+        try:
+            plans.usable(conn, found, run.policies.hash, run.at, as_saved=judging.as_saved)
+        except PlanStale:
+            return None
+    return basis(run)
+
+
+def _judge(run: Run, found: Plan, base: Basis | None, tell: Tell) -> int:
+    """Settle for every customer of the plan whether it goes or is spared; return the ordinal of the next chunk."""
+    ordinal = 0
+    while True:
+        _held(run)
+        with engine.read(run.engine) as conn:
+            page = judging.undecided(conn, found.plan_id, JUDGED)
+        if not page:
+            return ordinal
+        chunks.write(run, ordinal, len(page), 0, partial(_settle, run, found, base, page))
+        tell(len(page))
+        ordinal += 1
+
+
+def _settle(
+    run: Run, found: Plan, base: Basis | None, page: Sequence[Item], conn: Connection, _log: Changes
+) -> Mapping[str, int]:
+    settled = judging.settle(conn, run, found, base, page)
+    return {PURGING: len(page) - len(settled), SPARED: len(settled)}
+
+
+def _shred(run: Run, found: Plan, ordinal: int, outcome: Outcome, tell: Tell) -> None:
+    """Destroy keys, then rows, of all who go, chunk by chunk."""
+    while True:
+        _held(run)
+        with engine.read(run.engine) as conn:
+            page = judging.doomed(conn, found.plan_id, SHREDDED)
+            numbers = sorted({number for item in page for number in judging.group(item)})
+            expected = protected_rows(conn, numbers) if page else 0
+        if not page:
+            return
+        run.keys.remove("customer", numbers, reference=records.reference(found.plan_id))
+        fill = partial(_remove, run, found.plan_id, page)
+        chunks.write(run, ordinal, len(numbers), expected + _SLACK, fill)
+        outcome.destroyed += len(page)
+        tell(len(page))
+        ordinal += 1
+
+
+def _remove(run: Run, number: int, page: Sequence[Item], conn: Connection, log: Changes) -> Mapping[str, int]:
+    customers = sorted({each for item in page for each in judging.group(item)})
+    probes = probes_of(conn, customers)
+    removed = destroy(conn, log, customers)
+    leaves = sorted((number, leaf_of(judging.salt(item), item.customer_id, number)) for item in page)
+    bulk.insert_rows(conn, destruction_leaf, ("plan_id", "leaf"), leaves)
+    records.add(conn, run, number, removed, probes)
+    return dict(removed)
+
+
+def _held(run: Run) -> None:
+    """Stop when the lock is lost: another run may be at work."""
+    if run.held is not None:
+        run.held.check()
+
+
+def _rehearsed(run: Run, found: Plan, base: Basis | None) -> Outcome:
+    """Return what carrying out a plan now would do, from the same judgement; nothing is written."""
+    outcome = Outcome(None, found.plan_id, True, resumed=base is None)
+    with engine.read(run.engine) as conn:
+        done = plan_item.c
+        query = select(done.action, done.after, func.count()).where(done.plan_id == found.plan_id)
+        for action, reason, number in conn.execute(query.group_by(done.action, done.after)):
+            if action == PURGING:
+                outcome.destroyed += number
+            elif action == SPARED:
+                outcome.spared[reason] += number
+        after = 0
+        while page := judging.undecided(conn, found.plan_id, JUDGED, after):
+            settled = judging.judge(conn, run, found, base, page)
+            outcome.spared.update(settled.values())
+            outcome.destroyed += len(page) - len(settled)
+            after = page[-1].customer_id
+    return outcome

@@ -1,0 +1,136 @@
+"""`purge show`: one plan whole: what it is, who agreed, what became of it, its customers by number, its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from crmctl import clock
+from crmctl.approvals import records as approvals
+from crmctl.approvals.beyond import fingerprint
+from crmctl.customers.showing import number_text, parse_number
+from crmctl.errors import Refused
+from crmctl.i18n import _
+from crmctl.retention import waiting
+from crmctl.retention.judging import PURGING
+from crmctl.retention.planning import DESTROY
+from crmctl.retention.waiting import Purge
+from crmctl.runs.plans import Item, read_item
+from crmctl.runs.run import Run
+from crmctl.runs.tables import plan_item
+from crmctl.store import engine
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to show besides the plan: customers from one on, only those who stay, the record as it is."""
+
+    customers: bool = False
+    kept: bool = False
+    after: int = 0
+    limit: int = 100
+    record: bool = False
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A purge as it is shown; `looks` are the customers whose numbers it tells, None where it tells none."""
+
+    purge: Purge
+    document: dict[str, Any]
+    items: list[tuple[str, str, str]] = field(default_factory=list)  # number, what becomes of it, rule or reason
+    looks: list[int] | None = None
+    record: str | None = None
+
+
+def wanted(given: Mapping[str, Any]) -> Wanted:
+    """Return what the options of the command ask for."""
+    after = parse_number(given["after"]) if given["after"] else 0
+    return Wanted(given["customers"] or given["kept"], given["kept"], after, given["limit"], given["record"])
+
+
+def show(run: Run, number: int, want: Wanted) -> Shown:
+    """Return a purge. Raises Refused for a plan there is not, or a record that is not issued yet."""
+    with engine.read(run.engine) as conn:
+        found = waiting.find(conn, number, run.at)
+        record = _record(found) if want.record else None
+        items = _items(conn, number, want) if want.customers else []
+        document = _document(conn, run, found)
+    rows = [(number_text(item.customer_id), _becomes(item), _why(run, found, item)) for item in items]
+    looks = [item.customer_id for item in items] if want.customers else None
+    document["customers"] = [dict(zip(("customer", "becomes", "why"), row, strict=True)) for row in rows]
+    document["next"] = rows[-1][0] if len(rows) == want.limit and rows else None
+    return Shown(found, document, rows, looks, record)
+
+
+def _record(found: Purge) -> str:
+    done = found.destruction
+    if done is None or done.record is None:
+        raise Refused(
+            _("plan {plan}: there is no destruction record yet").format(plan=found.plan.plan_id),
+            hint=_("it is issued by: crmctl purge verify {plan}").format(plan=found.plan.plan_id),
+            code="RECORD_MISSING",
+        )
+    return done.record
+
+
+def _items(conn: Connection, number: int, want: Wanted) -> list[Item]:
+    columns = plan_item.c
+    query = (
+        select(columns.customer_id, columns.action, columns.before, columns.after, columns.detail)
+        .where(columns.plan_id == number, columns.customer_id > want.after)
+        .order_by(columns.customer_id)
+        .limit(want.limit)
+    )
+    if want.kept:
+        query = query.where(columns.action.not_in((DESTROY, PURGING)))
+    return [read_item(row) for row in conn.execute(query)]
+
+
+def _becomes(item: Item) -> str:
+    return item.action if item.action in (DESTROY, PURGING) else "kept"
+
+
+def _why(run: Run, found: Purge, item: Item) -> str:
+    """Return the reason that keeps a customer, else the rule by which its time is over."""
+    if item.after:
+        return item.after
+    place, position = item.detail[0], item.detail[1]
+    if found.plan.policy_hash != run.policies.hash or position is None:
+        return ""
+    from crmctl.retention.selecting import basis
+
+    return str(basis(run).readies[place].rules[position].code)
+
+
+def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
+    plan, asked, done = found.plan, found.approval, found.destruction
+    made = approvals.decisions(conn, (asked.approval_id,))[asked.approval_id] if asked else []
+
+    def at(moment: Any) -> str | None:  # noqa: ANN401 - a moment or None
+        return None if moment is None else clock.local(moment, run.zone)
+
+    return {
+        "plan": plan.plan_id,
+        "state": found.state,
+        "hash": plan.hash,
+        "fingerprint": fingerprint(plan),
+        "planned_by": plan.person,
+        "planned_at": at(plan.created_at),
+        "expires_at": at(plan.expires_at),
+        **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states", "rows")},
+        "bytes": plan.summary.get("bytes", 0),
+        "batches": plan.summary.get("batches", []),
+        "copies": plan.summary.get("copies", []),
+        "approval": asked.approval_id if asked else None,
+        "approved_by": [each.person for each in made if each.decision == "approve"],
+        "begun_at": at(done and done.begun_at),
+        "shredded_at": at(done and done.shredded_at),
+        "erasure_complete_after": at(done and done.complete_after),
+        "destroyed": done.counts.get("destroyed") if done else None,
+        "spared": done.counts.get("spared", {}) if done else {},
+        "record_sha256": done.record_hash.hex() if done and done.record_hash else None,
+    }

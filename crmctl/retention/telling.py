@@ -1,0 +1,165 @@
+"""Purges in words and JSON: plans, what came of them, how they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from crmctl import holds
+from crmctl.cli.render import Column, Part, Table
+from crmctl.customers.showing import number_text
+from crmctl.i18n import N_, _, pick
+from crmctl.policy.policyset import PolicySet
+from crmctl.retention.decide import DUE, GRACE, MINIMUM, NO_RULE, NO_START, RUNNING
+from crmctl.retention.judging import EDITED, GONE, LATE, NOT_DUE
+from crmctl.retention.planning import SHARED, Planned
+from crmctl.retention.policy import RetentionSettings
+from crmctl.retention.purging import Outcome
+
+STATES = {
+    DUE: N_("time is over, may be destroyed"),
+    GRACE: N_("time is over, in the grace window"),
+    MINIMUM: N_("time is over, a period of the law is not"),
+    RUNNING: N_("time is not over"),
+    NO_START: N_("no day is known from which it runs"),
+    NO_RULE: N_("no rule of the policy"),
+}
+REASONS = {
+    SHARED: N_("an unidentified complainant of theirs is somebody else's as well"),
+    MINIMUM: N_("a period of the law is not over"),
+    GONE: N_("is there no more"),
+    EDITED: N_("was edited since the plan"),
+    NOT_DUE: N_("time is not over any more"),
+    LATE: N_("the plan was too late for them"),
+}
+STANDING = {
+    "empty": N_("nobody to destroy"),
+    "open": N_("waits for somebody else's approval"),
+    "approved": N_("approved"),
+    "rejected": N_("rejected"),
+    "expired": N_("expired"),
+    "begun": N_("begun, not finished"),
+    "done": N_("done, not verified"),
+    "verified": N_("done and verified"),
+}
+_COUNTED = (Column("what", N_("What")), Column("customers", N_("Customers"), lambda value: f"{value:,}", right=True))
+
+
+def reason(code: str) -> str:
+    """Return why a customer stays, in words."""
+    kind, _colon, held = code.partition(":")
+    return _("held: {reason}").format(reason=holds.label(held)) if kind == "hold" else _(REASONS.get(code, code))
+
+
+def rule(policies: PolicySet, code: str) -> str:
+    """Return what people call a rule; the code where no policy has it any more, or nobody's rule asked for it."""
+    for policy in policies.of_kind("retention"):
+        assert isinstance(policy.settings, RetentionSettings)
+        for each in policy.settings.customers:
+            if each.code == code:
+                return pick({language: text for language, text in each.labels.items()}, code)
+    return _("asked for it") if code == DUE else code
+
+
+def by_rule(policies: PolicySet, counts: Mapping[str, int]) -> str:
+    """Return counts by rule in one line."""
+    return ", ".join(f"{rule(policies, code)} {number:,}" for code, number in sorted(counts.items()))
+
+
+def by_reason(counts: Mapping[str, int]) -> str:
+    """Return counts by reason in one line."""
+    return ", ".join(f"{reason(code)} {number:,}" for code, number in sorted(counts.items()))
+
+
+def by_table(counts: Mapping[str, int]) -> str:
+    """Return counts by table in one line; tables are called what they are."""
+    return ", ".join(f"{name} {number:,}" for name, number in sorted(counts.items()))
+
+
+def plan_document(planned: Planned, dry_run: bool) -> dict[str, Any]:
+    """Return the JSON of a plan that was made."""
+    tally = planned.tally
+    receipts = [{"customer": number_text(number), "receipt": token} for number, token in tally.receipts]
+    return {
+        "run_id": planned.run_id,
+        "dry_run": dry_run,
+        "plan": planned.plan_id,
+        "approval": planned.approval,
+        **tally.summary(),
+        **(planned.weight.document() if planned.weight else {}),
+        "receipts": receipts,
+    }
+
+
+def plan_parts(policies: PolicySet, planned: Planned, dry_run: bool) -> Iterator[Part]:
+    """Yield what people read of a plan that was made."""
+    tally = planned.tally
+    rows: list[tuple[str, int]] = [(_(STATES[state]), tally.states[state]) for state in STATES if state in tally.states]
+    rows += [(_("kept: {reason}").format(reason=reason(code)), number) for code, number in sorted(tally.keep.items())]
+    rows += [
+        (_("to be destroyed: {rule}").format(rule=rule(policies, code)), number)
+        for code, number in sorted(tally.destroy.items())
+    ]
+    yield Table(_COUNTED, rows)
+    if planned.weight and planned.weight.rows:
+        yield _("With them: {rows}").format(rows=by_table(planned.weight.rows))
+        yield from _outside(planned)
+    for number, token in tally.receipts:
+        yield _("Receipt of {customer}, to be handed to the person now; it is shown once: {token}").format(
+            customer=number_text(number), token=token
+        )
+    if planned.approval is not None:
+        told = _("Plan {plan} waits for somebody else: crmctl purge approve {plan}. Nothing is destroyed yet.")
+        yield told.format(plan=planned.plan_id)
+    elif planned.plan_id is not None:
+        yield _("Plan {plan}: there is nobody to destroy.").format(plan=planned.plan_id)
+    elif dry_run:
+        yield _("Nothing was written.")
+
+
+def _outside(planned: Planned) -> Iterator[str]:
+    assert planned.weight is not None
+    if planned.weight.batches:
+        told = _("Source files to dispose of: those of imports {batches} (crmctl batch show NUMBER)")
+        yield told.format(batches=", ".join(map(str, planned.weight.batches)))
+    if planned.weight.copies:
+        told = _("Copies that hold some of them and are not destroyed: {copies} (crmctl use copies)")
+        yield told.format(copies=", ".join(map(str, planned.weight.copies)))
+
+
+def run_document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the JSON of what purges did."""
+    return {
+        "run_id": outcomes[-1].run_id if outcomes else None,
+        "purges": [
+            {
+                "plan": each.plan_id,
+                "run_id": each.run_id,
+                "dry_run": each.dry_run,
+                "resumed": each.resumed,
+                "destroyed": each.destroyed,
+                "spared": dict(each.spared),
+                "rows": dict(each.rows),
+            }
+            for each in outcomes
+        ],
+    }
+
+
+def run_parts(outcomes: Sequence[Outcome], dry_run: bool) -> Iterator[Part]:
+    """Yield what people read of what purges did."""
+    if not outcomes:
+        yield _("No plan is approved or begun: there is nothing to do.")
+    for each in outcomes:
+        told = _("Plan {plan}: {number} customers would be destroyed") if dry_run else _(
+            "Plan {plan}: {number} customers destroyed"
+        )  # fmt: skip
+        yield told.format(plan=each.plan_id, number=f"{each.destroyed:,}")
+        if each.rows:
+            yield _("Rows: {rows}").format(rows=by_table(each.rows))
+        if each.spared:
+            yield _("Spared: {reasons}; see: crmctl purge show {plan} --customers").format(
+                reasons=by_reason(each.spared), plan=each.plan_id
+            )
+        if not dry_run:
+            yield _("Prove it: crmctl purge verify {plan}").format(plan=each.plan_id)

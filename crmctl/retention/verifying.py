@@ -1,0 +1,203 @@
+"""`purge verify`: prove that what a plan destroyed is gone, then issue the destruction record (DES-04, DES-05).
+
+Everything is looked for again from what the log says was destroyed: rows, identities, images and salts, keys in every
+store, and pieces of the destroyed envelopes in the files of the database. Only where nothing is found is there a
+record.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from sqlalchemy import Connection, func, or_, select
+
+from crmctl import clock
+from crmctl.audit import checkpoints, entries, signing
+from crmctl.audit.tables import change, look
+from crmctl.customers.tables import identity
+from crmctl.errors import IntegrityFailed, Refused
+from crmctl.i18n import _
+from crmctl.retention import recording, records
+from crmctl.retention.belongings import belongings
+from crmctl.retention.forgetting import among
+from crmctl.retention.proving import leaves_of
+from crmctl.retention.records import Destruction
+from crmctl.runs import run as runs
+from crmctl.runs.run import Run
+from crmctl.security.keywrap import OWNER_KINDS
+from crmctl.store import bulk, engine, hygiene
+
+_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked for: `code`, how many places were searched, how many times something was found."""
+
+    code: str
+    looked: int
+    found: int
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What verification found, and the record it issued; `signed` says whether a checkpoint covers it already."""
+
+    run_id: int | None
+    plan_id: int
+    checks: tuple[Check, ...]
+    record: str | None
+    record_hash: str | None
+    signed: bool
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found."""
+        return not any(check.found for check in self.checks)
+
+
+def verify(run: Run, number: int) -> Verified:
+    """Check a purge that is done, issue its record the first time; a dry run checks and writes nothing.
+
+    Raises Refused for one that is not done, IntegrityFailed where anything is left.
+    """
+    with engine.read(run.engine) as conn:
+        found = records.begun(conn, number)
+    if found.state == records.BEGUN:
+        raise Refused(
+            _("plan {plan}: its purge is not finished").format(plan=number),
+            hint=_("finish it: crmctl purge run {plan}").format(plan=number),
+            code="PURGE_UNFINISHED",
+        )
+    settled = hygiene.settle(run.engine)
+    checks = tuple(_checks(run, found, settled))
+    outcome = Verified(None, number, checks, found.record, _hex(found.record_hash), False)
+    if run.dry_run:
+        return outcome
+    run = runs.begin(run)
+    with runs.recorded_failure(run):
+        if not outcome.clean:
+            _refuse(run, outcome)
+        record = found.record or recording.record(run, found, [(each.code, each.looked) for each in checks])
+        digest = sha256(record.encode()).digest()
+        _keep(run, found, record, digest)
+    return replace(outcome, run_id=run.run_id, record=record, record_hash=digest.hex(), signed=_signed(run))
+
+
+def _checks(run: Run, found: Destruction, settled: bool) -> Iterator[Check]:
+    with engine.read(run.engine) as conn:
+        customers = destroyed(conn, found)
+        leaves, _root = leaves_of(conn, found.plan_id)
+        yield Check("digests", leaves, abs(leaves - int(found.counts["destroyed"])))
+        yield Check("rows", len(customers), _left(conn, customers))
+        yield Check("identities", len(customers), _identities(conn, customers))
+        yield Check("images", len(customers), _images(conn, customers))
+    stores = [run.keys.rows, *([run.keys.mirror.store().rows] if run.keys.mirror is not None else [])]
+    kind = OWNER_KINDS["customer"]
+    keys = sum(len(store.select(kind, part)) for store in stores for part in _parts(customers))
+    yield Check("keys", len(stores) * len(customers), keys)
+    files = list(_files(run))
+    probes = [bytes.fromhex(text) for text in found.counts.get("probes", ())]
+    yield Check("files", len(files), sum(_contains(path, probes) for path in files) + int(not settled))
+
+
+def destroyed(conn: Connection, found: Destruction) -> list[int]:
+    """Return the numbers of the customers that a purge destroyed, as the change log has them."""
+    columns = change.c
+    query = select(columns.customer_id).where(
+        columns.run_id.in_(found.counts.get("runs", ())), columns.object == "customer", columns.operation == "destroy"
+    )
+    return sorted(conn.execute(query).scalars())
+
+
+def _left(conn: Connection, customers: Sequence[int]) -> int:
+    found = 0
+    for table in belongings():
+        for part in _parts(customers):
+            found += len(bulk.fetch_by_keys(conn, table, "customer_id", part, ("customer_id",)))
+    return found
+
+
+def _identities(conn: Connection, customers: Sequence[int]) -> int:
+    query = select(func.count()).select_from(identity).where(among(conn, identity, customers))
+    return int(conn.execute(query).scalar_one())
+
+
+def _images(conn: Connection, customers: Sequence[int]) -> int:
+    """Return how many changes and looks of them still have an image or a salt."""
+    columns = change.c
+    kept = or_(columns.salt.is_not(None), columns.before_clear.is_not(None), columns.before_sealed.is_not(None))
+    query = select(func.count()).select_from(change).where(kept, among(conn, change, customers))
+    salted = select(func.count()).select_from(look).where(look.c.salt.is_not(None), among(conn, look, customers))
+    return int(conn.execute(query).scalar_one()) + int(conn.execute(salted).scalar_one())
+
+
+def _parts(customers: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (customers[at : at + _AT_ONCE] for at in range(0, len(customers), _AT_ONCE))
+
+
+def _files(run: Run) -> Iterator[Path]:
+    """Yield the files of a SQLite database."""
+    if run.engine.dialect.name == "sqlite":
+        database = Path(str(run.engine.url.database))
+        for path in (database, *(database.with_name(database.name + suffix) for suffix in ("-wal", "-journal"))):
+            if path.exists() and path.stat().st_size:
+                yield path
+
+
+def _contains(path: Path, probes: Sequence[bytes]) -> int:
+    """Return how many of the probes are anywhere in a file."""
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return sum(data.find(probe) >= 0 for probe in probes)
+
+
+def _refuse(run: Run, outcome: Verified) -> None:
+    """Log what was found, and raise IntegrityFailed: there is no record of a destruction that left something."""
+    left = {each.code: each.found for each in outcome.checks if each.found}
+    with engine.write(run.engine) as conn:
+        entries.append(conn, run.entry("failed", at=clock.now(), obj=f"plan:{outcome.plan_id}", counts=left))
+    raise IntegrityFailed(
+        _("plan {plan}: something is left of what it destroyed: {left}").format(
+            plan=outcome.plan_id, left=", ".join(f"{code} {number}" for code, number in left.items())
+        ),
+        hint=_("no record is issued; tell whoever keeps the database, then verify again"),
+        code="PURGE_LEFT",
+        details={"plan": outcome.plan_id, "left": left},
+    )
+
+
+def _keep(run: Run, found: Destruction, record: str, digest: bytes) -> None:
+    """Keep the record and commit to it in the log: the next checkpoint signs it."""
+    with engine.write(run.engine) as conn:
+        if found.state != records.VERIFIED:
+            records.set_values(
+                conn,
+                found.plan_id,
+                state=records.VERIFIED,
+                record=record,
+                record_hash=digest,
+                root=leaves_of(conn, found.plan_id)[1],
+                verified_run_id=run.run_id,
+            )
+        number = int(found.counts.get("destroyed", 0))
+        runs.finish(conn, run, "done", 0, {"destroyed": number})
+        entries.append(
+            conn, run.entry("done", at=clock.now(), obj=f"plan:{found.plan_id}", n=number, source=digest.hex())
+        )
+
+
+def _signed(run: Run) -> bool:
+    """Sign the log, and with it the record, where this account has the signer; else the next checkpoint does it."""
+    if not signing.readable(run.workspace.signer):
+        return False
+    with runs.hold(run, "checkpoint"):
+        checkpoints.make(run)
+    return True
+
+
+def _hex(digest: bytes | None) -> str | None:
+    return None if digest is None else digest.hex()

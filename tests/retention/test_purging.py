@@ -1,0 +1,239 @@
+"""A purge from plan to proof: who is planned, who agrees, what goes, what stays, what is refused (DES-01 to DES-07)."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from casework import HANDLER, Hours, Office
+from desks import ADMIN, AUDITOR, OTHER, PERSONAL, STEWARD, SUPERVISOR
+from sqlalchemy import func, select
+
+from crmctl.audit.tables import change, look
+from crmctl.customers.tables import contact, customer, identity
+from crmctl.retention.belongings import belongings
+from crmctl.retention.tables import destruction
+from crmctl.runs.tables import run as run_table
+
+
+def later(hours: Hours, office: Office, months: int) -> None:
+    """Let months go by in which cron signed the log, as it does."""
+    hours.forward(days=31 * months)
+    office.json(ADMIN, "keys", "rotate")  # the newest entry of the log is of today
+
+
+def planned(office: Office, *words: object, uid: int = STEWARD) -> dict[str, Any]:
+    """Make a plan."""
+    return office.json(uid, "purge", "plan", *words)
+
+
+def approved(office: Office, *words: object) -> int:
+    """Make a plan and let somebody else agree to it; return its number."""
+    number = int(planned(office, *words)["plan"])
+    office.json(SUPERVISOR, "purge", "approve", number)
+    return number
+
+
+def purged(office: Office, number: int, status: int = 0) -> dict[str, Any]:
+    """Carry a plan out; return what it did."""
+    found: dict[str, Any] = office.json(STEWARD, "purge", "run", number, status=status)["purges"][0]
+    return found
+
+
+def count(office: Office, table: Any, *where: Any) -> int:
+    """Return how many rows a table has."""
+    return int(office.desk.rows(select(func.count().label("n")).select_from(table).where(*where))[0]["n"])
+
+
+def test_from_plan_to_proof(office: Office, hours: Hours) -> None:
+    """DES-01, DES-02, DES-04, DES-06: their time is over, yet nobody is destroyed without somebody else's word."""
+    later(hours, office, 36)
+    made = planned(office)
+    assert made["destroy"] == {"never_bought": 3}
+    assert made["keep"] == {}
+    assert made["rows"]["customer"] == 3
+    assert office.desk.refusal(STEWARD, "purge", "run", made["plan"]) == "APPROVAL_MISSING"
+    assert office.desk.refusal(STEWARD, "purge", "approve", made["plan"]) == "ACT_NOT_GRANTED"
+    office.json(SUPERVISOR, "purge", "approve", made["plan"])
+    done = purged(office, made["plan"])
+    assert (done["destroyed"], done["spared"]) == (3, {})
+    for table in (*belongings(), identity):
+        assert count(office, table) == 0, table.name
+    assert count(office, change, change.c.salt.is_not(None), change.c.customer_id > 0) == 0
+    assert count(office, change, change.c.before_sealed.is_not(None), change.c.customer_id > 0) == 0
+    assert count(office, look, look.c.salt.is_not(None)) == 0
+    office.sound()
+    verified = office.json(STEWARD, "purge", "verify", made["plan"])
+    assert verified["clean"]
+    assert {each["check"]: each["found"] for each in verified["checks"]} == dict.fromkeys(
+        ("digests", "rows", "identities", "images", "keys", "files"), 0
+    )
+    shown = office.json(AUDITOR, "purge", "show", made["plan"])
+    assert (shown["state"], shown["destroyed"], shown["approved_by"]) == ("verified", 3, ["wang.j"])
+    record = json.loads(office.desk.say(AUDITOR, "purge", "show", made["plan"], "--record").stdout)
+    assert record["planned_by"] == "li.na"
+    assert [each["person"] for each in record["approved_by"]] == ["wang.j"]
+    assert record["digests"] == 3
+    assert not any(text in json.dumps(record, ensure_ascii=False) for text in PERSONAL)
+
+
+def test_the_second_execution_is_refused(office: Office, hours: Hours) -> None:
+    """DES-02: an approval is for one execution."""
+    later(hours, office, 36)
+    number = approved(office)
+    purged(office, number)
+    assert office.desk.refusal(STEWARD, "purge", "run", number, status=8) == "PLAN_APPLIED"
+
+
+def test_an_expired_plan_is_refused(office: Office, hours: Hours) -> None:
+    later(hours, office, 36)
+    number = approved(office)
+    hours.forward(hours=73)
+    assert office.desk.refusal(STEWARD, "purge", "run", number, status=8) == "PLAN_EXPIRED"
+    assert count(office, customer) == 3
+
+
+def test_a_clock_set_back_revives_nothing(office: Office, hours: Hours) -> None:
+    """Somebody whose papers are older than the wrong clock: the clock itself is what is refused."""
+    papers = '"he.l": {uids: [1005], roles: [steward], confidentiality_signed: '
+    office.desk.edit(
+        "access.yaml", f"{papers}2026-01-01, training_passed: 2026", f"{papers}2010-01-01, training_passed: 2010"
+    )
+    later(hours, office, 36)
+    number = approved(office)
+    hours.forward(days=5)
+    office.json(ADMIN, "keys", "rotate")
+    hours.at -= timedelta(days=3650)
+    assert office.desk.refusal(OTHER, "purge", "run", number, status=1) == "CLOCK_BACK"
+    assert office.desk.refusal(OTHER, "purge", "plan", status=1) == "CLOCK_BACK"
+    assert count(office, customer) == 3
+
+
+def test_a_clock_far_ahead_has_to_be_confirmed(office: Office, hours: Hours) -> None:
+    hours.forward(days=3650)
+    assert office.desk.refusal(STEWARD, "purge", "plan", status=1) == "CLOCK_AHEAD"
+    assert planned(office, "--accept-clock")["destroy"] == {"never_bought": 3}
+
+
+def test_an_unset_period_destroys_nothing(office: Office, hours: Hours) -> None:
+    """DES-01: purge refuses for a kind without a policy value."""
+    office.desk.edit(
+        "company.yaml", "lead_retention_months:\n      value: 24", "lead_retention_months:\n      value: unset"
+    )
+    later(hours, office, 36)
+    assert office.desk.refusal(STEWARD, "purge", "plan", status=4) == "VALUE_UNDECIDED"
+
+
+def test_no_purge_without_anybody_to_approve_it(office: Office, hours: Hours) -> None:
+    """DES-02: a workspace whose access.yaml asks nobody destroys nothing."""
+    office.desk.edit("access.yaml", "    purge.run:\n      by:", "    purge.other:\n      by:")
+    later(hours, office, 36)
+    assert office.desk.refusal(STEWARD, "purge", "plan", status=4) == "PURGE_UNAPPROVED"
+
+
+def test_whoever_is_held_or_edited_after_approval_is_spared(office: Office, hours: Hours) -> None:
+    """DES-07: the rest goes, and exit 3 says that not all did."""
+    later(hours, office, 36)
+    number = approved(office)
+    office.json(ADMIN, "hold", "set", "C-1", "--kind", "legal", "--reason", office.text("诉讼保全"))
+    source = office.desk.folder.parent / "more.csv"
+    source.write_text("customer_type,name,mobile,address\nindividual,张三丰,13712345670,新地址1号\n", "utf-8")
+    office.json(STEWARD, "customer", "import", source, "--mode", "update")
+    done = purged(office, number, status=3)
+    assert (done["destroyed"], done["spared"]) == (1, {"hold:legal": 1, "edited": 1})
+    assert count(office, customer) == 2
+    rows = office.json(STEWARD, "purge", "show", number, "--kept")["customers"]
+    assert [(row["customer"], row["why"]) for row in rows] == [("C-000001", "hold:legal"), ("C-000002", "edited")]
+    office.json(STEWARD, "customer", "show", "C-1")
+    assert office.json(STEWARD, "purge", "verify", number)["clean"]
+
+
+def test_an_open_complaint_keeps_its_customer(office: Office, hours: Hours) -> None:
+    """DES-07, CMP-23: a complaint is not destroyed with its customer while it is open."""
+    later(hours, office, 36)
+    office.open("C-1")
+    made = planned(office)
+    assert made["destroy"] == {"never_bought": 2}
+    hours.forward(days=1)
+    office.json(SUPERVISOR, "purge", "approve", made["plan"])
+    office.open("C-2")
+    done = purged(office, made["plan"], status=3)
+    assert (done["destroyed"], done["spared"]) == (1, {"hold:complaint": 1})
+
+
+def test_who_asks_gets_a_receipt_that_proves_it(office: Office, hours: Hours) -> None:
+    """DES-04: an erasure request does not wait for the company's period, and leaves a proof to the person."""
+    made = planned(office, "--customer", "C-3")
+    assert made["destroy"] == {"never_bought": 1}
+    (receipt,) = made["receipts"]
+    paper = office.text(receipt["receipt"])
+    office.json(SUPERVISOR, "purge", "approve", made["plan"])
+    assert purged(office, made["plan"])["destroyed"] == 1
+    assert office.desk.refusal(STEWARD, "purge", "prove", "--receipt", paper, status=1) == "PURGE_UNVERIFIED"
+    office.json(STEWARD, "purge", "verify", made["plan"])
+    proof = office.json(AUDITOR, "purge", "prove", "--receipt", paper)
+    assert (proof["plan"], proof["index"], proof["size"]) == (made["plan"], 0, 1)
+    wrong = office.text(receipt["receipt"].replace(receipt["receipt"][8], "Z" if receipt["receipt"][8] != "Z" else "Y"))
+    assert office.desk.refusal(AUDITOR, "purge", "prove", "--receipt", wrong, status=4) == "RECEIPT_INVALID"
+    assert not any(receipt["receipt"].encode() in line for line in office.desk.log())
+
+
+def test_a_dry_run_writes_nothing(office: Office, hours: Hours) -> None:
+    later(hours, office, 36)
+    runs = count(office, run_table)
+    assert planned(office, "--dry-run")["destroy"] == {"never_bought": 3}
+    assert count(office, run_table) == runs
+    number = approved(office)
+    runs = count(office, run_table)
+    assert office.json(STEWARD, "purge", "run", number, "--dry-run")["purges"][0]["destroyed"] == 3
+    assert (count(office, run_table), count(office, customer), count(office, destruction)) == (runs, 3, 0)
+
+
+def test_a_nightly_regrade_does_not_spoil_a_plan(office: Office, hours: Hours) -> None:
+    later(hours, office, 36)
+    number = approved(office)
+    office.json(ADMIN, "tier", "regrade")
+    assert purged(office, number)["destroyed"] == 3
+
+
+def test_nobody_approves_their_own_plan(office: Office, hours: Hours) -> None:
+    """DES-02: not even somebody who may approve what others plan."""
+    office.desk.edit(
+        "access.yaml", "L1, uids: [1001], roles: [steward]", "L1, uids: [1001], roles: [steward, supervisor]"
+    )
+    later(hours, office, 36)
+    number = planned(office)["plan"]
+    assert office.desk.refusal(STEWARD, "purge", "approve", number) == "APPROVAL_OWN_REQUEST"
+    assert office.desk.refusal(STEWARD, "purge", "run", number) == "APPROVAL_MISSING"
+
+
+@pytest.mark.parametrize(
+    ("uid", "code"),
+    [
+        (AUDITOR, "ACT_DENIED"),
+        (HANDLER, "ACT_NOT_GRANTED"),
+        (SUPERVISOR, "ACT_NOT_GRANTED"),
+        (ADMIN, "ACT_NOT_GRANTED"),
+    ],
+)
+def test_only_a_steward_plans_and_destroys(office: Office, uid: int, code: str) -> None:
+    assert office.desk.refusal(uid, "purge", "plan") == code
+    assert office.desk.refusal(uid, "purge", "run") == code
+
+
+def test_an_unidentified_complainant_goes_with_whom_it_was(office: Office, hours: Hours) -> None:
+    """CMP-02: the case keeps its row and its key; a purge follows both."""
+    number = office.open("")
+    office.json(HANDLER, "complaint", "link", number, "C-3")
+    hours.forward(hours=1)
+    office.through(number)
+    later(hours, office, 40)
+    made = planned(office)
+    assert made["destroy"] == {"never_bought": 3}
+    office.json(OTHER, "customer", "show", "C-3")
+    office.json(SUPERVISOR, "purge", "approve", made["plan"])
+    assert purged(office, made["plan"])["destroyed"] == 3
+    assert (count(office, customer), count(office, contact)) == (0, 0)
+    assert office.json(STEWARD, "purge", "verify", made["plan"])["clean"]
