@@ -113,6 +113,7 @@ ALLOWED = {
     # `doctor` looks into every room that has something to say of a workspace.
     "setup": {
         "audit",
+        "backups",
         "complaints",
         "customers",
         "holds",

@@ -24,12 +24,12 @@ class Problem(NamedTuple):
 
 
 def problems(found: BackupSet, tell: Tell) -> list[Problem]:
-    """Return what is wrong; `tell` hears of bytes read. What the disk does not give is a problem, never an exception."""
+    """Return what is wrong; `tell` hears of bytes read. What the disk does not give is a problem, no exception."""
     wanted = {part.name for part in found.manifest.parts} | {FILE, NOTE}
     wrong = [
-        Problem("PART_UNKNOWN", name, _("the manifest does not name it"))
-        for name in sorted(os.listdir(found.folder))
-        if name not in wanted
+        Problem("PART_UNKNOWN", path.name, _("the manifest does not name it"))
+        for path in sorted(found.folder.iterdir())
+        if path.name not in wanted
     ]
     for part in found.manifest.parts:
         wrong += _checked(found.folder / part.name, part, tell)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from crmctl.cli.options import Invocation, command
 from crmctl.cli.render import Column, Table
 from crmctl.i18n import N_, _
-
-if TYPE_CHECKING:
-    from crmctl.backups.creating import Created
 
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74)
 EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 13, 74, 130, 143)
@@ -36,10 +32,10 @@ STATES = {
 def create_command(call: Invocation, keys: bool, to: Path | None) -> int | None:
     """Make a backup of the data, or of the keys, sealed to public keys, and read it back; then remove old ones.
 
-    Nobody is stopped meanwhile. Data and keys never lie under one folder: whoever finds both reads everybody. Identities
-    are left out; `backup restore` makes them anew.
+    Nobody is stopped meanwhile. Data and keys never lie under one folder: whoever finds both reads everybody.
+    Identities are left out; `backup restore` makes them anew.
     """
-    from crmctl.backups import creating
+    from crmctl.backups import creating, telling
     from crmctl.backups.manifest import DATA, KEYS
     from crmctl.runs import run as runs
 
@@ -52,57 +48,8 @@ def create_command(call: Invocation, keys: bool, to: Path | None) -> int | None:
         call.warn(_("{folder} is on the disk of what it is a backup of").format(folder=done.folder.parent))
     if not done.sealed:
         call.warn(_("not sealed (backup_unsealed): whoever has it reads tiers, owners, company names"))
-    call.emit(_created(done, call.dry_run), *_created_lines(done, call.dry_run))
+    call.emit(telling.created(done, call.dry_run), *telling.created_lines(done, call.dry_run))
     return None
-
-
-def _created(done: Created, dry_run: bool) -> dict[str, object]:
-    return {
-        "run_id": done.run_id,
-        "backup": done.number,
-        "kind": done.kind,
-        "folder": str(done.folder),
-        "bytes": done.made.size if done.made else None,
-        "counts": dict(done.made.counts) if done.made else None,
-        "log_size": done.made.log.size if done.made else None,
-        "sha256": done.digest or None,
-        "signed": done.signed,
-        "sealed": done.sealed,
-        "same_disk": done.same_disk,
-        "removed": [each.number for each in done.removed if each.reached],
-        "not_reached": [each.number for each in done.removed if not each.reached],
-        "dry_run": dry_run,
-    }
-
-
-def _created_lines(done: Created, dry_run: bool) -> list[str]:
-    gone = [str(each.number) for each in done.removed if each.reached]
-    if dry_run or done.made is None:
-        lines = [_("{folder} would be made; nothing was written.").format(folder=done.folder)]
-        return lines + (
-            [_("Old ones that would be removed: {numbers}").format(numbers=", ".join(gone))] if gone else []
-        )
-    lines = [
-        _("Backup {number} of {count} rows made and read back: {folder} ({size} MB)").format(
-            number=done.number,
-            count=sum(done.made.counts.values()),
-            folder=done.folder,
-            size=f"{done.made.size / 1e6:.1f}",
-        ),
-        _("Signed by the audit signer.")
-        if done.signed
-        else _("Not signed here: the log names it, and the next checkpoint signs that (crmctl audit checkpoint)."),
-    ]
-    if gone:
-        lines.append(_("Old ones removed: {numbers}").format(numbers=", ".join(gone)))
-    away = [str(each.number) for each in done.removed if not each.reached]
-    if away:
-        lines.append(
-            _("Old ones that are not where they were written, and stay listed: {numbers}").format(
-                numbers=", ".join(away)
-            )
-        )
-    return lines
 
 
 @command(example=("crmctl backup list", "crmctl backup list --removed -o json"), exits=READING_EXITS)
@@ -155,7 +102,7 @@ def verify_command(call: Invocation, sets: tuple[str, ...], every: bool, identit
     SET is a number of `backup list` or a folder. With the private key the database inside is checked too, its log
     included. Exit 13 when one is not whole, 14 when the entry that vouches for it is not signed yet.
     """
-    from crmctl.backups import verifying
+    from crmctl.backups import telling, verifying
     from crmctl.errors import UsageProblem
     from crmctl.runs import run as runs
 
@@ -166,35 +113,95 @@ def verify_command(call: Invocation, sets: tuple[str, ...], every: bool, identit
         call.progress(_("reading")) as progress,
     ):
         run, done = verifying.verify(run, sets, every, identity, progress.advance)
-    document = {
-        "run_id": run.run_id,
-        "backups": [
-            {
-                "backup": each.number,
-                "folder": str(each.folder),
-                "kind": each.kind,
-                "made_at": each.made_at,
-                "vouched": each.voucher,
-                "opened": each.opened,
-                "whole": not each.problems,
-                "problems": [problem._asdict() for problem in each.problems],
-            }
-            for each in done
-        ],
-    }
-    lines = []
-    for each in done:
-        state = _("not whole") if each.problems else _("whole, opened") if each.opened else _("whole")
-        lines.append(f"{each.folder}: {state}; {_(VOUCHERS[each.voucher])}")
-        lines += [f"  {problem.code} {problem.subject}: {problem.message}" for problem in each.problems]
     status = max([each.exit_code for each in done], key=(0, 14, 13).index, default=0)
+    document = {"run_id": run.run_id, "backups": [telling.verified(each) for each in done]}
+    lines = [line for each in done for line in telling.verified_lines(each)]
     call.emit(document, *(lines or [_("There is no backup yet.")]), trouble=bool(status))
     return status
 
 
-VOUCHERS = {
-    "signed": N_("signed by the audit signer"),
-    "entered": N_("named by a signed entry of the log"),
-    "waiting": N_("named by an entry of the log that is not signed yet"),
-    "nobody": N_("nobody vouches for it"),
-}
+@command(
+    example=(
+        "crmctl backup restore /mnt/backup/data/SET --into crm-restored --identity /media/me/age.key",
+        "crmctl backup restore SET --into restored --identity age.key --keys-set KEYS --masters /media/vault",
+    ),
+    exits=EXITS,
+    formats=("table", "json"),
+    silent=True,
+)
+@click.argument("which", metavar="SET")
+@click.option("--into", type=FOLDER, metavar="DIR", required=True, help=N_("The new workspace."))
+@click.option("--identity", type=FOLDER, metavar="FILE", help=N_("Private key of age. Read once, kept nowhere."))
+@click.option("--database", default="", metavar="URL", help=N_("Of a dump of PostgreSQL: an empty database for it."))
+@click.option("--database-password-file", default="", help=N_("Owner-only file with the database's password."))
+@click.option("--keys", default="", metavar="DIR|URL", help=N_("The key store of today; else where it was then."))
+@click.option("--keys-set", type=FOLDER, metavar="SET", help=N_("A backup of the keys, where the key store is lost."))
+@click.option("--masters", type=FOLDER, metavar="DIR", help=N_("With it: the folder of its master keys."))
+@click.option(
+    "--vkey", "vkeys", multiple=True, metavar="KEY", help=N_("Verifier key of the audit signer that signed SET.")
+)
+@click.option("--unsigned", is_flag=True, help=N_("Take a set that nobody here can vouch for; the log will say so."))
+@click.option(
+    "--give-up",
+    type=click.IntRange(0),
+    default=0,
+    metavar="NUMBER",
+    help=N_("Remove so many customers that lack a key for no known reason."),
+)
+def restore_command(
+    call: Invocation,
+    which: str,
+    into: Path,
+    identity: Path | None,
+    database: str,
+    database_password_file: str,
+    keys: str,
+    keys_set: Path | None,
+    masters: Path | None,
+    vkeys: tuple[str, ...],
+    unsigned: bool,
+    give_up: int,
+) -> int | None:
+    """Make a new workspace from a backup of the data; nothing that exists is ever overwritten.
+
+    The keys of today open it, however old it is. Customers without a key were destroyed since: they are removed again.
+    The restored log goes on under a name and a signer of its own.
+    """
+    from crmctl.backups import restoring, telling
+    from crmctl.backups.restored import Request
+
+    request = Request(
+        which, into, identity, database, database_password_file, keys, keys_set, masters, vkeys, unsigned, give_up
+    )
+    with call.progress(_("restoring")) as progress:
+        done = restoring.restore(call, request, progress.advance)
+    call.emit(telling.restored(done, into), *telling.restored_lines(done, into))
+    return None
+
+
+@command(
+    example="crmctl backup drill 7 --identity /media/me/age.key",
+    exits=EXITS,
+    formats=("table", "json"),
+)
+@click.argument("which", metavar="SET")
+@click.option("--identity", type=FOLDER, metavar="FILE", help=N_("Private key of age. Read once, kept nowhere."))
+@click.option(
+    "--database", default="", metavar="URL", help=N_("Of a dump of PostgreSQL: a database on the server to try it on.")
+)
+def drill_command(call: Invocation, which: str, identity: Path | None, database: str) -> int | None:
+    """Restore a backup on trial, privately, and prove it: living customers open, destroyed ones do not.
+
+    Log and every row are verified, identities made anew, 200 customers chosen at random opened. Nothing of it is kept.
+    SET is a number of `backup list` or a folder. Exit 13 when anything is wrong.
+    """
+    from crmctl.backups import drilling, telling
+    from crmctl.runs import run as runs
+
+    with (
+        runs.open_run(call, "backup drill", "backup.drill", lock="backup") as run,
+        call.progress(_("restoring")) as progress,
+    ):
+        done = drilling.drill(run, which, identity, database, progress.advance)
+    call.emit(telling.drilled(done), *telling.drilled_lines(done), trouble=bool(done.problems))
+    return done.exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from crmctl.i18n import _
 from crmctl.store import engine
 
 if TYPE_CHECKING:
-    from crmctl.audit.verify_entries import Trust
+    from crmctl.audit.verify_entries import Pin, Trust
     from crmctl.backups.checking import Tell
     from crmctl.backups.manifest import Manifest
 
@@ -42,7 +43,9 @@ def database_problems(base: Engine, said: Manifest) -> list[Problem]:
     return found
 
 
-def log_problems(base: Engine, trust: Trust, tell: Tell, *, rows: bool) -> tuple[Verification, list[Problem]]:
+def log_problems(
+    base: Engine, trust: Trust, tell: Tell, *, rows: bool, pins: Sequence[Pin] = ()
+) -> tuple[Verification, list[Problem]]:
     """Verify log and changes, with `rows` every protected row too; return that and its problems as those of a set."""
-    result = verify(base, changes=True, rows=rows, progress=tell, trust=trust)
+    result = verify(base, changes=True, rows=rows, progress=tell, trust=trust, pins=pins)
     return result, [Problem(each.code, each.subject, each.message) for each in result.problems]

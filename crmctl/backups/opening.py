@@ -58,6 +58,14 @@ def to_file(found: BackupSet, role: str, identities: Sequence[Any], target: Path
         raise storage_failure(target, error) from error
 
 
+def to_stream(found: BackupSet, role: str, identities: Sequence[Any], target: BinaryIO) -> None:
+    """Write the opened part of a role to a stream. Raises as `to_file` does, and what the stream raises."""
+    part = found.manifest.part(role)
+    with stream(found, part) as sealed:
+        agefile.unseal(sealed, Sink(target), identities, str(found.folder / part.name))
+    target.flush()
+
+
 def configuration_of(found: BackupSet, identities: Sequence[Any]) -> Configuration:
     """Return the configuration in a set. Raises as `to_file` does."""
     part = found.manifest.part("workspace")

@@ -97,8 +97,8 @@ def require_empty(engine: Engine) -> None:
     with read(engine) as conn:
         relations = text(
             "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
-            " AND n.nspname NOT LIKE 'pg\\_%'"
+            " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')"
+            " AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'"
         )
         if conn.execute(relations).scalar_one():
             raise Refused(

@@ -64,6 +64,10 @@ FILES: Mapping[str, Mapping[str, str]] = {
 OWN = frozenset({"init", "demo", "help"})  # commands that no service account has a part in
 NEVER: Mapping[str, frozenset[str]] = {  # for the account's own administrator, or its cron
     "keys copy": frozenset({"dest"}),
+    "backup create": frozenset({"to"}),
+    "backup verify": frozenset({"identity"}),
+    "backup restore": frozenset({"into", "identity", "keys_set", "masters"}),
+    "backup drill": frozenset({"identity"}),
 }
 
 

@@ -110,6 +110,19 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("keys destroy", "crmctl.security.commands:destroy_command", N_("Destroy a master key after its horizon.")),
     Entry("keys mirror", "crmctl.security.commands:mirror_command", N_("Make or mend the second key store.")),
     Entry(
+        "backup create",
+        "crmctl.backups.commands:create_command",
+        N_("Make a backup of the data, or of the keys, and read it back."),
+    ),
+    Entry("backup list", "crmctl.backups.commands:list_command", N_("List backups, newest first.")),
+    Entry("backup verify", "crmctl.backups.commands:verify_command", N_("Read backups to the end.")),
+    Entry(
+        "backup restore",
+        "crmctl.backups.commands:restore_command",
+        N_("Make a new workspace from a backup; what was destroyed stays destroyed."),
+    ),
+    Entry("backup drill", "crmctl.backups.commands:drill_command", N_("Restore a backup on trial, and prove it.")),
+    Entry(
         "db upgrade", "crmctl.setup.commands:db_upgrade_command", N_("Bring the database to this program's revision.")
     ),
     Entry("db current", "crmctl.setup.commands:db_current_command", N_("Show the database's revision.")),

@@ -57,6 +57,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("notify", "crmctl.notify.policy:NotifySettings", N_("the channels that notices go to")),
     Kind("audit", "crmctl.audit.policy:AuditSettings", N_("who signs the audit log, and who else holds it")),
     Kind(
+        "backup",
+        "crmctl.backups.policy:BackupSettings",
+        N_("how often backups are made and tried, how long they are kept"),
+    ),
+    Kind(
         "complaints",
         "crmctl.complaints.policy:ComplaintsSettings",
         N_("what a complaint is, its stages and limits, who keeps out, what closes it"),

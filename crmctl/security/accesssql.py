@@ -82,6 +82,7 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("complaint.reveal", "complaint.file", "complaint.form"), {"use_request": KEEP, "use_record": KEEP}),
     (("audit.checkpoint",), {"checkpoint": ADD}),
     (("hold.set",), {"legal_hold": KEEP, "legal_hold_item": ADD, "change": ADD}),
+    (("backup.create", "backup.verify", "backup.drill"), {"backup": KEEP}),
     (("hold.lift",), {"legal_hold": "UPDATE", "legal_hold_item": "DELETE", "change": ADD}),
     (("purge.plan", "purge.run"), {"plan": KEEP, "plan_item": ALL}),
 )  # fmt: skip

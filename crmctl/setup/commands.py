@@ -65,6 +65,7 @@ SUBJECTS = {
     "keys": N_("key store"),
     "people": N_("people"),
     "audit": N_("audit log"),
+    "backups": N_("backups"),
     "batches": N_("imports"),
     "use": N_("use of information"),
     "calendar": N_("working calendar"),

@@ -342,6 +342,20 @@ def _holds(patient: _Patient) -> None:
         patient.note(WARNS, "holds", message, command)
 
 
+def _backups(patient: _Patient) -> None:
+    from crmctl.backups import standing
+    from crmctl.store import engine
+
+    if patient.engine is None or patient.policies is None:
+        return
+    for message, hint in standing.misplaced(patient.place):
+        patient.note(WRONG, "backups", message, hint)
+    with engine.read(patient.engine) as conn:
+        found = list(standing.troubles(conn, patient.place, patient.policies, patient.at))
+    for message, command in found:
+        patient.note(WARNS, "backups", message, command)
+
+
 _CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
     ("workspace", _workspace),
     ("policies", _policies),
@@ -349,6 +363,7 @@ _CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
     ("keys", _keys),
     ("people", _people),
     ("audit", _log),
+    ("backups", _backups),
     ("batches", _batches),
     ("use", _use),
     ("calendar", _calendars),

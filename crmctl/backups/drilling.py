@@ -1,0 +1,245 @@
+"""`crmctl backup drill`: restore a set on trial, in a private place, and prove that it is worth its name.
+
+Living customers open with the keys of today; of those that were destroyed since or before, none does. Nothing of it is
+kept, and the key store is only read.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from secrets import SystemRandom
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, select
+
+from crmctl import clock
+from crmctl.audit import checkpoints, entries, standing
+from crmctl.audit.tables import audit_entry
+from crmctl.backups import checking, evidence, inside, manifest, opening, reconcile, register
+from crmctl.backups.checking import Problem
+from crmctl.customers.opened import opened, pages
+from crmctl.customers.reindexing import rebuild
+from crmctl.errors import DONE, CrmctlError, IntegrityFailed, InvalidInput, KeyMissing
+from crmctl.i18n import _
+from crmctl.runs import run as runs
+from crmctl.store import engine, migrate
+
+if TYPE_CHECKING:
+    from crmctl.backups.manifest import BackupSet
+    from crmctl.runs.run import Run
+
+COMMAND = "backup drill"
+SAMPLE = 200  # living customers that are opened
+Tell = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """What a trial showed: when it began and how long it took in seconds, how old the set is in days.
+
+    `decrypted` living customers opened of `living`; of `destroyed` ones, `resurrected` did.
+    """
+
+    run_id: int | None
+    number: int | None
+    folder: Path
+    seconds: int
+    age_days: int
+    entries: int
+    rows: int
+    living: int
+    decrypted: int
+    destroyed: int
+    resurrected: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """13 when something is wrong, else 0."""
+        return IntegrityFailed.exit_code if self.problems else DONE
+
+
+@dataclass
+class _Trial:
+    """What is found out on the way."""
+
+    run: Run
+    found: BackupSet
+    problems: list[Problem]
+    entries: int = 0
+    rows: int = 0
+    living: int = 0
+    decrypted: int = 0
+    destroyed: int = 0
+    resurrected: int = 0
+
+    def wrong(self, code: str, subject: str, message: str) -> None:
+        self.problems.append(Problem(code, subject, message))
+
+
+def drill(run: Run, which: str, identity: Path | None, server: str, tell: Tell) -> Drilled:
+    """Restore the set `which` on trial; `server` is the URL of a database on whose server a temporary one is made.
+
+    What is wrong is returned. Raises InvalidInput for what is no set of the data, KeyMissing for another's private key.
+    Needs the lock `backup`; one entry of the log says how it went.
+    """
+    with engine.read(run.engine) as conn:
+        folder, row = register.named(conn, which)
+    found = manifest.read(folder)
+    if found.manifest.kind != manifest.DATA:
+        raise InvalidInput(_("{folder}: is a backup of keys").format(folder=folder), code="BACKUP_KIND")
+    if found.manifest.database == "postgresql" and not server:
+        raise InvalidInput(
+            _("a dump of PostgreSQL needs a server"),
+            hint=_("give any database on one where this login may make another: --database URL"),
+            code="DATABASE_KIND",
+        )
+    identities = opening.identities_for(found, identity)
+    begun = clock.now()
+    run = runs.begin(run)
+    with runs.recorded_failure(run):
+        trial = _Trial(run, found, checking.problems(found, tell))
+        _vouched(trial, row.run_id if row else None)
+        if not trial.problems:
+            try:
+                with _restored(run, found, identities, server) as base:
+                    _tried(trial, base, tell)
+            except IntegrityFailed as error:
+                trial.wrong(error.code, str(folder), error.message)
+        return _recorded(trial, folder, row.backup_id if row else None, begun)
+
+
+def _vouched(trial: _Trial, made_by: int | None) -> None:
+    run = trial.run
+    with engine.read(run.engine) as conn:
+        settings = checkpoints.settings_of(run.policies)
+        if evidence.vouched(conn, run.workspace, settings, trial.found, made_by).by == evidence.NOBODY:
+            trial.wrong("NOT_SIGNED", manifest.FILE, _("no signer that counts here signed it, and no entry names it"))
+
+
+@contextmanager
+def _restored(run: Run, found: BackupSet, identities: Sequence[Any], server: str) -> Iterator[Engine]:
+    """Yield the restored database, gone afterwards with its folder; what a killed trial left goes first."""
+    for leftover in run.workspace.spool.glob("drill-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drill-", dir=run.workspace.spool)))
+        opening.configuration_of(found, identities)
+        if found.manifest.database == "sqlite":
+            target = folder / "crmctl.db"
+            opening.to_file(found, "database", identities, target)
+            base = engine.open_engine(f"sqlite:///{target}", timeout=run.workspace.timeout)
+            stack.callback(base.dispose)
+            yield base
+            return
+        from crmctl.backups import servercopy
+
+        outside = engine.open_engine(server, timeout=run.workspace.timeout)
+        stack.callback(outside.dispose)
+        url = stack.enter_context(servercopy.temporary(outside, f"crmctl_drill_{run.run_id}"))
+        base = engine.open_engine(url, timeout=run.workspace.timeout)
+        stack.callback(base.dispose)
+        with servercopy.loading(base) as stream:
+            opening.to_stream(found, "database", identities, stream)
+        yield base
+
+
+def _tried(trial: _Trial, base: Engine, tell: Tell) -> None:
+    """Verify the database as it was made, then bring it in line with the keys and open what may be opened."""
+    if base.dialect.name == "sqlite":
+        trial.problems += inside.file_problems(Path(str(base.url.database)))
+    if not trial.problems:
+        trial.problems += inside.database_problems(base, trial.found.manifest)
+    if trial.problems:
+        return
+    migrate.upgrade(base)
+    _log_verified(trial, base, tell)
+    private = replace(trial.run, engine=base)
+    found = reconcile.standing(private)
+    if found.unaccounted:
+        message = _("{number} customers have no key, and the key store does not say that it destroyed theirs")
+        trial.wrong("KEYS_INCOMPLETE", "customer", message.format(number=found.unaccounted))
+    _none_returns(trial, private, found)
+    reconcile.remove(private, found.keyless, tell)
+    _living_open(trial, private)
+    try:
+        rebuild(private, tell)
+    except KeyMissing as error:
+        trial.wrong(error.code, "identity", error.message)
+
+
+def _log_verified(trial: _Trial, base: Engine, tell: Tell) -> None:
+    """Verify log and rows with the signatures that count here, and that the log of today goes on from this one."""
+    run = trial.run
+    trust = checkpoints.trust_of(run.workspace, checkpoints.settings_of(run.policies))
+    pins = standing.pins(run.workspace, checkpoints.settings_of(run.policies))
+    held = [pin for pin in pins if pin.size <= trial.found.manifest.log.size]
+    result, wrong = inside.log_problems(base, trust, tell, rows=True, pins=held)
+    trial.problems += wrong
+    trial.entries, trial.rows = result.entries, result.rows or 0
+    head = trial.found.manifest.log
+    with engine.read(run.engine) as conn:
+        leaf = conn.execute(select(audit_entry.c.leaf).where(audit_entry.c.seq == head.size - 1)).scalar_one_or_none()
+    if leaf is None or leaf.hex() != head.last_leaf:
+        trial.wrong("LOG_FORKED", "audit_entry", _("the log of today does not go on from the one in this set"))
+
+
+def _none_returns(trial: _Trial, private: Run, found: reconcile.Standing) -> None:
+    """Try to open everybody who was destroyed: before the set was made, as its log says, or since, without a key."""
+    gone = [*found.keyless, *reconcile.destroyed(private)]
+    trial.destroyed = len(gone)
+    stores = [private.keys, *([private.keys.mirror.store()] if private.keys.mirror else [])]
+    back: set[int] = set()
+    for place in range(0, len(gone), reconcile.AT_ONCE):
+        for store in stores:
+            back.update(store.fetch("customer", gone[place : place + reconcile.AT_ONCE]))
+    trial.resurrected = len(back)
+    if back:
+        message = _("{number} customers that were destroyed have a key again")
+        trial.wrong("DESTROYED_RETURN", "customer", message.format(number=len(back)))
+
+
+def _living_open(trial: _Trial, private: Run) -> None:
+    """Open living customers chosen at random, contacts and all."""
+    everybody = [number for page in pages(private) for number in page]
+    trial.living = len(everybody)
+    chosen = sorted(SystemRandom().sample(everybody, min(SAMPLE, len(everybody))))
+    try:
+        for _customer in opened(private, chosen):
+            trial.decrypted += 1
+    except CrmctlError as error:
+        trial.wrong(error.code, "customer", error.message)
+
+
+def _recorded(trial: _Trial, folder: Path, number: int | None, begun: datetime) -> Drilled:
+    """Enter in the log how it went; whole again, the register says so too."""
+    run, at = trial.run, clock.now()
+    made = clock.parse_stamp(trial.found.manifest.made_at)
+    done = Drilled(
+        run.run_id, number, folder, int((at - begun).total_seconds()), (at - made).days, trial.entries, trial.rows,
+        trial.living, trial.decrypted, trial.destroyed, trial.resurrected, tuple(trial.problems),
+    )  # fmt: skip
+    names = ("seconds", "age_days", "living", "decrypted", "destroyed", "resurrected")
+    counts = {name: int(getattr(done, name)) for name in names}
+    with engine.write(run.engine) as conn:
+        if number is not None:
+            register.note(conn, number, register.FAILED if done.problems else register.VERIFIED, at)
+        runs.finish(conn, run, "failed" if done.problems else "done", done.exit_code, counts)
+        entries.append(
+            conn,
+            run.entry(
+                "failed" if done.problems else "done",
+                at=at,
+                obj=f"backup:{number}" if number is not None else None,
+                source=trial.found.digest.hex(),
+                counts=counts,
+                codes=sorted({problem.code for problem in done.problems}),
+            ),
+        )
+    return done

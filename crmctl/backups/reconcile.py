@@ -1,0 +1,196 @@
+"""What was destroyed stays destroyed: a restored database is brought in line with the keys there are.
+
+A customer without a key was destroyed after the set was made. It goes with everything of it, as a purge would have it:
+each protected row leaves a `destroy` change, images and salts are emptied, hashes and leaves stay. The other way round,
+a key that an older set of keys brought back is destroyed again where the log says that its customer was.
+
+Customers without a key are removed only where receipts of the key store account for them: else it is the key store
+that lacks something, and nothing may be removed for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from hashlib import sha256
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, Table, select, update
+
+from crmctl.audit.changes import CHANGE_COLUMNS, Before, Changes, clear_json, fields_json
+from crmctl.audit.objects import ProtectedTable, protected_tables
+from crmctl.audit.tables import change, look
+from crmctl.customers.opened import pages
+from crmctl.errors import KeyMissing
+from crmctl.i18n import _
+from crmctl.runs import chunks
+from crmctl.security.keywrap import OWNER_KINDS
+from crmctl.store import bulk, counters, engine, schema
+
+if TYPE_CHECKING:
+    from crmctl.runs.run import Run
+    from crmctl.security.keystore import KeyStore
+
+AT_ONCE = 500  # customers in one transaction
+OURS = "restore:"  # references of keys destroyed again: they were counted when they were destroyed first
+_EVERYTHING = fields_json(frozenset())
+_KEPT = ("change", "look")  # the log's own: emptied, not removed
+# Numbers that keys are kept under: a restored database must give none that has a key already.
+_COUNTED = ("customer", "batch", "document", "staff", "run")
+
+
+class Standing(NamedTuple):
+    """How database and keys stand to each other.
+
+    `keyless` customers have rows and no key, `returned` ones were destroyed and have a key again; `destroyed` is how
+    many the log says were destroyed, `receipts` how many keys the key store says it destroyed.
+    """
+
+    keyless: tuple[int, ...]
+    returned: tuple[int, ...]
+    destroyed: int
+    receipts: int
+
+    @property
+    def unaccounted(self) -> int:
+        """How many customers lack a key that nobody destroyed."""
+        return max(0, len(self.keyless) - max(0, self.receipts - self.destroyed))
+
+
+def standing(run: Run) -> Standing:
+    """Compare every customer of the run's database with the run's key store."""
+    owners = run.keys.owner_ids("customer")
+    keyless = tuple(_without((number for page in pages(run) for number in page), owners))
+    gone = set(destroyed(run))
+    returned: list[int] = []
+    for some in _batches(sorted(gone)):
+        returned += run.keys.fetch("customer", some)
+    kind = OWNER_KINDS["customer"]
+    receipts = [
+        row for row in run.keys.rows.receipts() if row.owner_kind == kind and not row.reference.startswith(OURS)
+    ]
+    return Standing(keyless, tuple(sorted(returned)), len(gone), sum(row.keys for row in receipts))
+
+
+def destroyed(run: Run) -> list[int]:
+    """Return the customers that the log says were destroyed and that have no row, ascending."""
+    columns, customers = change.c, schema.load_all().tables["customer"]
+    query = select(columns.customer_id).where(columns.object == "customer", columns.operation == "destroy").distinct()
+    with engine.read(run.engine) as conn:
+        said = sorted(conn.execute(query).scalars())
+        living = {
+            number
+            for some in _batches(said)
+            for (number,) in bulk.fetch_by_keys(conn, customers, "customer_id", some, ("customer_id",))
+        }
+    return [number for number in said if number not in living]
+
+
+def _without(numbers: Iterator[int], owners: Iterator[int]) -> Iterator[int]:
+    """Yield the numbers that are none of the owners; both ascend."""
+    owner = next(owners, None)
+    for number in numbers:
+        while owner is not None and owner < number:
+            owner = next(owners, None)
+        if owner != number:
+            yield number
+
+
+def require_accounted(found: Standing, accepted: int) -> None:
+    """Raise KeyMissing where customers lack keys that nobody destroyed, unless exactly so many are given up."""
+    if found.unaccounted and found.unaccounted != accepted:
+        raise KeyMissing(
+            _("{number} customers have no key, and the key store does not say that it destroyed theirs").format(
+                number=found.unaccounted
+            ),
+            hint=_(
+                "it is older than the data: give a newer one (--keys, --keys-set). If there is none, they cannot be "
+                "read by anybody; --give-up {number} removes them"
+            ).format(number=found.unaccounted),
+            code="KEYS_INCOMPLETE",
+        )
+
+
+def remove(run: Run, customers: Sequence[int], tell: Callable[[int], None]) -> dict[str, int]:
+    """Remove these customers and all that is theirs; return how many rows of which table went.
+
+    Each chunk is a transaction with its entry; the run must have begun.
+    """
+    gone: dict[str, int] = {}
+    for ordinal, some in enumerate(_batches(customers)):
+        with engine.read(run.engine) as conn:
+            rows = sum(len(_rows(conn, table, some)) for table in _protected())
+        counts = chunks.write(run, ordinal, len(some), rows, partial(_fill, customers=some))
+        for name, number in counts.items():
+            gone[name] = gone.get(name, 0) + number
+        tell(len(some))
+    return gone
+
+
+def _fill(conn: Connection, log: Changes, customers: Sequence[int]) -> dict[str, int]:
+    versions: dict[tuple[int, str, int], int] = {}
+    columns = ("customer_id", "object", "object_id", "version")
+    for owner, code, number, version in bulk.fetch_by_keys(
+        conn, change, "customer_id", customers, columns, locked=True
+    ):
+        versions[owner, code, number] = max(version, versions.get((owner, code, number), 0))
+    for table in _protected():
+        for owner, number, clear, sealed in sorted(_rows(conn, table, customers)):
+            told = clear_json(clear)
+            before = Before(
+                told.decode(), sealed, sha256(told).digest(), None if sealed is None else sha256(sealed).digest()
+            )
+            last = versions.get((owner, table.code, number), 0)
+            log.destroy((owner, table.code, number), last + 1, _EVERYTHING, before)
+    counts = {}
+    for each in _tables():
+        number = bulk.delete_rows(conn, each, ("customer_id",), [(customer,) for customer in customers])
+        if number:
+            counts[each.name] = number
+    bulk.insert_rows(conn, change, CHANGE_COLUMNS, log.take())
+    emptied = {"before_clear": None, "before_sealed": None, "salt": None}
+    conn.execute(update(change).where(change.c.customer_id.in_(customers)).values(emptied))
+    conn.execute(update(look).where(look.c.customer_id.in_(customers)).values(salt=None))
+    return counts
+
+
+def _protected() -> list[ProtectedTable]:
+    return [table for table in protected_tables() if table.owner_column == "customer_id"]
+
+
+def _tables() -> list[Table]:
+    tables = schema.load_all().tables
+    return [tables[name] for name in sorted(tables) if "customer_id" in tables[name].c and name not in _KEPT]
+
+
+def _rows(
+    conn: Connection, table: ProtectedTable, customers: Sequence[int]
+) -> list[tuple[int, int, dict[str, Any], Any]]:
+    """Return owner, number, clear columns and envelope of the rows of a protected table."""
+    names = list(table.clear_columns)
+    wanted = ["customer_id", table.id_column, *names, *([table.sealed_column] if table.sealed_column else [])]
+    found = bulk.fetch_by_keys(conn, table.table, "customer_id", customers, wanted)
+    sealed = bool(table.sealed_column)
+    return [(row[0], row[1], dict(zip(names, row[2:], strict=False)), row[-1] if sealed else None) for row in found]
+
+
+def destroy_again(run: Run, customers: Sequence[int]) -> int:
+    """Destroy the keys of customers that the log says were destroyed; return how many."""
+    return run.keys.remove("customer", customers, reference=f"{OURS}{run.run_id}") if customers else 0
+
+
+def go_past(base: Engine, keys: KeyStore) -> None:
+    """Let numbers be given from behind the highest that has a key: a key is never given to a second owner."""
+    with engine.write(base) as conn:
+        for name in _COUNTED:
+            highest = max(keys.owner_ids(name), default=0)
+            following = counters.take(conn, name, 0)
+            if following <= highest:
+                counters.take(conn, name, highest - following + 1)
+
+
+def _batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    rest = iter(numbers)
+    while some := list(islice(rest, AT_ONCE)):
+        yield some
