@@ -52,6 +52,11 @@ GROUPS: tuple[GroupEntry, ...] = (
         "crmctl hold set C-000123 --kind legal --reason -",
     ),
     GroupEntry(
+        "purge",
+        N_("Purges: what is destroyed when its time is over, and the proof of it."),
+        "crmctl purge plan",
+    ),
+    GroupEntry(
         "approval", N_("Approvals: what somebody else has to agree to, and who did."), "crmctl approval list --open"
     ),
     GroupEntry("use", N_("Use of customer information: ask, record, copies."), "crmctl use copies --due"),

@@ -20,10 +20,11 @@ from crmctl.customers.model import PROVISIONAL
 from crmctl.customers.packing import ident_function
 from crmctl.customers.policy import CustomersSettings
 from crmctl.customers.scope import in_scope
+from crmctl.runs import plans
 from crmctl.runs.run import Run, access_of
 from crmctl.security import masking, permissions
 from crmctl.security.identity import IDENTITY_KINDS, BlindIndex
-from crmctl.security.sealing import Sealer
+from crmctl.security.sealing import DataKey, Sealer
 from crmctl.store import bulk, engine
 
 HIDDEN = None
@@ -202,6 +203,7 @@ def _shown(
     if not rows:
         return []
     keys = run.keys.fetch("customer", [row[0] for row in rows])
+    rows = _living(run, rows, keys)
     sealer = Sealer(run.workspace.instance)
     face = _Face(run, revealed)
     found = []
@@ -217,6 +219,16 @@ def _shown(
         ]
         found.append(Shown(number, face.visible({**clear, **attributes}), face.masked(personal), people))
     return found
+
+
+def _living(run: Run, rows: Sequence[tuple[Any, ...]], keys: Mapping[int, DataKey]) -> Sequence[tuple[Any, ...]]:
+    """Return the rows without those whose key a purge has destroyed and whose row it has not removed yet."""
+    missing = [row[0] for row in rows if row[0] not in keys]
+    if not missing:
+        return rows
+    with engine.read(run.engine) as conn:
+        going = {customer for customer, _plan in plans.being_destroyed(conn, missing)}
+    return [row for row in rows if row[0] not in going]
 
 
 class _Face:

@@ -13,11 +13,8 @@ from crmctl.holds.model import Hold
 from crmctl.holds.protected import HOLD_CLEAR, ITEM
 from crmctl.holds.tables import legal_hold, legal_hold_item
 from crmctl.i18n import _
-from crmctl.runs.tables import plan, plan_item
 from crmctl.store import bulk
 
-# What a purge notes of a customer once there is no way back for them (`plan_item.action`).
-PURGE, PURGING = "purge.run", "purging"
 HOLD_ROW = (*HOLD_CLEAR, "sealed", "sealed_hash")
 _AT_ONCE = 5_000
 
@@ -117,22 +114,6 @@ def versions(conn: Connection, hold: int, customers: Collection[int]) -> dict[in
     ):
         found[customer] = max(version, found.get(customer, 0))
     return found
-
-
-def begun(conn: Connection, customers: Sequence[int] | None = None) -> Iterator[tuple[int, int]]:
-    """Yield customer and plan of whom there is no way back: their destruction has begun. Of `customers`, or of all."""
-    columns = plan_item.c
-    query = (
-        select(columns.customer_id, columns.plan_id)
-        .join(plan, plan.c.plan_id == columns.plan_id)
-        .where(plan.c.kind == PURGE, columns.action == PURGING)
-        .order_by(columns.customer_id)
-    )
-    if customers is None:
-        yield from ((row[0], row[1]) for row in conn.execute(query))
-        return
-    for some in slices(customers):
-        yield from ((row[0], row[1]) for row in conn.execute(query.where(columns.customer_id.in_(some))))
 
 
 def slices(numbers: Sequence[int], size: int = _AT_ONCE) -> Iterator[list[int]]:

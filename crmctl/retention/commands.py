@@ -178,9 +178,7 @@ def list_command(call: Invocation, limit: int, before: int | None) -> int | None
 @click.option("--kept", is_flag=True, help=N_("With --customers: only those who stay, and why."))
 @click.option("--after", metavar="NUMBER", help=N_("Continue after this customer."))
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, help=N_("How many customers to show."))
-@click.option(
-    "--record", is_flag=True, help=N_("The destruction record, exactly as it was hashed.")
-)
+@click.option("--record", is_flag=True, help=N_("The destruction record, exactly as it was hashed."))
 def show_command(call: Invocation, plan: int, **given: Any) -> int | None:  # noqa: ANN401
     """Show one purge: the plan and its hash, who agreed, what was destroyed, what stayed and why, the record."""
     from crmctl.retention import showing, standing

@@ -21,6 +21,7 @@ from crmctl.customers.tables import customer
 from crmctl.orders.tables import order_number, purchase_order
 from crmctl.retention.belongings import belongings, protected
 from crmctl.retention.records import PROBE_BYTES
+from crmctl.runs.tables import plan_item
 from crmctl.security.sealing import TAG_BYTES
 from crmctl.store import bulk
 
@@ -61,7 +62,9 @@ def destroy(conn: Connection, log: Changes, customers: Sequence[int]) -> Counter
             _note(conn, log, known, customers, last)
         if table is purchase_order:
             _forget_numbers(conn, customers)
-        removed[str(table.name)] += bulk.delete_rows(conn, table, ("customer_id",), keys)
+        gone = bulk.delete_rows(conn, table, ("customer_id",), keys)
+        if table is not plan_item:  # the plan's own notes
+            removed[str(table.name)] += gone
     bulk.insert_rows(conn, change, CHANGE_COLUMNS, (_blank(row) for row in log.take()))
     return +removed
 

@@ -15,12 +15,13 @@ from crmctl.retention.marks import marks
 from crmctl.retention.planning import DESTROY, SHARED
 from crmctl.retention.selecting import Basis
 from crmctl.retention.together import followers
-from crmctl.runs.plans import Item, Plan, read_item
+from crmctl.runs.plans import PURGING, Item, Plan, read_item
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
 from crmctl.store import bulk
 
-PURGING, SPARED = "purging", "spared"
+SPARED = "spared"
+_ITEM = ("customer_id", "plan_id", "action", "before", "after", "detail")
 # Why somebody is spared, besides holds.
 GONE = "gone"  # is there no more
 EDITED = "edited"  # a person or an import wrote something since the plan was made
@@ -28,8 +29,10 @@ NOT_DUE = "not_due"  # the period, or one of the law, is not over any more
 LATE = "late"  # the plan had expired, or the policies were others, before a killed run came to it
 
 
-def as_saved(item: Item) -> Item:
-    """Return an item as it was when the plan was saved, whatever was settled since."""
+def as_saved(item: Item) -> Item | None:
+    """Return an item as it was when the plan was saved, whatever was settled since; None for one that was added."""
+    if not item.detail:
+        return None
     return item._replace(action=DESTROY, after=None) if item.action in (PURGING, SPARED) else item
 
 
@@ -58,6 +61,7 @@ def _items(conn: Connection, number: int, action: str, most: int, after: int) ->
     query = (
         select(columns.customer_id, columns.action, columns.before, columns.after, columns.detail)
         .where(columns.plan_id == number, columns.action == action, columns.customer_id > after)
+        .where(columns.detail != "[]")
         .order_by(columns.customer_id)
         .limit(most)
     )
@@ -76,6 +80,9 @@ def settle(conn: Connection, run: Run, found: Plan, base: Basis | None, page: Se
         why = spared.get(item.customer_id)
         rows.append((item.customer_id, found.plan_id, SPARED if why else PURGING, why))
     bulk.update_rows(conn, plan_item, ("customer_id", "plan_id"), ("action", "after"), rows)
+    # Who goes with them has an item from now on, so that nobody can be held any more.
+    others = [other for item in page if item.customer_id not in spared for other in group(item)[1:]]
+    bulk.insert_rows(conn, plan_item, _ITEM, [(other, found.plan_id, PURGING, None, None, "[]") for other in others])
     return spared
 
 

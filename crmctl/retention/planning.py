@@ -37,7 +37,7 @@ from crmctl.runs.run import Run, access_of
 from crmctl.runs.tables import plan
 from crmctl.store import engine
 
-ACT = "purge.run"
+ACT = plans.PURGE
 DESTROY, KEEP = "destroy", "keep"  # what an item says is to become of its customer
 SHARED = "shared_complaint"  # a provisional customer of theirs is somebody else's as well
 _AT_ONCE = 10_000

@@ -24,14 +24,14 @@ from crmctl.audit.changes import Changes
 from crmctl.errors import PlanStale
 from crmctl.retention import clockwise, ending, forgetting, judging, records
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
-from crmctl.retention.judging import PURGING, SPARED
+from crmctl.retention.judging import SPARED
 from crmctl.retention.leaves import leaf_of
 from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump
 from crmctl.retention.selecting import Basis, basis
 from crmctl.retention.tables import destruction_leaf
 from crmctl.runs import chunks, plans
 from crmctl.runs import run as runs
-from crmctl.runs.plans import Item, Plan
+from crmctl.runs.plans import PURGING, Item, Plan
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
 from crmctl.store import bulk, engine
@@ -172,7 +172,7 @@ def _rehearsed(run: Run, found: Plan, base: Basis | None) -> Outcome:
     outcome = Outcome(None, found.plan_id, True, resumed=base is None)
     with engine.read(run.engine) as conn:
         done = plan_item.c
-        query = select(done.action, done.after, func.count()).where(done.plan_id == found.plan_id)
+        query = select(done.action, done.after, func.count()).where(done.plan_id == found.plan_id, done.detail != "[]")
         for action, reason, number in conn.execute(query.group_by(done.action, done.after)):
             if action == PURGING:
                 outcome.destroyed += number

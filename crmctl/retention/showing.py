@@ -15,10 +15,9 @@ from crmctl.customers.showing import number_text, parse_number
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.retention import waiting
-from crmctl.retention.judging import PURGING
 from crmctl.retention.planning import DESTROY
 from crmctl.retention.waiting import Purge
-from crmctl.runs.plans import Item, read_item
+from crmctl.runs.plans import PURGING, Item, read_item
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
 from crmctl.store import engine
@@ -81,7 +80,7 @@ def _items(conn: Connection, number: int, want: Wanted) -> list[Item]:
     columns = plan_item.c
     query = (
         select(columns.customer_id, columns.action, columns.before, columns.after, columns.detail)
-        .where(columns.plan_id == number, columns.customer_id > want.after)
+        .where(columns.plan_id == number, columns.customer_id > want.after, columns.detail != "[]")
         .order_by(columns.customer_id)
         .limit(want.limit)
     )

@@ -57,7 +57,7 @@ def rule(policies: PolicySet, code: str) -> str:
         assert isinstance(policy.settings, RetentionSettings)
         for each in policy.settings.customers:
             if each.code == code:
-                return pick({language: text for language, text in each.labels.items()}, code)
+                return pick(dict(each.labels.items()), code)
     return _("asked for it") if code == DUE else code
 
 

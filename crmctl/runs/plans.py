@@ -26,9 +26,12 @@ from crmctl.runs.run import Run
 from crmctl.runs.tables import plan, plan_item
 from crmctl.store import bulk, counters, engine
 
+PURGE = "purge.run"  # the kind of plans that destroy
+PURGING = "purging"  # the action of whom there is no way back for: their destruction has begun
 OPEN, APPLYING, APPLIED = "open", "applying", "applied"
 REPORTED, REPLACED = "reported", "replaced"  # findings; findings of an earlier run, whose items are gone
 _BATCH = 10_000
+_IN_STATEMENT = 5_000
 _COLUMNS = ("customer_id", "plan_id", "action", "before", "after", "detail")
 
 
@@ -134,11 +137,12 @@ def usable(
     found: Plan,
     policy_hash: str,
     at: datetime,
-    as_saved: Callable[[Item], Item] = lambda item: item,
+    as_saved: Callable[[Item], Item | None] = lambda item: item,
 ) -> None:
     """Raise PlanStale for a plan that is applied, expired, of other policies, or not what was saved.
 
-    `as_saved` undoes what was noted in items since. Raises Refused for findings of policies in mode report.
+    `as_saved` undoes what was noted in items since, and says None for those added since. Raises Refused for findings of
+    policies in mode report.
     """
     number = found.plan_id
     hint = _("make a new plan")
@@ -158,7 +162,7 @@ def usable(
         message = _("plan {plan}: the policies are others than it was made under").format(plan=number)
         raise PlanStale(message, hint=hint, code="PLAN_OTHER_POLICY")
     digest, count = sha256(), 0
-    for item in map(as_saved, items(conn, number)):
+    for item in filter(None, map(as_saved, items(conn, number))):
         _hash(digest, item, orjson.dumps(list(item.detail)).decode())
         count += 1
     if (digest.hexdigest(), count) != (found.hash, found.items):
@@ -191,6 +195,23 @@ def unfinished(conn: Connection, kind: str) -> int | None:
     """Return the oldest plan of a kind that was begun and is not done; None where there is none."""
     query = select(plan.c.plan_id).where(plan.c.kind == kind, plan.c.state == APPLYING)
     return conn.execute(query.order_by(plan.c.plan_id).limit(1)).scalar_one_or_none()
+
+
+def being_destroyed(conn: Connection, customers: Sequence[int] | None = None) -> Iterator[tuple[int, int]]:
+    """Yield customer and plan of whom there is no way back: their destruction has begun. Of `customers`, or of all."""
+    columns = plan_item.c
+    query = (
+        select(columns.customer_id, columns.plan_id)
+        .join(plan, plan.c.plan_id == columns.plan_id)
+        .where(plan.c.kind == PURGE, columns.action == PURGING)
+        .order_by(columns.customer_id)
+    )
+    if customers is None:
+        yield from ((row[0], row[1]) for row in conn.execute(query))
+        return
+    for start in range(0, len(customers), _IN_STATEMENT):
+        some = customers[start : start + _IN_STATEMENT]
+        yield from ((row[0], row[1]) for row in conn.execute(query.where(columns.customer_id.in_(some))))
 
 
 def pages(run: Run, found: Plan, size: int) -> Iterator[list[Item]]:

@@ -10,16 +10,21 @@ from sqlalchemy import func, select
 
 from crmctl.errors import KeyMissing, Refused
 from crmctl.i18n import _
+from crmctl.runs import plans
 from crmctl.runs.run import Run
 from crmctl.sheets.tables import batch
 from crmctl.store import counters, engine
 
 
 def require(run: Run) -> None:
-    """Raise KeyMissing for a key store older or newer than the database, Refused while its index key is changing."""
+    """Raise KeyMissing for a key store older or newer than the database.
+
+    Raises Refused while its index key is changing, or a purge is not finished.
+    """
     columns = counters.counter.c
     with engine.read(run.engine) as conn:
         newest = conn.execute(select(func.max(batch.c.batch_id))).scalar_one_or_none()
+        purge = plans.unfinished(conn, plans.PURGE)
         following = conn.execute(select(columns.next_value).where(columns.name == "batch")).scalar_one_or_none() or 1
     if newest is not None and not run.keys.fetch("batch", [newest]):
         raise _other(
@@ -32,6 +37,12 @@ def require(run: Run) -> None:
             run,
             _("{location}: the keys of workspace {instance} (newest master key {epoch}) are newer than the database"),
             "KEYSTORE_NEW",
+        )
+    if purge is not None:
+        raise Refused(
+            _("the purge of plan {plan} was interrupted; whom it is about must not be met again").format(plan=purge),
+            hint=_("finish it first: crmctl purge run {plan}").format(plan=purge),
+            code="PURGE_UNFINISHED",
         )
     if len(run.keys.index_keys()[1]) > 1:
         raise Refused(
