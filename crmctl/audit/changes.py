@@ -213,6 +213,33 @@ class Changes:
         """Note a removed object; `version` is that of its last change plus one."""
         self._add(of, "destroy", version, fields, before, None)
 
+    def destroy_all(self, destroyed: Sequence[tuple[Object, int, bytes, bytes | None]], fields: str) -> None:
+        """Note many removed objects, each (object, version, clear hash, sealed hash), as `destroy` does one.
+
+        For a purge: neither image nor salt is kept, so that their leaves tell nothing from the beginning.
+        """
+        run, chunk, position, change = self._run, self._chunk, len(self._leaves), self._next
+        salts = os.urandom(SALT_SIZE * len(destroyed))
+        add_row, add_leaf = self.rows.append, self._leaves.append
+        used = 0
+        for (customer, obj, object_id), version, clear_before, sealed_before in destroyed:
+            salt = salts[used : used + SALT_SIZE]
+            used += SALT_SIZE
+            sealed = "null" if sealed_before is None else f'"{sealed_before.hex()}"'
+            text = _CANONICAL % (
+                change, "null", f'"{clear_before.hex()}"', customer, fields, obj, object_id, "destroy", "null", sealed,
+                version,
+            )  # fmt: skip
+            leaf = sha256(b"\x00" + salt + text.encode()).digest()
+            add_row(
+                (customer, change, run, chunk, position, obj, object_id, "destroy", version, fields,
+                 None, None, None, clear_before, None, sealed_before, None, leaf)
+            )  # fmt: skip
+            add_leaf(leaf)
+            position += 1
+            change += 1
+        self._next = change
+
     @property
     def upcoming(self) -> int:
         """The number of the next change."""

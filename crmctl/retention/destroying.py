@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any
+from operator import itemgetter
 
-from orjson import OPT_SORT_KEYS, dumps
+from orjson import dumps
 from sqlalchemy import Connection
 
-from crmctl.audit.changes import CHANGE_COLUMNS, Before, Changes, fields_json
+from crmctl.audit.changes import CHANGE_COLUMNS, Changes, fields_json
 from crmctl.audit.objects import ProtectedTable
 from crmctl.audit.tables import change, look
 from crmctl.customers.tables import customer
@@ -26,8 +26,7 @@ from crmctl.security.sealing import TAG_BYTES
 from crmctl.store import bulk
 
 _EVERYTHING = fields_json(frozenset())
-_IMAGE = CHANGE_COLUMNS.index("before_clear")
-_SALT = CHANGE_COLUMNS.index("salt")
+_PLACE = itemgetter(0, 1)
 Last = dict[tuple[int, str, int], int]  # customer, code, object → version of its last change
 
 
@@ -52,7 +51,11 @@ def destroy(conn: Connection, log: Changes, customers: Sequence[int]) -> Counter
     keys = [(number,) for number in customers]
     last = _last(conn, customers)
     bulk.update_rows(
-        conn, change, ("customer_id",), ("before_clear", "before_sealed", "salt"), [(*key, *_NOTHING) for key in keys]
+        conn,
+        change,
+        ("customer_id",),
+        ("before_clear", "before_sealed", "salt"),
+        [(*key, None, None, None) for key in keys],
     )
     bulk.update_rows(conn, look, ("customer_id",), ("salt",), [(*key, None) for key in keys])
     removed: Counter[str] = Counter()
@@ -65,16 +68,8 @@ def destroy(conn: Connection, log: Changes, customers: Sequence[int]) -> Counter
         gone = bulk.delete_rows(conn, table, ("customer_id",), keys)
         if table is not plan_item:  # the plan's own notes
             removed[str(table.name)] += gone
-    bulk.insert_rows(conn, change, CHANGE_COLUMNS, (_blank(row) for row in log.take()))
+    bulk.insert_rows(conn, change, CHANGE_COLUMNS, log.take())
     return +removed
-
-
-_NOTHING = (None, None, None)
-
-
-def _blank(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a change without its image and its salt: its leaf tells nothing from the beginning."""
-    return (*row[:_IMAGE], *_NOTHING, *row[_SALT + 1 :])
 
 
 def _last(conn: Connection, customers: Sequence[int]) -> Last:
@@ -93,16 +88,15 @@ def _note(conn: Connection, log: Changes, table: ProtectedTable, customers: Sequ
     names = sorted(table.clear_columns)
     hashed = (table.hash_column,) if table.sealed_column and table.hash_column else ()
     columns = (table.owner_column, table.id_column, *names, *hashed)
-    end = 2 + len(names)
-    for row in sorted(
-        bulk.fetch_by_keys(conn, table.table, table.owner_column, customers, columns, locked=True),
-        key=lambda row: row[:2],
-    ):
+    rows = bulk.fetch_by_keys(conn, table.table, table.owner_column, customers, columns, locked=True)
+    end, code = 2 + len(names), table.code
+    destroyed = []
+    for row in sorted(rows, key=_PLACE):
         kept = {name: value for name, value in zip(names, row[2:end], strict=True) if value is not None}
-        told = dumps(kept, option=OPT_SORT_KEYS)
-        place = (row[0], table.code, row[1])
-        before = Before(told.decode(), None, sha256(told).digest(), row[end] if hashed else None)
-        log.destroy(place, last.get(place, 0) + 1, _EVERYTHING, before)
+        of = (row[0], code, row[1])
+        # Names are in their order already: half of it when there are many.
+        destroyed.append((of, last.get(of, 0) + 1, sha256(dumps(kept)).digest(), row[end] if hashed else None))
+    log.destroy_all(destroyed, _EVERYTHING)
 
 
 def _forget_numbers(conn: Connection, customers: Sequence[int]) -> None:

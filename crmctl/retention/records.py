@@ -23,7 +23,7 @@ from crmctl.runs.tables import plan
 from crmctl.store import engine
 
 BEGUN, DONE, VERIFIED = "begun", "done", "verified"
-PROBES = 32  # pieces of destroyed envelopes that the files are searched for afterwards
+PROBES = 8  # pieces of destroyed envelopes that the files are searched for afterwards
 PROBE_BYTES = 16
 
 

@@ -6,7 +6,7 @@ nobody to decide about by itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,6 +20,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    Subquery,
     Text,
     case,
     exists,
@@ -29,6 +30,8 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from crmctl.complaints.tables import complaint
 from crmctl.customers import ruled
@@ -112,25 +115,39 @@ class Basis:
                 yield Named(Found(row[0], place, row[1], row[2]), row[3], bool(row[4]))
 
     def _decided(self, place: int, fits: ColumnElement[bool], within: Within | None = None) -> Select[Any]:
-        """Return the customers of a policy with rule, state and days; `within` restricts them by their number."""
-        each = self.readies[place]
-        columns, origin = ruled.joined(each.asked(), self.at, within)
+        """Return the customers of a policy with rule, state, days and law; `within` restricts them by their number."""
+        each, (facts, known) = self.readies[place], self._facts(place, fits, within)
+        ranked = first([rule.condition for rule in each.rules], known).label("rule")
+        days = {rule.position: _latest(rule.since, known).label(f"days_{rule.position}") for rule in each.rules}
+        laws = {rule.position: _law(rule, known).label(f"law_{rule.position}") for rule in each.rules}
+        figures = select(facts.c.customer_id, ranked, *days.values(), *laws.values()).subquery("figures").c
+
+        def of_rule(value: Callable[[Rule], Column], other: Column) -> Column:
+            return case(*((figures.rule == rule.position, value(rule)) for rule in each.rules), else_=other)
+
+        return select(
+            figures.customer_id,
+            figures.rule,
+            of_rule(lambda rule: _state(rule, figures), literal(NO_RULE, Text)).label("state"),
+            of_rule(lambda rule: figures[f"days_{rule.position}"], literal(NEVER, BigInteger)).label("days"),
+            of_rule(lambda rule: figures[f"law_{rule.position}"], literal(0, Integer)).label("law"),
+        )
+
+    def _facts(
+        self, place: int, fits: ColumnElement[bool], within: Within | None
+    ) -> tuple[Subquery, dict[Left, Column]]:
+        """Return the customers of a policy with every fact that is asked of them, each worked out once."""
+        lefts = self.readies[place].asked()
+        columns, origin = ruled.joined(lefts, self.at, within)
         known = ruled.in_home_currency(self.policies.company.currency, columns)
-        ranked = first([rule.condition for rule in each.rules], known)
-        states = [(ranked == rule.position, _state(rule, known)) for rule in each.rules]
-        days = [(ranked == rule.position, _latest(rule.since, known)) for rule in each.rules]
-        laws = [(ranked == rule.position, _law(rule, known)) for rule in each.rules]
         own = complaint.c.customer_id == customer.c.customer_id
         follows = exists().where(own, complaint.c.linked_customer_id.is_not(None)).correlate(customer)
-        query = select(
-            customer.c.customer_id,
-            ranked.label("rule"),
-            case(*states, else_=literal(NO_RULE, Text)).label("state"),
-            case(*days, else_=literal(NEVER, BigInteger)).label("days"),
-            case(*laws, else_=literal(0, Integer)).label("law"),
-        )
-        query = query.select_from(origin).where(fits, not_(follows))
-        return query if within is None else query.where(within(customer.c.customer_id))
+        told = (known[left].label(f"fact_{position}") for position, left in enumerate(lefts))
+        query = select(customer.c.customer_id, *told).select_from(origin).where(fits, not_(follows))
+        if within is not None:
+            query = query.where(within(customer.c.customer_id))
+        facts = query.subquery("facts")
+        return facts, {left: facts.c[f"fact_{position}"] for position, left in enumerate(lefts)}
 
 
 def basis(run: Run) -> Basis:
@@ -154,12 +171,12 @@ def basis(run: Run) -> Basis:
     return Basis(run.policies, rulings, tuple(ready(run.policies, each.policy, day, decimals) for each in rulings), at)
 
 
-def _state(rule: Rule, known: Mapping[Left, Column]) -> Column:
-    days = _latest(rule.since, known)
+def _state(rule: Rule, figures: Any) -> Column:  # noqa: ANN401 - columns of a subquery
+    days = figures[f"days_{rule.position}"]
     return case(
         (days == literal(NEVER, BigInteger), literal(NO_START, Text)),
         (days < literal(rule.due_days, BigInteger), literal(RUNNING, Text)),
-        (_law(rule, known) == literal(1, Integer), literal(MINIMUM, Text)),
+        (figures[f"law_{rule.position}"] == literal(1, Integer), literal(MINIMUM, Text)),
         (days < literal(rule.days, BigInteger), literal(GRACE, Text)),
         else_=literal(DUE, Text),
     )
@@ -171,10 +188,24 @@ def _law(rule: Rule, known: Mapping[Left, Column]) -> Column:
     return case((or_(*under), literal(1, Integer)), else_=literal(0, Integer)) if under else literal(0, Integer)
 
 
+class _Least(FunctionElement[int]):
+    """The least of several numbers, none of them NULL."""
+
+    inherit_cache = True
+    type = BigInteger()
+
+
+@compiles(_Least, "postgresql")
+def _least_postgresql(element: _Least, compiler: Any, **given: Any) -> str:
+    return str(compiler.process(func.least(*element.clauses), **given))
+
+
+@compiles(_Least, "sqlite")
+def _least_sqlite(element: _Least, compiler: Any, **given: Any) -> str:
+    return str(compiler.process(func.min(*element.clauses), **given))
+
+
 def _latest(since: Sequence[Left], known: Mapping[Left, Column]) -> Column:
     """Return the least of the days that are known; NEVER where none is."""
-    least: Column = literal(NEVER, BigInteger)
-    for left in since:
-        days = func.coalesce(known[left], literal(NEVER, BigInteger), type_=BigInteger)
-        least = case((days < least, days), else_=least)
-    return least
+    never = literal(NEVER, BigInteger)
+    return _Least(*(func.coalesce(known[left], never, type_=BigInteger) for left in since), never)

@@ -23,7 +23,6 @@ from crmctl.errors import IntegrityFailed, Refused
 from crmctl.i18n import _
 from crmctl.retention import recording, records
 from crmctl.retention.belongings import belongings
-from crmctl.retention.forgetting import among
 from crmctl.retention.proving import leaves_of
 from crmctl.retention.records import Destruction
 from crmctl.runs import run as runs
@@ -123,7 +122,7 @@ def _left(conn: Connection, customers: Sequence[int]) -> int:
 
 
 def _identities(conn: Connection, customers: Sequence[int]) -> int:
-    query = select(func.count()).select_from(identity).where(among(conn, identity, customers))
+    query = select(func.count()).select_from(identity).where(bulk.among(conn, identity.c.customer_id, customers))
     return int(conn.execute(query).scalar_one())
 
 
@@ -131,8 +130,12 @@ def _images(conn: Connection, customers: Sequence[int]) -> int:
     """Return how many changes and looks of them still have an image or a salt."""
     columns = change.c
     kept = or_(columns.salt.is_not(None), columns.before_clear.is_not(None), columns.before_sealed.is_not(None))
-    query = select(func.count()).select_from(change).where(kept, among(conn, change, customers))
-    salted = select(func.count()).select_from(look).where(look.c.salt.is_not(None), among(conn, look, customers))
+    query = select(func.count()).select_from(change).where(kept, bulk.among(conn, change.c.customer_id, customers))
+    salted = (
+        select(func.count())
+        .select_from(look)
+        .where(look.c.salt.is_not(None), bulk.among(conn, look.c.customer_id, customers))
+    )
     return int(conn.execute(query).scalar_one()) + int(conn.execute(salted).scalar_one())
 
 

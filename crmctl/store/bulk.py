@@ -7,11 +7,12 @@ the connection given (`store.engine.write`); nothing here commits.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import BigInteger, ColumnElement, Table, func, literal, select
 from sqlalchemy.engine import Connection
 
 Row = tuple[Any, ...]
@@ -76,6 +77,16 @@ def fetch_by_keys(
     narrowed = {name: tuple(values) for name, values in (extra or {}).items()}
     rows: list[Row] = _engine_of(conn).fetch_by_keys(conn, table, key_column, keys, tuple(columns), narrowed, locked)
     return rows
+
+
+def among(conn: Connection, column: ColumnElement[Any], numbers: Collection[int]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of `numbers`: one parameter, however many there are."""
+    if conn.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import ARRAY
+
+        return column == func.any(literal(list(numbers), ARRAY(BigInteger)))
+    each = func.json_each(json.dumps(list(numbers))).table_valued("value")
+    return column.in_(select(each.c.value))
 
 
 def fetch_range(
