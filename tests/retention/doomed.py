@@ -1,0 +1,136 @@
+"""An office whose customers' time is over, with a plan to destroy them that somebody else agreed to; made once, copied.
+
+Some of them have contact persons, orders, complaints that are closed, and one is an unidentified complainant's.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from casework import HANDLER, Hours, Office, people
+from desks import ADMIN, STEWARD, SUPERVISOR, Desk, copied
+from sqlalchemy import func, select
+
+from crmctl import clock
+from crmctl.cases.tables import case_number
+from crmctl.cli.invocation import Invocation
+from crmctl.customers.tables import customer, identity
+from crmctl.retention.belongings import belongings
+from crmctl.retention.tables import destruction_leaf
+from crmctl.runs import run as runs
+
+STRUCK = Path(__file__).with_name("struck.py")
+FIRMS = 20
+PLAN = 1
+
+
+@dataclass
+class Doomed:
+    """The office with the approved plan 1; `customers` are all there are: the plan destroys every one of them."""
+
+    office: Office
+    customers: int
+
+    def purge(self, point: str = "", *words: object) -> subprocess.CompletedProcess[bytes]:
+        """Carry the plan out in a process of its own, struck at a point."""
+        line = [sys.executable, STRUCK, point, STEWARD, self.office.hours.at.isoformat(), "-w", self.office.desk.folder]
+        command = [*line, *(words or ("purge", "run", PLAN, "-o", "json"))]
+        return subprocess.run([*map(str, command)], capture_output=True, timeout=120, check=False)
+
+    def left(self) -> dict[str, int]:
+        """Return how many rows of theirs are left, by table, and how many keys."""
+        tables = [table for table in (*belongings(), identity) if table.name != "plan_item"]
+        found = {table.name: self.count(table) for table in tables}
+        found["case_number"] = self.count(case_number, case_number.c.customer_id > 0)
+        with self.opened() as run:
+            found["keys"] = run.keys.count("customer")
+        return {name: number for name, number in found.items() if number}
+
+    def count(self, table: Any, *where: Any) -> int:
+        """Return how many rows a table has."""
+        query = select(func.count().label("n")).select_from(table).where(*where)
+        return int(self.office.desk.rows(query)[0]["n"])
+
+    @contextmanager
+    def opened(self) -> Iterator[runs.Run]:
+        """Yield a run in the workspace that records nothing."""
+        call = Invocation(command="customer list", workspace=self.office.desk.folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "getresuid", lambda: (STEWARD,) * 3)
+            with runs.open_run(call, "customer list", "customer.list") as run:
+                yield run
+
+    def digests(self) -> int:
+        """Return how many digests the plan has left so far."""
+        return self.count(destruction_leaf)
+
+    def alive(self) -> int:
+        """Return how many customers there are."""
+        return self.count(customer)
+
+
+def _prepare(folder: Path) -> None:
+    """Fill the office, let the years go by, plan, and have the plan agreed to."""
+    people(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        hours = Hours()
+        patch.setattr(clock, "now", lambda: hours.at)
+        office = Office(Desk(folder, _database(folder)), hours)
+        firms = folder.parent / "firms.csv"
+        lines = [f"enterprise,样例{n}号有限公司,经办{n},139{n:08}\nenterprise,样例{n}号有限公司,同事{n},137{n:08}\n"
+                 for n in range(FIRMS)]  # fmt: skip
+        firms.write_text("customer_type,company_name,name,mobile\n" + "".join(lines), "utf-8")
+        office.json(STEWARD, "customer", "import", firms)
+        orders = folder.parent / "orders.csv"
+        bought = [f"O{n},C-{n + 4},100.00,2026-01-05\n" for n in range(FIRMS)]
+        orders.write_text("number,customer_number,amount,ordered_on\n" + "".join(bought), "utf-8")
+        office.json(ADMIN, "order", "import", orders)
+        for whose in ("C-1", "C-5", ""):
+            number = office.open(whose)
+            if not whose:
+                office.json(HANDLER, "complaint", "link", number, "C-6")
+            hours.forward(hours=1)
+            office.through(number)
+        hours.forward(days=31 * 62)
+        office.json(ADMIN, "keys", "rotate")  # the log is of today
+        made = office.json(STEWARD, "purge", "plan")
+        assert sum(made["destroy"].values()) == FIRMS + 3
+        assert made["plan"] == PLAN
+        office.json(SUPERVISOR, "purge", "approve", PLAN)
+        office.desk.close()
+
+
+def _database(folder: Path) -> str:
+    from crmctl import workspace
+
+    place = workspace.find(folder)
+    return str(place.database_url if "://" in place.database_url else "")
+
+
+@pytest.fixture(scope="session")
+def _dooms() -> dict[str, tuple[Path, str]]:
+    """What was made already: by kind of database the workspace, and on PostgreSQL its database."""
+    return {}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def doomed(
+    request: pytest.FixtureRequest,
+    hours: Hours,
+    _dooms: Any,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Doomed]:
+    """The approved plan on each database; afterwards log and rows must be sound."""
+    place = tmp_path_factory.mktemp("doomed") / "crm"
+    with copied(str(request.param), request, _dooms, place, tmp_path, _prepare) as desk:
+        hours.forward(days=31 * 62, hours=12)
+        yield Doomed(Office(desk, hours), FIRMS + 4)

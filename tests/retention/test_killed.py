@@ -1,0 +1,85 @@
+"""kill -9 at every step of a purge: the same command finishes it, nobody is ever half destroyed (DES-06)."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import pytest
+from desks import STEWARD
+from doomed import PLAN, Doomed
+
+POINTS = {
+    # where: (call, whether there is no way back yet)
+    "the run is begun": ("after:1:crmctl.runs.run:begin", False),
+    "the beginning is written, not committed": ("before:1:crmctl.audit.entries:append:purge.begin", False),
+    "the point of no return": ("after:1:crmctl.retention.records:begin", True),
+    "who goes is written, not committed": ("after:1:crmctl.retention.judging:settle", True),
+    "who goes is settled of the first": ("after:1:crmctl.runs.chunks:write", True),
+    "who goes is settled of all": ("before:1:crmctl.retention.forgetting:forget", True),
+    "some identities are gone": ("after:9:crmctl.store.bulk:among", True),
+    "identities are gone": ("after:1:crmctl.retention.forgetting:forget", True),
+    "the first keys are about to go": ("before:1:crmctl.security.keystore:KeyStore.remove", True),
+    "the first keys are gone, their rows are not": ("after:1:crmctl.security.keystore:KeyStore.remove", True),
+    "rows are removed, not committed": ("after:1:crmctl.retention.purging:destroy", True),
+    "digests are written, not committed": ("after:1:crmctl.retention.records:add", True),
+    "the second keys are gone, their rows are not": ("after:2:crmctl.security.keystore:KeyStore.remove", True),
+    "the last keys are gone, their rows are not": ("after:4:crmctl.security.keystore:KeyStore.remove", True),
+    "all is removed": ("before:1:crmctl.retention.ending:end", True),
+    "the stores are settled": ("after:1:crmctl.store.hygiene:settle", True),
+    "the end is written, not committed": ("after:1:crmctl.runs.run:finish", True),
+}
+
+
+@pytest.mark.parametrize("where", POINTS)
+def test_killed_where(doomed: Doomed, where: str) -> None:
+    point, begun = POINTS[where]
+    done = doomed.purge(f"SIGKILL:{point}")
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b""), done.stderr
+    _whole_or_gone(doomed, begun)
+    again = doomed.purge()
+    assert again.returncode == 0, again.stderr
+    (outcome,) = json.loads(again.stdout)["purges"]
+    assert (outcome["destroyed"], outcome["spared"], outcome["resumed"]) == (23, {}, begun)
+    assert outcome["rows"]["customer"] == doomed.customers
+    assert outcome["rows"]["contact"] == 2 * 20 + 2
+    assert outcome["rows"]["complaint"] == 3
+    assert doomed.left() == {}
+    doomed.office.sound()
+    verified = doomed.office.json(STEWARD, "purge", "verify", PLAN)
+    assert verified["clean"], verified
+    record = json.loads(doomed.office.desk.say(STEWARD, "purge", "show", PLAN, "--record").stdout)
+    assert (record["destroyed"], record["digests"], record["executed_by"]) == (23, 23, ["li.na"])
+
+
+def _whole_or_gone(doomed: Doomed, begun: bool) -> None:
+    """Assert that people can go on working in the state in which the killed run left everything."""
+    office = doomed.office
+    office.sound()
+    listed = office.json(STEWARD, "customer", "list", "--limit", 100)
+    assert len(listed["customers"]) <= doomed.alive()
+    assert office.json(STEWARD, "purge", "show", PLAN)["state"] == ("begun" if begun else "approved")
+    source = office.desk.folder.parent / "meanwhile.csv"
+    source.write_text("customer_type,name,mobile\nindividual,新人,13500000001\n", "utf-8")
+    if begun:
+        assert office.desk.refusal(STEWARD, "customer", "import", source, status=1) == "PURGE_UNFINISHED"
+
+
+def test_who_was_settled_cannot_be_held_any_more(doomed: Doomed) -> None:
+    """DES-07: a hold comes too late once there is no way back, and says so."""
+    doomed.purge("SIGKILL:before:1:crmctl.retention.forgetting:forget")
+    office = doomed.office
+    words: tuple[Any, ...] = ("--kind", "legal", "--reason", office.text("太晚了"))
+    from desks import ADMIN
+
+    assert office.desk.refusal(ADMIN, "hold", "set", "C-6", *words, status=1) == "PURGE_BEGUN"
+    assert doomed.purge().returncode == 0
+
+
+def test_a_plan_that_was_edited_behind_our_back_goes_no_further(doomed: Doomed) -> None:
+    """Whoever writes a customer into a begun plan destroys nobody: what was agreed to is hashed."""
+    doomed.office.sql("UPDATE plan_item SET detail = '[0,1,\"00\",[]]' WHERE customer_id = 7")
+    done = doomed.purge()
+    assert (done.returncode, json.loads(done.stderr)["code"]) == (8, "PLAN_CHANGED")
+    assert doomed.alive() == doomed.customers
