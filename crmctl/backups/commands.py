@@ -134,7 +134,7 @@ def verify_command(call: Invocation, sets: tuple[str, ...], every: bool, identit
 @click.option("--identity", type=FOLDER, metavar="FILE", help=N_("Private key of age. Read once, kept nowhere."))
 @click.option("--database", default="", metavar="URL", help=N_("Of a dump of PostgreSQL: an empty database for it."))
 @click.option("--database-password-file", default="", help=N_("Owner-only file with the database's password."))
-@click.option("--keys", default="", metavar="DIR|URL", help=N_("The key store of today; else where it was then."))
+@click.option("--keys", default="", metavar="STORE", help=N_("The key store of today; else where it was then."))
 @click.option("--keys-set", type=FOLDER, metavar="SET", help=N_("A backup of the keys, where the key store is lost."))
 @click.option("--masters", type=FOLDER, metavar="DIR", help=N_("With it: the folder of its master keys."))
 @click.option(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmctl.backups import checking, manifest, newlog, opening
 from crmctl.clock import now
-from crmctl.errors import InvalidInput, KeyMissing
+from crmctl.errors import CrmctlError, InvalidInput, KeyMissing, Refused
 from crmctl.files import make_folder, write_text
 from crmctl.i18n import _
 from crmctl.security import masters
@@ -82,6 +82,7 @@ def fresh_keys(request: Request, into: Path, found: BackupSet, was: Configuratio
         KeyStore.open(location, instance, master=was.settings.get("master_key")).close()
         yield location
         return
+    _require_lost(was, instance, request.keys_set)
     folder = Path(f"{into}.keys")
     _from_set(request, request.keys_set, folder, found, was)
     try:
@@ -91,6 +92,25 @@ def fresh_keys(request: Request, into: Path, found: BackupSet, was: Configuratio
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _require_lost(was: Configuration, instance: bytes, keys_set: Path) -> None:
+    """Raise Refused where the key store of today can be opened and destroyed keys since the set was made.
+
+    Who they belonged to is known to nobody else: the older keys would bring them back.
+    """
+    try:
+        with KeyStore.open(str(was.settings["keys"]), instance, master=was.settings.get("master_key")) as today:
+            receipts = today.rows.receipts()
+    except CrmctlError:
+        return
+    made = manifest.read(keys_set).manifest.made_at
+    if any(row.shredded_at >= made for row in receipts):
+        raise Refused(
+            _("{folder}: is older than the key store of today, which destroyed keys since").format(folder=keys_set),
+            hint=_("use that one: leave out --keys-set; older keys would bring back who was destroyed"),
+            code="KEYS_OLDER",
+        )
 
 
 def _from_set(request: Request, keys_set: Path, folder: Path, found: BackupSet, was: Configuration) -> None:

@@ -133,7 +133,14 @@ def _whole(folder: Path, tell: Tell) -> BackupSet:
 
 def _vouched(home: Workspace | None, found: BackupSet, request: Request) -> Voucher:
     """Return who vouches for a set. Raises IntegrityFailed where nobody does and `unsigned` was not said."""
-    voucher: Voucher = "signed" if evidence.noted(found, request.vkeys) else "nobody"
+    try:
+        voucher: Voucher = "signed" if evidence.noted(found, request.vkeys) else "nobody"
+    except ValueError:
+        raise InvalidInput(
+            _("--vkey: not a verifier key"),
+            hint=_("as `crmctl audit checkpoint` shows it: name+id+base64"),
+            code="VKEY_INVALID",
+        ) from None
     if voucher == evidence.NOBODY and home is not None:
         with suppress(CrmctlError):
             voucher = _vouched_at(home, found)
@@ -178,16 +185,11 @@ def _becoming(into: Path) -> Iterator[Path]:
 
 @contextmanager
 def _new_signer(into: Path, files: dict[str, bytes], instance: str, at: Any) -> Iterator[signing.Signer]:
-    """Make the signer of the restored log, beside the workspace; gone again where the block fails."""
+    """Make the signer of the restored log; it stands beside the workspace when the block ends well."""
     settings = files.get(newlog.FILE, b"").decode("utf-8", "replace")
     origin = newlog.origin_in(settings) or f"crmctl/{instance}"
-    folder = Path(f"{into}.signer")
-    try:
-        signing.make_place(folder)
+    with _becoming(Path(f"{into}.signer")) as folder:
         yield signing.make(folder, newlog.name_of(origin, at))
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 @contextmanager

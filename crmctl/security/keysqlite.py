@@ -7,6 +7,7 @@ committed in the main database. No WAL: old pages would stay readable in it (sec
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from crmctl.errors import DatabaseMissing, IntegrityFailed, KeyMissing, LimitExceeded
+from crmctl.files import storage_failure
 from crmctl.i18n import _
 from crmctl.process import patience
 from crmctl.security.keyfiles import check_private
@@ -156,6 +158,11 @@ class SqliteKeys:
             with self.reading() as raw:
                 counts = dict(raw.execute("SELECT owner_kind, count(*) FROM data_key GROUP BY owner_kind").fetchall())
                 raw.backup(target)
+        except driver().OperationalError as error:
+            if hasattr(error, "sqlite_errorcode"):
+                raise
+            # what the copy's side says comes without a code
+            raise storage_failure(path, OSError(errno.EIO, os.strerror(errno.EIO))) from error
         finally:
             target.close()
         return counts
