@@ -130,13 +130,13 @@ def verify_command(call: Invocation, sets: tuple[str, ...], every: bool, identit
     silent=True,
 )
 @click.argument("which", metavar="SET")
-@click.option("--into", type=FOLDER, metavar="DIR", required=True, help=N_("The new workspace."))
+@click.option("--into", type=FOLDER, metavar="DIR", required=True, help=N_("The new workspace, or key store."))
 @click.option("--identity", type=FOLDER, metavar="FILE", help=N_("Private key of age. Read once, kept nowhere."))
 @click.option("--database", default="", metavar="URL", help=N_("Of a dump of PostgreSQL: an empty database for it."))
 @click.option("--database-password-file", default="", help=N_("Owner-only file with the database's password."))
 @click.option("--keys", default="", metavar="STORE", help=N_("The key store of today; else where it was then."))
 @click.option("--keys-set", type=FOLDER, metavar="SET", help=N_("A backup of the keys, where the key store is lost."))
-@click.option("--masters", type=FOLDER, metavar="DIR", help=N_("With it: the folder of its master keys."))
+@click.option("--masters", type=FOLDER, metavar="DIR", help=N_("The folder of the master keys for a set of keys."))
 @click.option(
     "--vkey", "vkeys", multiple=True, metavar="KEY", help=N_("Verifier key of the audit signer that signed SET.")
 )
@@ -162,7 +162,7 @@ def restore_command(
     unsigned: bool,
     give_up: int,
 ) -> int | None:
-    """Make a new workspace from a backup of the data; nothing that exists is ever overwritten.
+    """Make a new workspace from a backup of the data, a new key store from one of the keys; nothing is overwritten.
 
     The keys of today open it, however old it is. Customers without a key were destroyed since: they are removed again.
     The restored log goes on under a name and a signer of its own.

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from crmctl import clock, policy, workspace
 from crmctl.audit import checkpoints, entries, signing
 from crmctl.backups import checking, evidence, inside, manifest, newlog, opening, reconcile, register
-from crmctl.backups.restored import Request, Restored, fresh_keys, write_workspace
+from crmctl.backups.keysback import KeysRestored, fresh_keys, restore_keys
+from crmctl.backups.restored import Request, Restored, write_workspace
 from crmctl.customers.reindexing import rebuild
 from crmctl.errors import CrmctlError, IntegrityFailed, InvalidInput, Refused
 from crmctl.files import storage_failure, sync_folder
@@ -38,8 +39,8 @@ Tell = Callable[[int], None]
 COMMAND, ACT = "backup restore", "backup.restore"
 
 
-def restore(call: Invocation, request: Request, tell: Tell) -> Restored:
-    """Make the workspace that `request` describes from a set of the data; return what was done.
+def restore(call: Invocation, request: Request, tell: Tell) -> Restored | KeysRestored:
+    """Make the workspace that `request` describes from a set of the data, or a key store from a set of keys.
 
     Raises Refused where something is already, IntegrityFailed for a set that is not whole or that nobody vouches for,
     KeyMissing for keys that do not fit or are too few, PermissionMissing for whoever may not: then nothing is left.
@@ -50,6 +51,8 @@ def restore(call: Invocation, request: Request, tell: Tell) -> Restored:
     home = _home(call)
     found = _whole(_folder(home, request.which), tell)
     voucher = _vouched(home, found, request)
+    if found.manifest.kind == manifest.KEYS:
+        return restore_keys(call, request, _required(home, request.which), found, voucher)
     _require_same_kind(found, request)
     identities = opening.identities_for(found, request.identity)
     was = opening.configuration_of(found, identities)
@@ -99,14 +102,18 @@ def _home(call: Invocation) -> Workspace | None:
 def _folder(home: Workspace | None, which: str) -> Path:
     if not which.isdecimal():
         return Path(which).absolute()
+    with _live(_required(home, which)) as base, engine.read(base) as conn:
+        return register.named(conn, which)[0]
+
+
+def _required(home: Workspace | None, which: str) -> Workspace:
     if home is None:
         raise InvalidInput(
-            _("{which}: numbers are those of a workspace, and there is none here").format(which=which),
-            hint=_("give the folder of the set"),
-            code="BACKUP_UNKNOWN",
+            _("{which}: needs the workspace that it belongs to, and there is none here").format(which=which),
+            hint=_("name it with -w; a backup of the data can be given by its folder alone"),
+            code="WORKSPACE_MISSING",
         )
-    with _live(home) as base, engine.read(base) as conn:
-        return register.named(conn, which)[0]
+    return home
 
 
 @contextmanager
@@ -120,12 +127,6 @@ def _live(home: Workspace) -> Iterator[Engine]:
 
 def _whole(folder: Path, tell: Tell) -> BackupSet:
     found = manifest.read(folder)
-    if found.manifest.kind != manifest.DATA:
-        raise InvalidInput(
-            _("{folder}: is a backup of keys").format(folder=folder),
-            hint=_("give one of the data, and this one with --keys-set"),
-            code="BACKUP_KIND",
-        )
     for problem in checking.problems(found, tell):
         raise manifest.broken(str(folder / problem.subject), problem.message)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmctl.backups.keysback import KeysRestored
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -94,8 +95,19 @@ def verified_lines(done: Verified) -> list[str]:
     return lines + [f"  {problem.code} {problem.subject}: {problem.message}" for problem in done.problems]
 
 
-def restored(done: Restored, into: Path) -> dict[str, Any]:
+def restored(done: Restored | KeysRestored, into: Path) -> dict[str, Any]:
     """Return the document of `backup restore`."""
+    if isinstance(done, KeysRestored):
+        return {
+            "run_id": done.run_id,
+            "keys": str(done.folder),
+            "backup": str(done.found.folder),
+            "made_at": done.found.manifest.made_at,
+            "vouched": done.voucher,
+            "number": done.keys,
+            "keys_destroyed_again": done.again,
+            "without_key": done.keyless,
+        }
     return {
         "run_id": done.run_id,
         "workspace": str(into.absolute()),
@@ -112,8 +124,10 @@ def restored(done: Restored, into: Path) -> dict[str, Any]:
     }
 
 
-def restored_lines(done: Restored, into: Path) -> list[str]:
+def restored_lines(done: Restored | KeysRestored, into: Path) -> list[str]:
     """Return what people read of it."""
+    if isinstance(done, KeysRestored):
+        return _keys_lines(done)
     said, place, gone = done.found.manifest, into.absolute(), done.standing.keyless
     lines = [
         _("Workspace {folder} is as it was at {moment}; its log has {size} entries from then.").format(
@@ -131,6 +145,18 @@ def restored_lines(done: Restored, into: Path) -> list[str]:
     )
     line = _("Next: crmctl -w {folder} audit checkpoint, then doctor. Take the old workspace out of use.")
     return [*lines, line.format(folder=place)]
+
+
+def _keys_lines(done: KeysRestored) -> list[str]:
+    lines = [
+        _("Key store {folder} is as it was at {moment}: {number} keys; destroyed again: {again}.").format(
+            folder=done.folder, moment=done.found.manifest.made_at, number=done.keys, again=done.again
+        )
+    ]
+    if done.keyless:
+        line = _("{number} customers have no key in it: made since, they cannot be read, unless newer keys are found.")
+        lines.append(line.format(number=done.keyless))
+    return [*lines, _("Next: let `keys` in crmctl.yaml point to it, then crmctl doctor.")]
 
 
 _FIGURES = ("seconds", "age_days", "entries", "rows", "living", "decrypted", "destroyed", "resurrected")

@@ -16,7 +16,7 @@ from crmctl import workspace
 from crmctl.audit.checkpoints import settings_of, trust_of
 from crmctl.audit.tables import change, look
 from crmctl.audit.verify import verify
-from crmctl.backups import newlog
+from crmctl.backups import newlog, reconcile
 from crmctl.customers.tables import contact, customer
 from crmctl.policy import load
 from crmctl.store import counters
@@ -219,6 +219,43 @@ def test_older_keys_are_refused_while_those_of_today_are_there(desk: Desk, media
     said, _back = restore(made)
     assert said["removed"] == [3]
     destroy_keys(desk.folder, [1, 2])
+
+
+def test_keys_alone_come_back(desk: Desk, media: Media, tmp_path: Path) -> None:
+    """The data are there, the disk of the keys is not: its set and the master keys make another store of it."""
+    made = media.create_keys()
+    assert imported(desk.folder, MORE).exit_code == 0  # number 4 is in no set of keys
+    store = Path(f"{desk.folder}.keys")
+    aside, new = store.rename(tmp_path / "lost"), tmp_path / "new.keys"
+    words = ("backup", "restore", made["folder"], "--into", new, "--identity", media.private)
+    assert desk.refusal(ADMIN, *words, status=12) == "MASTER_MISSING"
+    assert not new.exists()
+    said = desk.json(ADMIN, *words, "--masters", aside)
+
+    assert (said["keys"], said["keys_destroyed_again"], said["without_key"]) == (str(new), 0, 1)
+    (entry,) = desk.entries("backup.restore")
+    assert (entry["fields"], entry["counts"]["keyless"]) == (["keys"], 1)
+    configure(desk.folder, f'keys: "{new}"')
+    assert desk.json(STEWARD, "customer", "find", "--code", "K3")["customers"][0]["customer"] == 3
+    aside.rename(store)
+    configure(desk.folder, f'keys: "{store}"')
+
+
+def test_keys_alone_bring_nobody_back(
+    desk: Desk, media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log of the data says who was destroyed since; while the key store of today is there, it is to be used."""
+    made = media.create_keys()
+    words = ("backup", "restore", made["folder"], "--into", tmp_path / "new.keys", "--identity", media.private)
+    monkeypatch.setattr(reconcile, "destroyed", lambda _run: [2])
+    said = desk.json(ADMIN, *words, "--masters", f"{desk.folder}.keys")
+    assert said["keys_destroyed_again"] == 1
+    with store_of(desk.folder) as today:
+        assert list(today.owner_ids("customer")) == [1, 2, 3]  # only read
+    destroy_keys(desk.folder, [3])
+    words = (*words[:4], tmp_path / "newer.keys", *words[5:])
+    assert desk.refusal(ADMIN, *words, "--masters", f"{desk.folder}.keys", status=1) == "KEYS_OLDER"
+    assert desk.refusal(ADMIN, *words[:2], "99", *words[3:], status=4) == "BACKUP_UNKNOWN"
 
 
 # Never over anything, never by anybody, never from anything ------------------------------------------------------
