@@ -56,6 +56,8 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "calendar import": {"file": READ},
     "approval show": {"save_scan": WRITE},
     "approval approve": _DECIDE,
+    "purge approve": _DECIDE,
+    "purge reject": _DECIDE,
     "approval reject": _DECIDE,
     "audit export": {"out": WRITE, "bundle": FOLDER},
     "audit verify": {"bundle": HERE, "key": HERE, "pin": HERE},

@@ -124,12 +124,12 @@ def verify_command(call: Invocation, plan: int) -> int | None:
     database's own files. The record is in the log by its SHA-256, which the next checkpoint signs. It can be done
     again at any time.
     """
-    from crmctl.retention import standing, verifying
+    from crmctl.retention import listing, verifying
     from crmctl.runs import run as runs
 
     with runs.open_run(call, "purge verify", "purge.verify", lock="purge") as run:
         done = verifying.verify(run, plan)
-        call.emit(standing.verified_document(done), *standing.verified_parts(done, call.dry_run))
+        call.emit(listing.verified_document(done), *listing.verified_parts(done, call.dry_run))
     return None
 
 
@@ -137,7 +137,7 @@ def verify_command(call: Invocation, plan: int) -> int | None:
 @personal_option("--receipt", help=N_("What the person was given: @FILE reads it, - standard input, alone it asks."))
 def prove_command(call: Invocation, receipt: str | None) -> int | None:
     """Show that the holder of a receipt is among those whom a destruction record speaks of."""
-    from crmctl.retention import proving, standing
+    from crmctl.retention import listing, proving
     from crmctl.retention.leaves import read_token
     from crmctl.runs import run as runs
 
@@ -147,7 +147,7 @@ def prove_command(call: Invocation, receipt: str | None) -> int | None:
         said = read_token(receipt)
         proof = proving.prove(run, said)
         run = runs.record_reading(run, obj=f"plan:{said.plan_id}", n=1)
-        call.emit({"run_id": run.run_id, **proof.document()}, *standing.proof_parts(run, proof))
+        call.emit({"run_id": run.run_id, **proof.document()}, *listing.proof_parts(run, proof))
     return None
 
 
@@ -156,15 +156,15 @@ def prove_command(call: Invocation, receipt: str | None) -> int | None:
 @click.option("--before", type=PLAN, metavar="PLAN", help=N_("Continue before this plan."))
 def list_command(call: Invocation, limit: int, before: int | None) -> int | None:
     """List plans of purges, newest first: what waits for whom, what is done, what is proved."""
-    from crmctl.retention import standing, waiting
+    from crmctl.retention import listing, waiting
     from crmctl.runs import run as runs
     from crmctl.store import engine
 
     with runs.open_run(call, "purge list", "purge.list") as run:
         with engine.read(run.engine) as conn:
-            rows = [standing.row(run, each) for each in waiting.listed(conn, run.at, limit, before)]
+            rows = [listing.row(run, each) for each in waiting.listed(conn, run.at, limit, before)]
         run = runs.record_reading(run, n=len(rows))
-        call.emit({"run_id": run.run_id}, standing.table(rows))
+        call.emit({"run_id": run.run_id}, listing.table(rows))
     return None
 
 
@@ -181,11 +181,11 @@ def list_command(call: Invocation, limit: int, before: int | None) -> int | None
 @click.option("--record", is_flag=True, help=N_("The destruction record, exactly as it was hashed."))
 def show_command(call: Invocation, plan: int, **given: Any) -> int | None:  # noqa: ANN401
     """Show one purge: the plan and its hash, who agreed, what was destroyed, what stayed and why, the record."""
-    from crmctl.retention import showing, standing
+    from crmctl.retention import listing, showing
     from crmctl.runs import run as runs
 
     with runs.open_run(call, "purge show", "purge.show") as run:
         shown = showing.show(run, plan, showing.wanted(given))
         run = runs.record_reading(run, obj=f"plan:{plan}", looks=shown.looks, n=len(shown.looks or ()))
-        call.emit({"run_id": run.run_id, **shown.document}, *standing.show_parts(shown))
+        call.emit({"run_id": run.run_id, **shown.document}, *listing.show_parts(shown))
     return None

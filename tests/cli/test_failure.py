@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_written_says_what_would_help(number: int, next_st
     [
         (["custmer"], "customer"),
         (["customer", "improt"], "customer import"),
-        (["verify"], "complaint verify or audit verify"),
+        (["verify"], "complaint verify or purge verify or audit verify"),
         (["Customer"], "customer"),
         (["lst"], "customer list or batch list or order list"),
     ],

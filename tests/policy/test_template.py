@@ -36,7 +36,7 @@ def unfilled(text: str, problem: Problem) -> bool:
     """Whether a problem is that of a blank to fill, or of fields that depend on each other."""
     if problem.warning:  # an example of an exception is of the past
         return True
-    told = ("field", "times and every", "over which time orders count")
+    told = ("field", "times and every", "over which time orders count", "either days or months")
     between_fields = problem.code.startswith("P3") or any(words in problem.message for words in told)
     return between_fields or BLANK in text.splitlines()[problem.line - 1]
 
