@@ -1,4 +1,4 @@
-"""Holds, destruction records with their digests, backups.
+"""Holds, destruction records with their digests, backups; when a customer was cancelled.
 
 Revision ID: 0006
 Revises: 0005
@@ -35,6 +35,15 @@ TIME = sa.Text().with_variant(postgresql.TIMESTAMP(timezone=True, precision=0), 
 def upgrade() -> None:
     for create in (legal_hold, legal_hold_item, destruction, destruction_leaf, do_not_recreate, backup):
         create()
+    op.add_column(
+        "customer",
+        sa.Column(
+            "cancelled_at",
+            TIME,
+            nullable=True,
+            comment="when it was cancelled (注销, UPD-09); null while it is a customer",
+        ),
+    )
     if op.get_context().dialect.name == "postgresql":
         statement = "ALTER TABLE %(table)s ALTER COLUMN %(name)s SET STATISTICS 0"
         for table, name in UNSAMPLED:

@@ -63,6 +63,7 @@ _COLUMNS: Mapping[str, Callable[[datetime], Column]] = {
     "days_since_last_contact": _days_since("last_contact_at"),
     "days_since_added": _days_since("created_at"),
     "days_since_contract_end": _days_since_contract,
+    "days_since_cancelled": _days_since("cancelled_at"),
     "flagged": _flagged,
 }
 

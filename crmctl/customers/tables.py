@@ -36,6 +36,7 @@ customer = Table(
     Column("sealed", Sealed, nullable=False),
     Column("sealed_hash", Digest, nullable=False),
     Column("tier_basis", JsonText, comment="what its tier rests on: rule, policy, version, figures, moment (TIER-04)"),
+    Column("cancelled_at", UtcTime, comment="when it was cancelled (注销, UPD-09); null while it is a customer"),
     Index("ix_customer_batch_id", "batch_id"),
     info={"distribution": "customer_id"},
 )

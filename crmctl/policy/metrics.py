@@ -141,6 +141,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("days_since_last_contact", N_("days since the last contact"), "days", _CUSTOMERS, N_("{count} days")),
     Metric("days_since_added", N_("days since the record was added"), "days", _CUSTOMERS, N_("{count} days")),
     Metric("days_since_contract_end", N_("days since the contract ended"), "days", _CUSTOMERS, N_("{count} days")),
+    Metric("days_since_cancelled", N_("days since it was cancelled"), "days", _CUSTOMERS, N_("{count} days")),
     Metric("flagged", N_("flagged for a second look"), "flag", _CUSTOMERS, always=True),
     Metric("order_amount", N_("amount of orders"), "money", _ORDERS, windowed=True),
     Metric("order_count", N_("number of orders"), "count", _ORDERS, N_("{count} orders"), True, always=True),

@@ -16,7 +16,7 @@ from crmctl.policy.conditions import Condition
 from crmctl.policy.model import Code, Figure, Finding, Labels, Lookup, Many, ScopeName, Settings, Sources, Wrong
 from crmctl.policy.nodes import Path
 
-Since = Literal["added", "last_contact", "last_order", "contract_end", "complaint"]
+Since = Literal["added", "last_contact", "last_order", "contract_end", "complaint", "cancelled"]
 Action = Literal["destroy"]
 Method = Literal["key_destruction", "deletion"]
 
@@ -27,6 +27,7 @@ METRIC_OF: Mapping[Since, str] = {
     "last_order": "days_since_last_order",
     "contract_end": "days_since_contract_end",
     "complaint": "days_since_complaint",
+    "cancelled": "days_since_cancelled",
 }
 
 
