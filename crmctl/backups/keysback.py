@@ -75,7 +75,7 @@ def restore_keys(
     Customers that its log says were destroyed lose their keys again; those without a key are counted, and stay. Raises
     Refused while the key store of today is there and destroyed keys since.
     """
-    folder, master = request.into.absolute(), home.get("master_key")
+    folder, master = request.into.resolve(), home.get("master_key")
     if found.manifest.instance != str(home.get("instance")):
         raise InvalidInput(
             _("{folder}: is no backup of this workspace's keys").format(folder=found.folder), code="BACKUP_KIND"

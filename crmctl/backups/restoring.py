@@ -46,7 +46,7 @@ def restore(call: Invocation, request: Request, tell: Tell) -> Restored | KeysRe
     KeyMissing for keys that do not fit or are too few, PermissionMissing for whoever may not: then nothing is left.
     """
     begun = clock.now()
-    into = request.into.absolute()
+    into = request.into.resolve()
     _refuse_existing(into, request)
     home = _home(call)
     found = _whole(_folder(home, request.which), tell)

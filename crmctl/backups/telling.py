@@ -110,7 +110,7 @@ def restored(done: Restored | KeysRestored, into: Path) -> dict[str, Any]:
         }
     return {
         "run_id": done.run_id,
-        "workspace": str(into.absolute()),
+        "workspace": str(into.resolve()),
         "backup": str(done.found.folder),
         "made_at": done.found.manifest.made_at,
         "vouched": done.voucher,
@@ -128,7 +128,7 @@ def restored_lines(done: Restored | KeysRestored, into: Path) -> list[str]:
     """Return what people read of it."""
     if isinstance(done, KeysRestored):
         return _keys_lines(done)
-    said, place, gone = done.found.manifest, into.absolute(), done.standing.keyless
+    said, place, gone = done.found.manifest, into.resolve(), done.standing.keyless
     lines = [
         _("Workspace {folder} is as it was at {moment}; its log has {size} entries from then.").format(
             folder=place, moment=said.made_at, size=said.log.size
