@@ -50,6 +50,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "complaint attach": {"file": READ},
     "complaint file": {"out": WRITE},
     "complaint form": {"out": WRITE},
+    "purge form": {"out": WRITE},
     "policy validate": {"paths": HERE},
     "policy test": {"paths": HERE},
     "policy questions": {"filled_in": READ},

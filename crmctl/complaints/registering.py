@@ -23,10 +23,14 @@ from crmctl.complaints.drafting import Complainant, Draft
 from crmctl.complaints.model import clock_columns
 from crmctl.complaints.protected import CLOCK, COMPLAINT, EVENT
 from crmctl.complaints.writing import Write, write
+from crmctl.customers.tables import customer
+from crmctl.errors import Refused
+from crmctl.i18n import _
+from crmctl.runs import plans
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.sealing import DataKey, Place, Sealer
-from crmctl.store import counters
+from crmctl.store import bulk, counters
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def register(
     Whoever opens complaints meanwhile waits for this transaction to end. The caller appends the entry. Raises
     KeyMissing for a customer without a key.
     """
+    _staying(conn, new, first)
     day = runs.today(run.policies, new[0].draft.entered)
     given = numbers.take(conn, ruling.settings_of(new[0].draft.policy).number, day, len(new))
     own = counters.take(conn, "complaint", len(new))
@@ -72,6 +77,20 @@ def register(
     places = [(number, new[at].customer_id, own + at) for at, number in enumerate(given)]
     numbers.keep(conn, facts.KIND, places)
     return Registered(places, changes.summary())
+
+
+def _staying(conn: Connection, new: Sequence[New], first: Sequence[Write]) -> None:
+    """Raise Refused for a customer whom a purge has begun to destroy, or has destroyed while this was prepared."""
+    whose = {each.customer_id for each in new} - {each.after["customer_id"] for each in first}
+    plans.keep_destruction_out(conn)
+    plans.require_staying(conn, whose)
+    there = {row[0] for row in bulk.fetch_by_keys(conn, customer, "customer_id", whose, ("customer_id",))}
+    for gone in sorted(whose - there):
+        raise Refused(
+            _("no customer {number}").format(number=f"C-{gone:06d}"),
+            hint=_("see: crmctl customer list, crmctl customer find"),
+            code="CUSTOMER_UNKNOWN",
+        )
 
 
 class _Rows:

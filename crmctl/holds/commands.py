@@ -41,13 +41,14 @@ def set_command(call: Invocation, customers: tuple[str, ...], listed: str | None
     All are looked at before anything is set. A customer whose destruction has begun cannot be held any more. What was
     killed half-way is finished with --hold: who is under the hold already stays so.
     """
+    from crmctl.customers import chosen
     from crmctl.holds import asking, setting, telling
     from crmctl.runs import run as runs
 
     if given["everybody"] == bool(customers or listed):
         raise UsageProblem(_("name customers, or --from, or say --everybody"), hint="crmctl hold set --help")
     wish = asking.wish(given)
-    numbers = asking.customers(customers, listed)
+    numbers = chosen.customers(customers, listed)
     with runs.open_run(call, "hold set", "hold.set") as run:
         with call.progress(_("holding"), len(numbers)) as progress:
             done = setting.set_hold(run, wish, numbers, progress.advance)
@@ -75,10 +76,11 @@ def lift_command(
 
     With its last customer the hold itself is over. What policies say then counts again, from the next purge plan on.
     """
+    from crmctl.customers import chosen
     from crmctl.holds import asking, lifting, telling
     from crmctl.runs import run as runs
 
-    reason, numbers = asking.reason(given), asking.customers(customers, listed)
+    reason, numbers = asking.reason(given), chosen.customers(customers, listed)
     with runs.open_run(call, "hold lift", "hold.lift") as run:
         with call.progress(_("lifting"), len(numbers) or None) as progress:
             done = lifting.lift(run, hold, numbers, reason, progress.advance)

@@ -13,13 +13,15 @@ from crmctl.audit.objects import ProtectedTable, protected_tables
 from crmctl.store import schema
 
 EMPTIED = frozenset({"change", "look"})  # their leaves stay, so that the log verifies; images and salts go
+HELD = "legal_hold_item"  # whoever has a row there is not destroyed
 
 
 @cache
 def belongings() -> tuple[Table, ...]:
     """Return the tables whose rows go with their customer, the customer's own row last."""
     tables = schema.load_all().sorted_tables
-    found = [table for table in tables if table.info["distribution"] == "customer_id" and table.name not in EMPTIED]
+    stay = (*EMPTIED, HELD)
+    found = [table for table in tables if table.info["distribution"] == "customer_id" and table.name not in stay]
     return tuple(sorted(found, key=lambda table: table.name == "customer"))
 
 

@@ -21,6 +21,7 @@ from crmctl.customers.tables import customer
 from crmctl.orders.tables import order_number, purchase_order
 from crmctl.retention.belongings import belongings, protected
 from crmctl.retention.records import PROBE_BYTES
+from crmctl.runs import plans
 from crmctl.runs.tables import plan_item
 from crmctl.security.sealing import TAG_BYTES
 from crmctl.store import bulk
@@ -48,24 +49,21 @@ def destroy(conn: Connection, log: Changes, customers: Sequence[int]) -> Counter
 
     The changes in `log` are written as well, without images and salts.
     """
+    plans.keep_destruction_out(conn)  # whoever begins something for a customer first sees that it stays
     keys = [(number,) for number in customers]
     last = _last(conn, customers)
-    bulk.update_rows(
-        conn,
-        change,
-        ("customer_id",),
-        ("before_clear", "before_sealed", "salt"),
-        [(*key, None, None, None) for key in keys],
-    )
+    images = ("before_clear", "before_sealed", "salt")
+    bulk.update_rows(conn, change, ("customer_id",), images, [(*key, None, None, None) for key in keys])
     bulk.update_rows(conn, look, ("customer_id",), ("salt",), [(*key, None) for key in keys])
     removed: Counter[str] = Counter()
     for table in belongings():
         known = protected().get(table.name)
-        if known is not None:
-            _note(conn, log, known, customers, last)
         if table is purchase_order:
             _forget_numbers(conn, customers)
-        gone = bulk.delete_rows(conn, table, ("customer_id",), keys)
+        if known is not None:
+            gone = _remove(conn, log, known, customers, last)
+        else:
+            gone = len(bulk.remove_rows(conn, table, "customer_id", customers, ("customer_id",)))
         if table is not plan_item:  # the plan's own notes
             removed[str(table.name)] += gone
     bulk.insert_rows(conn, change, CHANGE_COLUMNS, log.take())
@@ -82,13 +80,13 @@ def _last(conn: Connection, customers: Sequence[int]) -> Last:
     return found
 
 
-def _note(conn: Connection, log: Changes, table: ProtectedTable, customers: Sequence[int], last: Last) -> None:
-    """Note that each row of a protected table is destroyed: from what it is, not from what the log says it was."""
+def _remove(conn: Connection, log: Changes, table: ProtectedTable, customers: Sequence[int], last: Last) -> int:
+    """Remove the rows of a protected table, each with its change: from what it is, not from what the log says."""
     assert table.owner_column is not None
     names = sorted(table.clear_columns)
     hashed = (table.hash_column,) if table.sealed_column and table.hash_column else ()
     columns = (table.owner_column, table.id_column, *names, *hashed)
-    rows = bulk.fetch_by_keys(conn, table.table, table.owner_column, customers, columns, locked=True)
+    rows = bulk.remove_rows(conn, table.table, table.owner_column, customers, columns)
     end, code = 2 + len(names), table.code
     destroyed = []
     for row in sorted(rows, key=_PLACE):
@@ -97,6 +95,7 @@ def _note(conn: Connection, log: Changes, table: ProtectedTable, customers: Sequ
         # Names are in their order already: half of it when there are many.
         destroyed.append((of, last.get(of, 0) + 1, sha256(dumps(kept)).digest(), row[end] if hashed else None))
     log.destroy_all(destroyed, _EVERYTHING)
+    return len(destroyed)
 
 
 def _forget_numbers(conn: Connection, customers: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ each kind the findings of the last run stand, so that there is one a customer at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -195,6 +195,24 @@ def unfinished(conn: Connection, kind: str) -> int | None:
     """Return the oldest plan of a kind that was begun and is not done; None where there is none."""
     query = select(plan.c.plan_id).where(plan.c.kind == kind, plan.c.state == APPLYING)
     return conn.execute(query.order_by(plan.c.plan_id).limit(1)).scalar_one_or_none()
+
+
+def keep_destruction_out(conn: Connection) -> None:
+    """Let whoever destroys customers, holds them, or begins something for them wait until this transaction ends.
+
+    Whoever begins something for a customer calls this first, then `require_staying`; whoever destroys calls this.
+    """
+    counters.take(conn, "hold", 0)  # its row is locked from here on; SQLite's writers take turns anyway
+
+
+def require_staying(conn: Connection, customers: Collection[int]) -> None:
+    """Raise Refused where the destruction of one of these customers has begun; see `keep_destruction_out`."""
+    for customer, number in being_destroyed(conn, sorted(customers)):
+        raise Refused(
+            _("C-{customer:06d}: is being destroyed under plan {plan}").format(customer=customer, plan=number),
+            hint=_("there is no way back; see: crmctl purge show {plan}").format(plan=number),
+            code="PURGE_BEGUN",
+        )
 
 
 def being_destroyed(conn: Connection, customers: Sequence[int] | None = None) -> Iterator[tuple[int, int]]:

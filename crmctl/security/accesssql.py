@@ -85,7 +85,17 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("backup.create", "backup.verify", "backup.drill"), {"backup": KEEP}),
     (("hold.lift",), {"legal_hold": "UPDATE", "legal_hold_item": "DELETE", "change": ADD}),
     (("purge.plan", "purge.run"), {"plan": KEEP, "plan_item": ALL}),
+    (
+        ("purge.run",),
+        {"destruction": KEEP, "destruction_leaf": ADD, "do_not_recreate": ALL, "identity": "DELETE",
+         "order_number": "DELETE", "case_number": "UPDATE, DELETE", "change": ADD},
+    ),
+    (("purge.verify",), {"destruction": "UPDATE"}),
 )  # fmt: skip
+# What a purge removes are rows of customers, whichever table; of what only loses its images and salts, those columns.
+# Who is under a hold is never destroyed.
+PURGE, HELD = "purge.run", "legal_hold_item"
+EMPTIED = {"change": "before_clear, before_sealed, salt", "look": "salt"}
 # Nouns whose acts look at customers; a role without any of them reads none of their tables.
 _LOOKS = (
     "customer", "order", "tier", "policy", "purge", "owner", "audit", "batch", "access", "use", "complaint", "hold",
@@ -232,6 +242,11 @@ def _grants(access: AccessSettings) -> Iterator[Composable]:
         for name, rights in _written(role).items():
             if name in tables:
                 yield _grant(rights, [name], group(code))
+        if _may(role, PURGE):
+            lie = [name for name, table in tables.items() if table.info["distribution"] == "customer_id"]
+            yield _grant("DELETE", [name for name in lie if name not in (*EMPTIED, HELD)], group(code))
+            for name, columns in EMPTIED.items():
+                yield _grant(f"UPDATE ({columns})", [name], group(code))
 
 
 def _grant(rights: str, tables: Iterable[str], to: str) -> Composable:

@@ -48,6 +48,16 @@ def delete_rows(conn: Connection, table: Table, key_columns: Sequence[str], rows
     return int(_engine_of(conn).delete_rows(conn, table, tuple(key_columns), rows))
 
 
+def remove_rows(
+    conn: Connection, table: Table, key_column: str, keys: Collection[Any], columns: Sequence[str]
+) -> list[Row]:
+    """Delete the rows whose `key_column` is one of `keys`; return `columns` of them as they were, in no order."""
+    if not keys:
+        return []
+    rows: list[Row] = _engine_of(conn).remove_rows(conn, table, key_column, keys, tuple(columns))
+    return rows
+
+
 def replace_rows(conn: Connection, table: Table, columns: Sequence[str], rows: Iterable[Row]) -> int:
     """Insert `rows`; where the primary key is taken, set the other `columns` instead. Return how many.
 

@@ -48,6 +48,16 @@ def delete_rows(conn: Connection, table: Table, key_columns: tuple[str, ...], ro
     return _by_stage(_raw(conn), table, key_columns, rows, statement, match=_match(key_columns))
 
 
+def remove_rows(
+    conn: Connection, table: Table, key_column: str, keys: Collection[Any], columns: tuple[str, ...]
+) -> list[Row]:
+    """See `bulk.remove_rows`."""
+    statement = sql.SQL("DELETE FROM {} AS t WHERE t.{} = ANY(%b::{}) RETURNING {}").format(
+        sql.Identifier(table.name), sql.Identifier(key_column), _array(table, key_column), _names(columns)
+    )
+    return _look_up(_raw(conn), statement, [_to_server(table, key_column, list(keys))], table, columns)
+
+
 def replace_rows(conn: Connection, table: Table, columns: tuple[str, ...], rows: Iterable[Row]) -> int:
     """See `bulk.replace_rows`."""
     keys = tuple(column.name for column in table.primary_key)

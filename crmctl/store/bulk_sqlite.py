@@ -70,6 +70,17 @@ def fetch_by_keys(
     return found
 
 
+def remove_rows(
+    conn: Connection, table: Table, key_column: str, keys: Collection[Any], columns: tuple[str, ...]
+) -> list[Row]:
+    """See `bulk.remove_rows`."""
+    execute = conn.connection.driver_connection.execute  # type: ignore[union-attr]
+    found: list[Row] = []
+    for batch in _batches(sorted(set(keys)), _BATCHES):
+        found += execute(_taking(table, key_column, len(batch), columns).text, batch).fetchall()
+    return found
+
+
 def fetch_range(
     conn: Connection, table: Table, key_column: str, first: int, last: int, columns: tuple[str, ...], _locked: bool
 ) -> list[Row]:
@@ -163,6 +174,13 @@ def _selection(
         conditions.append(table.c[column].in_([bindparam(name) for name in names]))
         given += names
     return _prepare(select(*(table.c[name] for name in columns)).where(*conditions), given)
+
+
+@lru_cache(maxsize=64)
+def _taking(table: Table, key_column: str, size: int, columns: tuple[str, ...]) -> _Prepared:
+    given = [f"key_{number}" for number in range(size)]
+    condition = table.c[key_column].in_([bindparam(name) for name in given])
+    return _prepare(delete(table).where(condition).returning(*(table.c[name] for name in columns)), given)
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,8 @@ import signal
 from typing import Any
 
 import pytest
-from desks import STEWARD
+from casework import HANDLER
+from desks import ADMIN, STEWARD
 from doomed import PLAN, Doomed
 
 POINTS = {
@@ -71,9 +72,8 @@ def test_who_was_settled_cannot_be_held_any_more(doomed: Doomed) -> None:
     doomed.purge("SIGKILL:before:1:crmctl.retention.forgetting:forget")
     office = doomed.office
     words: tuple[Any, ...] = ("--kind", "legal", "--reason", office.text("太晚了"))
-    from desks import ADMIN
-
     assert office.desk.refusal(ADMIN, "hold", "set", "C-6", *words, status=1) == "PURGE_BEGUN"
+    assert office.desk.refusal(HANDLER, *office.opening("C-7"), status=1) == "PURGE_BEGUN"
     assert doomed.purge().returncode == 0
 
 

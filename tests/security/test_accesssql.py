@@ -107,6 +107,8 @@ def test_nobody_changes_what_is_written(realm: Realm, server: postgres.Server, s
     ("chen.x", "UPDATE staff SET uids = '0'"), ("li.na", "UPDATE staff SET uids = '0'"),
     ("wang.j", "DELETE FROM customer"), ("chen.x", "SELECT * FROM rejected_row"),
     ("zhou.m", "INSERT INTO customer SELECT * FROM customer"), ("li.na", "DELETE FROM legal_hold_item"),
+    ("li.na", "UPDATE change SET leaf = salt"), ("li.na", "DELETE FROM change"), ("li.na", "DELETE FROM look"),
+    ("wang.j", "UPDATE change SET salt = NULL"), ("an.q", "DELETE FROM destruction"),
     ("an.q", "UPDATE legal_hold SET lifted_by = 'an.q'"), ("chen.x", "DELETE FROM legal_hold_item"),
 ])  # fmt: skip
 def test_who_may_not_by_access_yaml_may_not_by_sql(
@@ -148,6 +150,19 @@ def test_a_hold_is_set_by_one_and_lifted_by_another(realm: Realm, server: postgr
     serve(realm, "wang.j")
     assert not realm.json(SUPERVISOR, "hold", "lift", 1, 1, *why)["whole"]
     assert realm.json(SUPERVISOR, "hold", "lift", 1, *why)["whole"]
+
+
+def test_a_purge_by_three_people(realm: Realm, server: postgres.Server) -> None:
+    """DES-02, DES-04: one plans and destroys, another agrees, a third proves it: each through a login of their own."""
+    serve(realm, "li.na")
+    made = realm.json(STEWARD, "purge", "plan", "--customer", 4)
+    serve(realm, "wang.j")
+    realm.json(SUPERVISOR, "purge", "approve", made["plan"])
+    serve(realm, "li.na")
+    assert realm.json(STEWARD, "purge", "run", made["plan"])["purges"][0]["destroyed"] == 1
+    serve(realm, "an.q")
+    assert realm.json(AUDITOR, "purge", "verify", made["plan"])["clean"]
+    assert realm.json(AUDITOR, "purge", "show", made["plan"])["state"] == "verified"
 
 
 def test_the_program_works_for_an_agent_and_an_auditor(realm: Realm, server: postgres.Server) -> None:

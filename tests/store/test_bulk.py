@@ -162,3 +162,15 @@ def test_a_range_of_rows(engine: Engine) -> None:
         bulk.insert_rows(conn, run, RUN, rows)
         assert sorted(bulk.fetch_range(conn, run, "run_id", 2, 5, RUN)) == rows[1:4]
         assert bulk.fetch_range(conn, run, "run_id", 6, 7, RUN) == []
+
+
+def test_removed_rows_are_returned_as_they_were(engine: Engine) -> None:
+    rows = contacts(40)
+    with write(engine) as conn:
+        bulk.insert_rows(conn, contact, CONTACT, rows)
+    with write(engine) as conn:
+        gone = bulk.remove_rows(conn, contact, "customer_id", [3, 1, 3, 999], CONTACT)
+        assert bulk.remove_rows(conn, contact, "customer_id", [], CONTACT) == []
+    stored = [tuple(int(value) if type(value) is bool else value for value in row) for row in rows]
+    assert sorted(gone) == [row for row in stored if row[0] in (1, 3)]
+    assert all_rows(engine, contact, CONTACT) == [row for row in stored if row[0] not in (1, 3)]
