@@ -143,7 +143,7 @@ def restored_lines(done: Restored | KeysRestored, into: Path) -> list[str]:
             number=done.again, identities=done.identities, shared=done.shared
         )
     )
-    line = _("Next: crmctl -w {folder} audit checkpoint, then doctor. Take the old workspace out of use.")
+    line = _("Next: audit checkpoint, then doctor, in {folder}. Take the old workspace out of use.")
     return [*lines, line.format(folder=place)]
 
 

@@ -7,7 +7,6 @@ committed in the main database. No WAL: old pages would stay readable in it (sec
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,8 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from crmctl.errors import DatabaseMissing, IntegrityFailed, KeyMissing, LimitExceeded
-from crmctl.files import storage_failure
+from crmctl.errors import DatabaseMissing, IntegrityFailed, KeyMissing, LimitExceeded, StorageFailed
 from crmctl.i18n import _
 from crmctl.process import patience
 from crmctl.security.keyfiles import check_private
@@ -161,8 +159,11 @@ class SqliteKeys:
         except driver().OperationalError as error:
             if hasattr(error, "sqlite_errorcode"):
                 raise
-            # what the copy's side says comes without a code
-            raise storage_failure(path, OSError(errno.EIO, os.strerror(errno.EIO))) from error
+            raise StorageFailed(  # what the copy's side says comes without a code
+                _("{path}: cannot be written: {reason}").format(path=path, reason=_("input/output error")),
+                hint=_("free space or correct the permissions, then run the same command again"),
+                code="STORAGE_FAILED",
+            ) from error
         finally:
             target.close()
         return counts

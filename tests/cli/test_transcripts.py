@@ -48,6 +48,17 @@ import pytest
             ],
         ),
         ("help-hold", ["crmctl hold --help", "crmctl hold set --help", "crmctl hold set C-1", "crmctl hold lift x"]),
+        (
+            "help-backup",
+            [
+                "crmctl backup --help",
+                "crmctl backup create --help",
+                "crmctl backup verify --help",
+                "crmctl backup restore --help",
+                "crmctl backup drill --help",
+                "crmctl backup verify",
+            ],
+        ),
         ("help-topics", ["crmctl help exit-codes", "crmctl help cron", "crmctl help policies", "crmctl help --help"]),
         (
             "usage",
