@@ -28,6 +28,11 @@ SUBJECTS: tuple[Entry, ...] = (
         "crmctl.customers.export_commands:export_command",
         N_("Write chosen fields of customers to a file, for a purpose and a recipient."),
     ),
+    Entry(
+        "customer cancel",
+        "crmctl.customers.cancel_commands:cancel_command",
+        N_("Record that customers are customers no more, or undo it."),
+    ),
     Entry("customer history", "crmctl.customers.commands:history_command", N_("Show every change of one customer.")),
     Entry("batch list", "crmctl.sheets.batch_commands:list_command", N_("List imports, newest first.")),
     Entry("batch show", "crmctl.sheets.batch_commands:show_command", N_("Show one import and its counts.")),
@@ -277,4 +282,16 @@ SUBJECTS: tuple[Entry, ...] = (
     Entry("hold lift", "crmctl.holds.commands:lift_command", N_("Lift a hold, or let some customers out of it.")),
     Entry("hold list", "crmctl.holds.commands:list_command", N_("List holds, newest first.")),
     Entry("hold show", "crmctl.holds.commands:show_command", N_("Show one hold: why, by whom, how many customers.")),
+    Entry("purge plan", "crmctl.retention.commands:plan_command", N_("Say who is to be destroyed; ask for approval.")),
+    Entry("purge approve", "crmctl.retention.commands:approve_command", N_("Agree to exactly what a plan destroys.")),
+    Entry("purge reject", "crmctl.retention.commands:reject_command", N_("Refuse what a plan would destroy.")),
+    Entry("purge run", "crmctl.retention.commands:run_command", N_("Destroy what an approved plan says.")),
+    Entry("purge verify", "crmctl.retention.commands:verify_command", N_("Prove that it is gone; issue the record.")),
+    Entry(
+        "purge prove", "crmctl.retention.commands:prove_command", N_("Show somebody that the record speaks of them.")
+    ),
+    Entry("purge horizon", "crmctl.retention.commands:horizon_command", N_("Say when no copy of keys opens any more.")),
+    Entry("purge list", "crmctl.retention.commands:list_command", N_("List purges: planned, approved, done, proved.")),
+    Entry("purge show", "crmctl.retention.commands:show_command", N_("Show one purge, its customers, its record.")),
+    Entry("purge form", "crmctl.retention.commands:form_command", N_("Write the approval form, one page to print.")),
 )

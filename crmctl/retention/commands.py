@@ -1,8 +1,9 @@
-"""`crmctl purge …`: plan, approve, reject, run, verify, prove, list, show, horizon."""
+"""`crmctl purge …`: plan, approve, reject, run, verify, prove, list, show, form."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from crmctl.retention.purging import Outcome
 
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74)
+WRITING_EXITS = (*READING_EXITS, 130, 143)
 PLANNING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74, 130, 143)
 DECIDING_EXITS = (0, 1, 2, 4, 6, 8, 10, 11, 12, 74, 130, 143)
 CHANGING_EXITS = (0, 1, 2, 3, 4, 6, 8, 10, 11, 12, 74, 130, 143)
@@ -151,6 +153,24 @@ def prove_command(call: Invocation, receipt: str | None) -> int | None:
     return None
 
 
+@command(
+    example="crmctl purge horizon", exits=(*READING_EXITS, 12), changes=True, formats=("table", "json", "csv", "ndjson")
+)
+def horizon_command(call: Invocation) -> int | None:
+    """Say of each purge from when on no copy of the keys brings anybody back, and record those that came so far.
+
+    A copy of the key store made before a purge still holds its keys, under a master key of then. Once the last such
+    master key is destroyed (`crmctl keys destroy`), old copies and old backups are shut for good.
+    """
+    from crmctl.retention import horizon, listing
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "purge horizon", "purge.horizon", lock="purge") as run:
+        run, found = horizon.look(run)
+        call.emit({"run_id": run.run_id, "dry_run": call.dry_run}, listing.horizons(run, found))
+    return None
+
+
 @command(example="crmctl purge list", exits=READING_EXITS)
 @click.option("--limit", type=click.IntRange(1, 500), default=50, help=N_("How many to show."))
 @click.option("--before", type=PLAN, metavar="PLAN", help=N_("Continue before this plan."))
@@ -188,4 +208,25 @@ def show_command(call: Invocation, plan: int, **given: Any) -> int | None:  # no
         shown = showing.show(run, plan, showing.wanted(given))
         run = runs.record_reading(run, obj=f"plan:{plan}", looks=shown.looks, n=len(shown.looks or ()))
         call.emit({"run_id": run.run_id, **shown.document}, *listing.show_parts(shown))
+    return None
+
+
+@command(example="crmctl purge form 12 --out plan-12.html", exits=WRITING_EXITS, formats=("html", "json"))
+@click.argument("plan", type=PLAN)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help=N_("File to write; it must not exist."))
+def form_command(call: Invocation, plan: int, out: Path) -> int | None:
+    """Write the approval form of a purge (销毁审批表), one A4 page to print and sign, which names no customer.
+
+    It has what is destroyed by which rule, what stays, files to dispose of, and what is known of approval and
+    execution so far. Its hash is the beginning of what an approval is bound to; `crmctl purge show` has all of it.
+    """
+    from crmctl.retention import form
+    from crmctl.runs import run as runs
+
+    with runs.open_run(call, "purge form", "purge.show") as run:
+        done = form.write(run, plan, out)
+    if call.as_json:
+        call.emit({**done, "path": str(out)})
+        return None
+    call.say(_("{path}: form of plan {plan}, hash {hash}").format(path=out, plan=plan, hash=done["hash"]))
     return None

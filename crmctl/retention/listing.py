@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from crmctl.cli.render import Column, Part, Table
 from crmctl.clock import local
 from crmctl.i18n import N_, _
 from crmctl.retention import telling
+from crmctl.retention.horizon import Horizon
 from crmctl.retention.proving import Proof
 from crmctl.retention.showing import Shown
 from crmctl.retention.verifying import Verified
@@ -56,6 +58,26 @@ def row(run: Run, found: Purge) -> tuple[Any, ...]:
 def table(rows: Sequence[tuple[Any, ...]]) -> Table:
     """Return the list."""
     return Table(_LISTED, rows, "purges")
+
+
+def horizons(run: Run, found: Sequence[Horizon]) -> Table:
+    """Return how far each destruction is."""
+    columns = (
+        Column("plan", N_("Plan"), right=True),
+        Column("shredded_at", N_("Keys destroyed")),
+        Column("master_keys", N_("Master keys that copies need")),
+        Column("expected", N_("To be destroyed from")),
+        Column("complete_at", N_("Complete")),
+    )
+
+    def at(moment: datetime | None) -> str | None:
+        return None if moment is None else local(moment, run.zone)
+
+    rows = [
+        (each.plan_id, at(each.shredded_at), list(each.epochs), at(each.expected), at(each.complete_at))
+        for each in found
+    ]
+    return Table(columns, rows, "purges")
 
 
 def verified_document(done: Verified) -> dict[str, Any]:

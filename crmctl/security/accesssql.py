@@ -90,7 +90,7 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         {"destruction": KEEP, "destruction_leaf": ADD, "do_not_recreate": ALL, "identity": "DELETE",
          "order_number": "DELETE", "case_number": "UPDATE, DELETE", "change": ADD},
     ),
-    (("purge.verify",), {"destruction": "UPDATE"}),
+    (("purge.verify", "purge.horizon"), {"destruction": "UPDATE"}),
 )  # fmt: skip
 # What a purge removes are rows of customers, whichever table; of what only loses its images and salts, those columns.
 # Who is under a hold is never destroyed.

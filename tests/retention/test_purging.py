@@ -237,3 +237,26 @@ def test_an_unidentified_complainant_goes_with_whom_it_was(office: Office, hours
     assert purged(office, made["plan"])["destroyed"] == 3
     assert (count(office, customer), count(office, contact)) == (0, 0)
     assert office.json(STEWARD, "purge", "verify", made["plan"])["clean"]
+
+
+def test_a_purge_is_complete_when_no_copy_of_its_keys_opens(office: Office, hours: Hours) -> None:
+    """DES-06: not even last month's copy of the keys brings anybody back after the stated day."""
+    later(hours, office, 36)
+    number = approved(office)
+    purged(office, number)
+    told = office.json(AUDITOR, "purge", "show", number)["erasure_complete_after"]
+    (standing,) = office.json(STEWARD, "purge", "horizon")["purges"]
+    assert (standing["plan"], standing["complete_at"]) == (number, None)
+    assert standing["expected"] == told
+    newest = standing["master_keys"][-1]
+    hours.forward(days=7)
+    office.json(ADMIN, "keys", "rotate")
+    hours.forward(days=21)
+    assert hours.local() == told
+    for epoch in range(1, newest + 1):
+        office.json(ADMIN, "keys", "destroy", epoch, "--yes")
+    (standing,) = office.json(STEWARD, "purge", "horizon")["purges"]
+    assert (standing["master_keys"], standing["complete_at"]) == ([], hours.local())
+    hours.forward(days=1)
+    assert office.json(STEWARD, "purge", "horizon")["purges"] == [standing]
+    assert len(office.desk.entries("purge.horizon")) == 3
