@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from hashlib import sha256
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, select, update
+from sqlalchemy import Connection, Engine, Table, select
 
-from crmctl.audit.changes import CHANGE_COLUMNS, Before, Changes, clear_json, fields_json
+from crmctl.audit.changes import CHANGE_COLUMNS, Changes, clear_hash, fields_json
 from crmctl.audit.objects import ProtectedTable, protected_tables
 from crmctl.audit.tables import change, look
 from crmctl.customers.opened import pages
@@ -66,11 +66,7 @@ def standing(run: Run) -> Standing:
     returned: list[int] = []
     for some in _batches(sorted(gone)):
         returned += run.keys.fetch("customer", some)
-    kind = OWNER_KINDS["customer"]
-    receipts = [
-        row for row in run.keys.rows.receipts() if row.owner_kind == kind and not row.reference.startswith(OURS)
-    ]
-    return Standing(keyless, tuple(sorted(returned)), len(gone), sum(row.keys for row in receipts))
+    return Standing(keyless, tuple(sorted(returned)), len(gone), _receipts(run, "customer"))
 
 
 def destroyed(run: Run) -> list[int]:
@@ -131,28 +127,22 @@ def remove(run: Run, customers: Sequence[int], tell: Callable[[int], None]) -> d
 def _fill(conn: Connection, log: Changes, customers: Sequence[int]) -> dict[str, int]:
     versions: dict[tuple[int, str, int], int] = {}
     columns = ("customer_id", "object", "object_id", "version")
-    for owner, code, number, version in bulk.fetch_by_keys(
-        conn, change, "customer_id", customers, columns, locked=True
-    ):
-        versions[owner, code, number] = max(version, versions.get((owner, code, number), 0))
+    for whose, code, object_id, version in bulk.fetch_by_keys(conn, change, "customer_id", customers, columns):
+        place = (whose, code, object_id)
+        versions[place] = max(version, versions.get(place, 0))
+    keys = [(customer,) for customer in customers]
+    images = ("before_clear", "before_sealed", "salt")
+    bulk.update_rows(conn, change, ("customer_id",), images, [(*key, None, None, None) for key in keys])
+    bulk.update_rows(conn, look, ("customer_id",), ("salt",), [(*key, None) for key in keys])
     for table in _protected():
-        for owner, number, clear, sealed in sorted(_rows(conn, table, customers)):
-            told = clear_json(clear)
-            before = Before(
-                told.decode(), sealed, sha256(told).digest(), None if sealed is None else sha256(sealed).digest()
-            )
-            last = versions.get((owner, table.code, number), 0)
-            log.destroy((owner, table.code, number), last + 1, _EVERYTHING, before)
-    counts = {}
-    for each in _tables():
-        number = bulk.delete_rows(conn, each, ("customer_id",), [(customer,) for customer in customers])
-        if number:
-            counts[each.name] = number
+        destroyed = []
+        for owner, number, clear, sealed in sorted(_rows(conn, table, customers), key=itemgetter(0, 1)):
+            of = (owner, table.code, number)
+            destroyed.append((of, versions.get(of, 0) + 1, clear_hash(clear), sealed))
+        log.destroy_all(destroyed, _EVERYTHING)
+    counts = {each.name: bulk.delete_rows(conn, each, ("customer_id",), keys) for each in _tables()}
     bulk.insert_rows(conn, change, CHANGE_COLUMNS, log.take())
-    emptied = {"before_clear": None, "before_sealed": None, "salt": None}
-    conn.execute(update(change).where(change.c.customer_id.in_(customers)).values(emptied))
-    conn.execute(update(look).where(look.c.customer_id.in_(customers)).values(salt=None))
-    return counts
+    return {name: number for name, number in counts.items() if number}
 
 
 def _protected() -> list[ProtectedTable]:
@@ -160,19 +150,44 @@ def _protected() -> list[ProtectedTable]:
 
 
 def _tables() -> list[Table]:
-    tables = schema.load_all().tables
-    return [tables[name] for name in sorted(tables) if "customer_id" in tables[name].c and name not in _KEPT]
+    """Return the tables whose rows go with a customer: those that lie with it, and the look-up of orders' numbers."""
+    tables = schema.load_all().tables.values()
+    theirs = [each for each in tables if each.info["distribution"] == "customer_id" and each.name not in _KEPT]
+    return sorted([*theirs, schema.load_all().tables["order_number"]], key=lambda each: each.name)
 
 
 def _rows(
     conn: Connection, table: ProtectedTable, customers: Sequence[int]
-) -> list[tuple[int, int, dict[str, Any], Any]]:
-    """Return owner, number, clear columns and envelope of the rows of a protected table."""
+) -> list[tuple[int, int, dict[str, Any], bytes | None]]:
+    """Return owner, number, clear columns and hash of the envelope of the rows of a protected table."""
     names = list(table.clear_columns)
-    wanted = ["customer_id", table.id_column, *names, *([table.sealed_column] if table.sealed_column else [])]
-    found = bulk.fetch_by_keys(conn, table.table, "customer_id", customers, wanted)
-    sealed = bool(table.sealed_column)
-    return [(row[0], row[1], dict(zip(names, row[2:], strict=False)), row[-1] if sealed else None) for row in found]
+    hashed = [table.hash_column] if table.sealed_column and table.hash_column else []
+    found = bulk.fetch_by_keys(
+        conn, table.table, "customer_id", customers, ["customer_id", table.id_column, *names, *hashed]
+    )
+    return [(row[0], row[1], dict(zip(names, row[2:], strict=False)), row[-1] if hashed else None) for row in found]
+
+
+def forget_quarantine(run: Run) -> int:
+    """Remove the rejected rows of imports whose key was destroyed since; return how many rows.
+
+    Only as far as receipts account for the missing keys: else it is the key store that lacks something.
+    """
+    rejected = schema.load_all().tables["rejected_row"]
+    with engine.read(run.engine) as conn:
+        batches = list(conn.execute(select(rejected.c.batch_id).distinct().order_by(rejected.c.batch_id)).scalars())
+    keyless = list(_without(iter(batches), run.keys.owner_ids("batch")))
+    if not keyless or len(keyless) > _receipts(run, "batch"):
+        return 0
+    with engine.write(run.engine) as conn:
+        return len(bulk.remove_rows(conn, rejected, "batch_id", keyless, ("batch_id",)))
+
+
+def _receipts(run: Run, owner_kind: str) -> int:
+    """Return how many keys of a kind of owner were destroyed, by the key store's receipts."""
+    kind = OWNER_KINDS[owner_kind]
+    rows = [row for row in run.keys.rows.receipts() if row.owner_kind == kind]
+    return sum(row.keys for row in rows if not row.reference.startswith(OURS))
 
 
 def destroy_again(run: Run, customers: Sequence[int]) -> int:

@@ -251,10 +251,12 @@ def _done(call: Invocation, place: Workspace, base: Engine, found: BackupSet, re
         run = runs.begin(opened)
         with runs.recorded_failure(run):
             removed = reconcile.remove(run, standing.keyless, tell)
+            forgotten = reconcile.forget_quarantine(run)
             again = reconcile.destroy_again(run, standing.returned)
             identities, shared = rebuild(run, tell)
             counts = {
                 "customers_removed": len(standing.keyless),
+                "rejected_rows_removed": forgotten,
                 "keys_destroyed_again": again,
                 "identities": identities,
                 "identities_shared": shared,
@@ -264,4 +266,5 @@ def _done(call: Invocation, place: Workspace, base: Engine, found: BackupSet, re
             with engine.write(run.engine) as conn:
                 runs.finish(conn, run, "done", 0, counts)
                 entries.append(conn, run.entry("done", at=clock.now(), source=found.digest.hex(), counts=counts))
+        removed |= {"rejected_row": forgotten} if forgotten else {}
         return Restored(run.run_id, found, standing, removed, again, identities, shared)

@@ -19,6 +19,7 @@ from crmctl.audit.verify import verify
 from crmctl.backups import newlog, reconcile
 from crmctl.customers.tables import contact, customer
 from crmctl.policy import load
+from crmctl.sheets.tables import rejected_row
 from crmctl.store import counters
 from crmctl.store.engine import write
 
@@ -132,6 +133,27 @@ def test_whoever_was_destroyed_since_stays_destroyed(desk: Desk, media: Media, r
     assert back.rows(select(func.count()).select_from(look).where(look.c.customer_id == 1))[0]["count_1"] > 0
     assert (sound(back), wrong(back)) == ([], [])
     destroy_keys(desk.folder, [2, 3])  # of the desk's own workspace only receipts are left: its rows have no keys now
+
+
+def test_rejected_rows_whose_key_is_gone_go_too(desk: Desk, media: Media, restore: Any) -> None:
+    """What a purge of a quarantine destroyed stays destroyed; where no receipt says so, nothing is removed."""
+    assert imported(desk.folder, "customer_type,name,mobile\nindividual,路人甲,12\n").exit_code == 3
+    made = media.create()
+    with store_of(desk.folder) as store:
+        assert store.remove("batch", [2], reference="plan:7") == 1
+    said, back = restore(made)
+    assert said["rows_removed"] == {"rejected_row": 1}
+    assert back.rows(select(rejected_row)) == []
+    assert (sound(back), wrong(back)) == ([], [])
+
+
+def test_rejected_rows_stay_where_their_key_is_only_missing(desk: Desk, media: Media, restore: Any) -> None:
+    assert imported(desk.folder, "customer_type,name,mobile\nindividual,路人甲,12\n").exit_code == 3
+    made = media.create()
+    with store_of(desk.folder) as store:
+        assert store.remove("batch", [2]) == 1
+    said, back = restore(made)
+    assert (said["rows_removed"], len(back.rows(select(rejected_row)))) == ({}, 1)
 
 
 def test_a_year_old_set_opens_with_the_keys_of_today(desk: Desk, media: Media, restore: Any) -> None:
