@@ -6,6 +6,7 @@ errors      every way to fail on purpose: class → exit code → hint
 workspace   where a workspace is, its crmctl.yaml, configuration with sources
 clock       the only reader of the system clock
 files       safe open, atomic write, owner-only
+printed     pages to print and sign, from a room's template
 process     signals that roll back, no core dumps
 locate      the policies/ and alembic/ that ship with the program
 i18n, log   messages in Chinese and English; redacted logging to stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crmctl import clock, files
-from crmctl.audit import entries
+from crmctl.audit import entries, looks
 from crmctl.complaints import attaching, showing
 from crmctl.complaints.model import Case
 from crmctl.complaints.showing import Wish
@@ -100,6 +100,9 @@ def _register(run: Run, case: Case, wish: Wish, leaving: Leaving, digest: str, s
                 place=(key, leaving.path),
             ),
         )
-        body = run.entry("done", at=clock.now(), obj=f"copy:{copy}", n=1, source=digest, purpose=purpose)
+        # Whom it is about, so that a purge of them knows of it.
+        shown, root = looks.commit(conn, run.run_id, sorted(case.concerned))
+        body = run.entry("done", at=clock.now(), obj=f"copy:{copy}", n=1, source=digest, purpose=purpose,
+                         looks=shown, looks_root=root.hex())  # fmt: skip
         entries.append(conn, body)
     return copy

@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection
 
+from crmctl import printed
 from crmctl.complaints import columns, facts, filing, showing, tables
 from crmctl.complaints.drafting import FIELDS
 from crmctl.complaints.filing import Leaving
@@ -59,7 +59,8 @@ def write(run: Run, number: str, out: Path, wish: Wish) -> dict[str, Any]:
         digest = state_of(conn, case)
 
     def made(begun: Run) -> bytes:
-        return html(formsheet.sheet(begun, opened(begun, case, events, digest)))
+        sheet = formsheet.sheet(begun, opened(begun, case, events, digest))
+        return printed.html("crmctl.complaints", TEMPLATE, sheet)
 
     done = filing.put(run, case, wish, Leaving("complaint.form", (*FIELDS, "events"), out), made)
     return {
@@ -117,12 +118,3 @@ def opened(run: Run, case: Case, events: Sequence[tuple[Row, bytes | None]], dig
         if envelope
     }
     return Opened(case, texts, private, digest)
-
-
-def html(sheet: Any) -> bytes:  # noqa: ANN401 - formsheet.Sheet, which imports this module
-    """Return a form as a page: everything in it escaped, nothing loaded from elsewhere."""
-    from jinja2 import Environment, StrictUndefined
-
-    surroundings = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    text = files("crmctl.complaints").joinpath(TEMPLATE).read_text("utf-8")
-    return surroundings.from_string(text).render(sheet=sheet).encode("utf-8")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -18,13 +16,13 @@ from crmctl.complaints.form import Opened
 from crmctl.complaints.model import Row
 from crmctl.complaints.policy import ComplaintsSettings
 from crmctl.i18n import _, lang, pick
+from crmctl.printed import Cutter
 from crmctl.runs.run import Run
 
 # What one A4 page holds: widths of texts in half letters (a Chinese character or a capital has two), lines of tables.
 # Measured with a full page; tests/complaints/test_form.py holds the form to it.
 FACT, MATTER, DEMAND, RESULT, ANSWER, WORD, LINE = 46, 400, 200, 140, 64, 28, 80
 STAGES, PLANS = 12, 3
-_NARROW = frozenset("abcdefghijklnopqrstuvxyz0123456789 .,;:!'-/()[]|")
 DETAILS = ("verified", "rectified", "revisited", "reviewed", "analysed", "closed")
 
 
@@ -53,22 +51,6 @@ class Sheet:
     hash: str
     cut: str
     confidential: str
-
-
-@dataclass
-class Cutter:
-    """Cuts texts to their space, and knows whether it had to."""
-
-    cut: bool = field(default=False)
-
-    def fit(self, text: Any, width: int) -> str:  # noqa: ANN401 - whatever shows as text
-        """Return a text in one line of so many half letters at most; what is left out is shown by `…`."""
-        plain = " ".join(str(text or "").split())
-        ends = list(accumulate(1 if letter in _NARROW else 2 for letter in plain))
-        if not ends or ends[-1] <= width:
-            return plain
-        self.cut = True
-        return plain[: bisect_right(ends, width - 2)] + "…"
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from importlib.resources import files
 from typing import Any
 
+from crmctl import printed
 from crmctl.owners.sheet import Sheet
 from crmctl.sheets.formats.texts import inert
 
@@ -15,11 +15,7 @@ _WIDTH = 18
 
 def html(sheet: Sheet) -> bytes:
     """Return the sheet as a page: everything in it escaped, nothing loaded from elsewhere."""
-    from jinja2 import Environment, StrictUndefined
-
-    surroundings = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    text = files("crmctl.owners").joinpath(TEMPLATE).read_text("utf-8")
-    return surroundings.from_string(text).render(sheet=sheet).encode("utf-8")
+    return printed.html("crmctl.owners", TEMPLATE, sheet)
 
 
 def xlsx(sheet: Sheet) -> bytes:

@@ -72,6 +72,7 @@ SUBJECTS = {
     "notices": N_("notices"),
     "complaints": N_("complaints"),
     "holds": N_("holds"),
+    "purges": N_("purges"),
 }
 
 

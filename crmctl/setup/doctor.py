@@ -342,6 +342,19 @@ def _holds(patient: _Patient) -> None:
         patient.note(WARNS, "holds", message, command)
 
 
+def _purges(patient: _Patient) -> None:
+    from crmctl.retention import standing
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+
+    if patient.engine is None or patient.policies is None:
+        return
+    with engine.read(patient.engine) as conn:
+        found = list(standing.troubles(conn, patient.at, runs.company_zone(patient.policies)))
+    for wrong, message, command in found:
+        patient.note(WRONG if wrong else WARNS, "purges", message, command)
+
+
 def _backups(patient: _Patient) -> None:
     from crmctl.backups import standing
     from crmctl.store import engine
@@ -370,4 +383,5 @@ _CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
     ("notices", _notices),
     ("complaints", _complaints),
     ("holds", _holds),
+    ("purges", _purges),
 )
