@@ -38,6 +38,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "complaint import": _IMPORT,
     "customer template": {"out": WRITE},
     "customer export": {"out": WRITE},
+    "customer cancel": {"listed": STREAM},
     "order template": {"out": WRITE},
     "staff template": {"out": WRITE},
     "complaint template": {"out": WRITE},

@@ -68,8 +68,8 @@ def import_command(call: Invocation, file: str, **given: Any) -> int | None:  # 
 def list_command(call: Invocation, count: bool, limit: int, after: str, **given: Any) -> int | None:  # noqa: ANN401
     """List customers in order of number, masked.
 
-    The list is an entry of the audit log. More than a page: the last line says how to go on. Unidentified complainants
-    are no customers yet: they are listed by --status provisional alone.
+    The list is an entry of the audit log. More than a page: the last line says how to go on. Cancelled customers and
+    unidentified complainants are no customers: they are listed by --status cancelled, --status provisional alone.
     """
     from crmctl.customers import records, showing
     from crmctl.runs import run as runs

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 CANCELLED = "cancelled"  # status of who is a customer no more
 PROVISIONAL = "provisional"  # of a complainant nobody knows yet: nothing but the key their complaint is sealed under
-NO_CUSTOMER = (CANCELLED, PROVISIONAL)  # whom nobody owns
+NO_CUSTOMER = (CANCELLED, PROVISIONAL)  # whom nobody owns, grades, lists or exports
 UNIQUE = "unique"
 SUPPORTING = "supporting"
 LOOK_UP = "none"

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 from crmctl.customers import facts, tables
 from crmctl.customers.columns import CUSTOMER, CUSTOMER_CLEAR, clear_of
 from crmctl.customers.merge import CONTACT_SEALED, CUSTOMER_SEALED
-from crmctl.customers.model import PROVISIONAL
+from crmctl.customers.model import NO_CUSTOMER
 from crmctl.customers.packing import ident_function
 from crmctl.customers.policy import CustomersSettings
 from crmctl.customers.scope import in_scope
@@ -36,7 +36,8 @@ AT_ONCE = 20_000  # numbers read in one step
 class Filters:
     """Which customers; empty means any. `company` is a substring of the registered name, `flag` "*" any flag.
 
-    Unidentified complainants (status provisional) are found by that status or by their number alone.
+    Cancelled customers and unidentified complainants (status provisional) are found by that status or by their number
+    alone.
     """
 
     tier: str = ""
@@ -167,7 +168,7 @@ def _conditions(run: Run, filters: Filters) -> list[ColumnElement[bool]]:
         if getattr(filters, name):
             found.append(columns[name] == getattr(filters, name))
     if not filters.status and filters.numbers is None:
-        found.append(columns.status != PROVISIONAL)
+        found.append(columns.status.not_in(NO_CUSTOMER))
     if filters.owner is not None:
         found.append(columns.owner_id == filters.owner)
     if filters.batch is not None:

@@ -208,4 +208,5 @@ OWN_HEADINGS = {
     "external_codes": N_("External codes"),
     "owner_id": N_("Owner"),
     "retention_class": N_("Retention class"),
+    "cancelled_at": N_("Cancelled at"),
 }

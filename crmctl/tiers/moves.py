@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 
 from crmctl.customers import ruled
-from crmctl.customers.model import PROVISIONAL
+from crmctl.customers.model import NO_CUSTOMER
 from crmctl.customers.ruled import Ground
 from crmctl.customers.tables import customer
 from crmctl.policy.conditions import Bound
@@ -78,10 +78,10 @@ def scope_conditions(
 ) -> list[tuple[ColumnElement[bool], ColumnElement[bool]]]:
     """Return for each grading who is graded by it and who is excepted from it: each customer once at most.
 
-    Whom nobody knows yet is no customer to grade.
+    Who is cancelled, and whom nobody knows yet, is no customer to grade.
     """
     decimals = scoped[0].grading.decimals if scoped else 0
-    somebody = customer.c.status != PROVISIONAL
+    somebody = customer.c.status.not_in(NO_CUSTOMER)
     pairs = ruled.scope_conditions(Ground(policies, decimals, at), [each.ruling for each in scoped])
     return [(and_(somebody, fits), and_(somebody, out)) for fits, out in pairs]
 

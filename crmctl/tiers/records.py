@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from crmctl import clock
-from crmctl.customers.model import PROVISIONAL
+from crmctl.customers.model import NO_CUSTOMER
 from crmctl.customers.tables import customer
 from crmctl.runs.tables import run as run_table
 from crmctl.tiers.tables import tier_change, tier_override
@@ -72,8 +72,8 @@ def override_in_force(at: datetime) -> ColumnElement[bool]:
 
 
 def summary(conn: Connection) -> dict[str, int]:
-    """Return how many customers each tier has; "none" are those never graded. Whom nobody knows yet is none of them."""
-    query = select(customer.c.tier, func.count()).where(customer.c.status != PROVISIONAL).group_by(customer.c.tier)
+    """Return how many customers each tier has; "none" are those never graded. Who is no customer is none of them."""
+    query = select(customer.c.tier, func.count()).where(customer.c.status.not_in(NO_CUSTOMER)).group_by(customer.c.tier)
     return {tier or "none": number for tier, number in conn.execute(query)}
 
 

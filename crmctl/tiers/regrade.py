@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers import scope
+from crmctl.customers.model import NO_CUSTOMER
 from crmctl.customers.policy import decimals_of
 from crmctl.customers.tables import customer
 from crmctl.errors import LimitExceeded
@@ -139,7 +140,8 @@ def _limited(run: Run, request: Request, base: Basis) -> bool:
 def _graded(run: Run) -> int:
     """Return how many customers have a tier: only their changes count against limits (design §4)."""
     with engine.read(run.engine) as conn:
-        query = select(func.count()).select_from(customer).where(customer.c.tier.is_not(None))
+        somebody = customer.c.status.not_in(NO_CUSTOMER)
+        query = select(func.count()).select_from(customer).where(customer.c.tier.is_not(None), somebody)
         return int(conn.execute(query).scalar_one())
 
 
