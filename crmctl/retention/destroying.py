@@ -12,7 +12,7 @@ from hashlib import sha256
 from operator import itemgetter
 
 from orjson import dumps
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select, update
 
 from crmctl.audit.changes import CHANGE_COLUMNS, Changes, fields_json
 from crmctl.audit.objects import ProtectedTable
@@ -33,8 +33,11 @@ Last = dict[tuple[int, str, int], int]  # customer, code, object → version of 
 
 def protected_rows(conn: Connection, customers: Sequence[int]) -> int:
     """Return how many protected rows these customers have: so many changes it takes to destroy them."""
-    tables = [each.table for each in protected().values()]
-    return sum(len(bulk.fetch_by_keys(conn, table, "customer_id", customers, ("customer_id",))) for table in tables)
+    found = 0
+    for each in protected().values():
+        theirs = bulk.among(conn, each.table.c.customer_id, customers)
+        found += conn.execute(select(func.count()).select_from(each.table).where(theirs)).scalar_one()
+    return found
 
 
 def probes_of(conn: Connection, customers: Sequence[int]) -> list[bytes]:
@@ -50,11 +53,10 @@ def destroy(conn: Connection, log: Changes, customers: Sequence[int]) -> Counter
     The changes in `log` are written as well, without images and salts.
     """
     plans.keep_destruction_out(conn)  # whoever begins something for a customer first sees that it stays
-    keys = [(number,) for number in customers]
     last = _last(conn, customers)
-    images = ("before_clear", "before_sealed", "salt")
-    bulk.update_rows(conn, change, ("customer_id",), images, [(*key, None, None, None) for key in keys])
-    bulk.update_rows(conn, look, ("customer_id",), ("salt",), [(*key, None) for key in keys])
+    theirs = bulk.among(conn, change.c.customer_id, customers)
+    conn.execute(update(change).where(theirs).values(before_clear=None, before_sealed=None, salt=None))
+    conn.execute(update(look).where(bulk.among(conn, look.c.customer_id, customers)).values(salt=None))
     removed: Counter[str] = Counter()
     for table in belongings():
         known = protected().get(table.name)
