@@ -36,6 +36,7 @@ full: lint
 	$(PYTHON) -m benchmarks.owners
 	$(PYTHON) -m benchmarks.audit
 	$(PYTHON) -m benchmarks.complaints
+	$(PYTHON) -m benchmarks.backup
 	$(PYTHON) -m benchmarks.keys
 	$(PYTHON) -m benchmarks.startup
 

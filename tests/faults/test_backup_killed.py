@@ -113,6 +113,20 @@ def test_killed_while_it_is_restored(place: Path, kind: str, moment: str, reques
             server.drop(name)
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "moment", ["before:2:crmctl.backups.agefile:Sink.write", "after:1:crmctl.backups.writing:part"]
+)
+def test_told_to_end(place: Path, name: str, moment: str) -> None:
+    """In the middle of sealing, too, where a library between hides why it was stopped."""
+    done = strike(f"{name}:{moment}", place, *create(place))
+    assert done.status == 128 + getattr(signal, name), (done.status, done.err)
+    shelf = place.parent / "shelf" / "data"
+    assert list(shelf.iterdir()) == []
+    assert list((place / "spool").iterdir()) == []
+    require_sound(place)
+
+
 def test_killed_at_random(place: Path, kind: str, full: bool) -> None:
     """Somewhere, again and again: what list shows is whole, and the next one is made."""
     chance = random.Random(f"{SEED}{kind}")
