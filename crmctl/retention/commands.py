@@ -1,4 +1,4 @@
-"""`crmctl purge …`: plan, approve, reject, run, verify, prove, list, show, form."""
+"""`crmctl purge …`: plan, approve, reject, run, verify, prove, list, show, form, horizon."""
 
 from __future__ import annotations
 

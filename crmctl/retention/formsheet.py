@@ -113,7 +113,8 @@ def _texts(desk: _Desk) -> tuple[tuple[str, str], ...]:
     """Return what needs a line of its own: what goes, how, and what is proved."""
     plan, done = desk.found.purge.plan, desk.found.purge.destruction
     method = _("The data keys are destroyed in every key store, then all rows, images and look-ups are removed.")
-    told = [(_("Rows"), telling.by_table(plan.summary.get("rows", {}))), (_("Method"), method)]
+    rows = done.counts.get("rows", {}) if done is not None and done.shredded_at else plan.summary.get("rows", {})
+    told = [(_("Rows"), telling.by_table(rows)), (_("Method"), method)]
     if plan.summary.get("asked"):
         told.append((_("Asked for"), _("at the request of the persons themselves (PIPL art. 47)")))
     if done is not None and done.counts.get("spared"):

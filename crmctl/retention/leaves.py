@@ -10,7 +10,6 @@ plan speaks of them. The tree is over the leaves in the order of their bytes, wh
 from __future__ import annotations
 
 from base64 import b32decode, b32encode
-from binascii import Error
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -53,7 +52,7 @@ def read_token(text: str) -> Receipt:
     letters = "".join(text.split()).replace("-", "").upper().replace("0", "O").replace("1", "I")
     try:
         raw = b32decode(letters + "=" * (-len(letters) % 8))
-    except Error:
+    except ValueError:  # of base 32, or no ASCII at all
         raw = b""
     body, check = raw[:-_CHECK], raw[-_CHECK:]
     if len(body) != 11 + SALT_SIZE or sha256(body).digest()[:_CHECK] != check:

@@ -151,7 +151,7 @@ def show_parts(shown: Shown) -> Iterator[Part]:
         columns = (
             Column("customer", N_("Customer")),
             Column("becomes", N_("What becomes of it"), lambda value: _(BECOMES[value])),
-            Column("why", N_("Rule or reason"), telling.reason),
+            Column("why", N_("Rule or reason"), lambda code: shown.names[code]),
         )
         yield Table(columns, shown.items)
 

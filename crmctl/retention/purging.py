@@ -22,7 +22,7 @@ from crmctl.approvals import using
 from crmctl.approvals.beyond import fingerprint
 from crmctl.audit.changes import Changes
 from crmctl.errors import PlanStale
-from crmctl.retention import clockwise, ending, forgetting, judging, records
+from crmctl.retention import clockwise, ending, forgetting, judging, records, waiting
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
 from crmctl.retention.judging import SPARED
 from crmctl.retention.leaves import leaf_of
@@ -63,7 +63,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
     """Carry out a plan, or go on with one that was begun; a dry run says who would be destroyed and who spared.
 
     Raises PlanStale for a plan that is done, expired, or not what was saved, PermissionMissing while nobody else agreed
-    to it, Refused for a clock that cannot be right.
+    to it, Refused for a clock that cannot be right, and for a plan without anybody to destroy.
     """
     with engine.read(run.engine) as conn:
         found = plans.find(conn, number, ACT)
@@ -96,6 +96,8 @@ def _base(conn: Connection, run: Run, found: Plan, accept_clock: bool) -> Basis:
 def _agreed(conn: Connection, run: Run, found: Plan) -> int:
     """Return the approval of a plan. Raises as `using.require` does; there is no purge that nobody agreed to."""
     subject, digest = f"plan:{found.plan_id}", fingerprint(found)
+    if not sum(found.summary.get("destroy", {}).values()):
+        raise waiting.nobody(found.plan_id)
     agreed_by_somebody(run)
     number = using.require(conn, run, act=ACT, subject=subject, subject_hash=digest, rows=max(1, found.items))
     assert number is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,7 @@ class Shown:
     items: list[tuple[str, str, str]] = field(default_factory=list)  # number, what becomes of it, rule or reason
     looks: list[int] | None = None
     record: str | None = None
+    names: dict[str, str] = field(default_factory=dict)  # what people call the rules and reasons of `items`
 
 
 def wanted(given: Mapping[str, Any]) -> Wanted:
@@ -62,7 +63,14 @@ def show(run: Run, number: int, want: Wanted) -> Shown:
     looks = [item.customer_id for item in items] if want.customers else None
     document["customers"] = [dict(zip(("customer", "becomes", "why"), row, strict=True)) for row in rows]
     document["next"] = rows[-1][0] if len(rows) == want.limit and rows else None
-    return Shown(found, document, rows, looks, record)
+    return Shown(found, document, rows, looks, record, _names(run, {why for _number, _becomes, why in rows}))
+
+
+def _names(run: Run, codes: Iterable[str]) -> dict[str, str]:
+    from crmctl.retention import telling
+
+    rules = {code: telling.rule(run.policies, code) for code in codes}
+    return {code: name if name != code else telling.reason(code) for code, name in rules.items()}
 
 
 def _record(found: Purge) -> str:
@@ -120,7 +128,9 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "planned_by": plan.person,
         "planned_at": at(plan.created_at),
         "expires_at": at(plan.expires_at),
-        **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states", "rows")},
+        **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states")},
+        # what the plan said it would be, until it is known what went
+        "rows": done.counts.get("rows", {}) if done and done.shredded_at else plan.summary.get("rows", {}),
         "bytes": plan.summary.get("bytes", 0),
         "batches": plan.summary.get("batches", []),
         "copies": plan.summary.get("copies", []),

@@ -68,12 +68,17 @@ def approval_of(run: Run, number: int) -> int:
     with engine.read(run.engine) as conn:
         found = find(conn, number, run.at)
     if found.approval is None:
-        raise Refused(
-            _("plan {plan}: there is nobody to destroy in it").format(plan=number),
-            hint=_("see: crmctl purge show {plan}").format(plan=number),
-            code="PLAN_EMPTY",
-        )
+        raise nobody(number)
     return found.approval.approval_id
+
+
+def nobody(number: int) -> Refused:
+    """Return the refusal of a plan that destroys nobody."""
+    return Refused(
+        _("plan {plan}: there is nobody to destroy in it").format(plan=number),
+        hint=_("see: crmctl purge show {plan}").format(plan=number),
+        code="PLAN_EMPTY",
+    )
 
 
 def _purge(conn: Connection, found: Plan, at: datetime) -> Purge:

@@ -87,6 +87,14 @@ def test_the_second_execution_is_refused(office: Office, hours: Hours) -> None:
     assert office.desk.refusal(STEWARD, "purge", "run", number, status=8) == "PLAN_APPLIED"
 
 
+def test_a_plan_without_anybody_says_so(office: Office) -> None:
+    """Nobody was asked to agree to it, and nobody has to be."""
+    number = planned(office)["plan"]
+    for words in (("purge", "run", number), ("purge", "run", number, "--dry-run")):
+        assert office.desk.refusal(STEWARD, *words, status=1) == "PLAN_EMPTY"
+    assert office.desk.refusal(SUPERVISOR, "purge", "approve", number, status=1) == "PLAN_EMPTY"
+
+
 def test_an_expired_plan_is_refused(office: Office, hours: Hours) -> None:
     later(hours, office, 36)
     number = approved(office)
@@ -177,6 +185,8 @@ def test_who_asks_gets_a_receipt_that_proves_it(office: Office, hours: Hours) ->
     assert (proof["plan"], proof["index"], proof["size"]) == (made["plan"], 0, 1)
     wrong = office.text(receipt["receipt"].replace(receipt["receipt"][8], "Z" if receipt["receipt"][8] != "Z" else "Y"))
     assert office.desk.refusal(AUDITOR, "purge", "prove", "--receipt", wrong, status=4) == "RECEIPT_INVALID"
+    foreign = office.text("收据")
+    assert office.desk.refusal(AUDITOR, "purge", "prove", "--receipt", foreign, status=4) == "RECEIPT_INVALID"
     assert not any(receipt["receipt"].encode() in line for line in office.desk.log())
 
 
