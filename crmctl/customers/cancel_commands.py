@@ -29,7 +29,7 @@ CHANGING_EXITS = (0, 1, 2, 4, 6, 10, 11, 13, 74, 130, 143)
 @click.option("--from", "listed", metavar="FILE", help=N_("More customers, one a line; - is standard input."))
 @click.option("--undo", is_flag=True, help=N_("Make them again what they were before."))
 def cancel_command(call: Invocation, customers: tuple[str, ...], listed: str | None, undo: bool) -> int | None:
-    """Record that customers are customers no more (注销). Nothing is destroyed by it.
+    """Record that customers are customers no more. Nothing is destroyed by it.
 
     They are graded, assigned, listed and exported no more; customer list --status cancelled shows them. The retention
     policy says when they may be destroyed, and crmctl purge plan lists them then. All are looked at before anything is
