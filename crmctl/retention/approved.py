@@ -29,7 +29,7 @@ def about(conn: Connection, run: Run, asked: Asked) -> About:
     lines = (
         (_("Customers to be destroyed"), telling.by_rule(run.policies, found.summary.get("destroy", {}))),
         (_("Kept though their time is over"), telling.by_reason(found.summary.get("keep", {})) or "0"),
-        (_("Rows"), telling.by_table(found.summary.get("rows", {}))),
+        (_("Rows by table"), telling.by_table(found.summary.get("rows", {}))),
         (_("Carried out until"), clock.local(found.expires_at, run.zone)),
         (_("Who it is"), f"crmctl purge show {found.plan_id} --customers"),
     )

@@ -144,7 +144,7 @@ def prove_command(call: Invocation, receipt: str | None) -> int | None:
     from crmctl.runs import run as runs
 
     if not receipt:
-        raise UsageProblem(_("--receipt is missing"), hint=_("crmctl purge prove --receipt @FILE"))
+        raise UsageProblem(_("--receipt is missing"), hint="crmctl purge prove --receipt @FILE")
     with runs.open_run(call, "purge prove", "purge.prove") as run:
         said = read_token(receipt)
         proof = proving.prove(run, said)

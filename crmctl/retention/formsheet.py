@@ -95,7 +95,7 @@ def sheet(run: Run, found: Known) -> Sheet:
 def _facts(desk: _Desk) -> tuple[tuple[str, str], ...]:
     plan, done = desk.found.purge.plan, desk.found.purge.destruction
     told: list[tuple[str, Any]] = [
-        (_("Plan"), plan.plan_id),
+        (_("Purge plan"), plan.plan_id),
         (_("State"), _(telling.STANDING[desk.found.purge.state])),
         (_("Planned by"), plan.person),
         (_("Planned"), desk.when(plan.created_at)),
@@ -104,7 +104,7 @@ def _facts(desk: _Desk) -> tuple[tuple[str, str], ...]:
     ]
     if done is not None:
         told += [(_("Begun"), desk.when(done.begun_at)), (_("Keys destroyed"), desk.when(done.shredded_at))]
-        told += [(_("Destroyed"), f"{done.counts.get('destroyed', 0):,}" if done.shredded_at else "")]
+        told += [(_("Customers destroyed"), f"{done.counts.get('destroyed', 0):,}" if done.shredded_at else "")]
         told += [(_("No copy opens after"), desk.when(done.complete_after))]
     return tuple((name, desk.cutter.fit(value, FACT)) for name, value in told)
 
@@ -114,13 +114,13 @@ def _texts(desk: _Desk) -> tuple[tuple[str, str], ...]:
     plan, done = desk.found.purge.plan, desk.found.purge.destruction
     method = _("The data keys are destroyed in every key store, then all rows, images and look-ups are removed.")
     rows = done.counts.get("rows", {}) if done is not None and done.shredded_at else plan.summary.get("rows", {})
-    told = [(_("Rows"), telling.by_table(rows)), (_("Method"), method)]
+    told = [(_("Rows by table"), telling.by_table(rows)), (_("Method"), method)]
     if plan.summary.get("asked"):
         told.append((_("Asked for"), _("at the request of the persons themselves (PIPL art. 47)")))
     if done is not None and done.counts.get("spared"):
         told.append((_("Spared"), telling.by_reason(done.counts["spared"])))
     if done is not None and done.record_hash is not None:
-        told.append((_("Record"), f"SHA-256 {done.record_hash.hex()}"))
+        told.append((_("Destruction record"), f"SHA-256 {done.record_hash.hex()}"))
     return tuple((name, desk.cutter.fit(text, TEXT)) for name, text in told if text)
 
 

@@ -27,13 +27,13 @@ CHECKS = {
 }
 BECOMES = {"destroy": N_("to be destroyed"), "purging": N_("being destroyed"), "kept": N_("stays")}
 _LISTED = (
-    Column("plan", N_("Plan"), right=True),
+    Column("plan", N_("Purge plan"), right=True),
     Column("state", N_("State"), lambda value: _(telling.STANDING[value])),
     Column("planned_at", N_("Planned")),
-    Column("planned_by", N_("By")),
+    Column("planned_by", N_("Planned by")),
     Column("destroy", N_("To destroy"), lambda value: f"{value:,}", right=True),
-    Column("kept", N_("Kept"), lambda value: f"{value:,}", right=True),
-    Column("destroyed", N_("Destroyed"), lambda value: f"{value:,}", right=True),
+    Column("kept", N_("Kept back"), lambda value: f"{value:,}", right=True),
+    Column("destroyed", N_("Customers destroyed"), lambda value: f"{value:,}", right=True),
     Column("erasure_complete_after", N_("No copy opens after")),
 )
 _WHAT = (Column("what", N_("What")), Column("value", N_("Value")))
@@ -63,7 +63,7 @@ def table(rows: Sequence[tuple[Any, ...]]) -> Table:
 def horizons(run: Run, found: Sequence[Horizon]) -> Table:
     """Return how far each destruction is."""
     columns = (
-        Column("plan", N_("Plan"), right=True),
+        Column("plan", N_("Purge plan"), right=True),
         Column("shredded_at", N_("Keys destroyed")),
         Column("master_keys", N_("Master keys that copies need")),
         Column("expected", N_("To be destroyed from")),
@@ -125,7 +125,7 @@ def proof_parts(run: Run, proof: Proof) -> Iterator[Part]:
         lines.append((_("No copy opens after"), local(found.complete_after, run.zone)))
     lines += [(_("Digest"), proof.leaf.hex()), (_("Root"), proof.root.hex())]
     if found.record_hash is not None:
-        lines.append((_("Record"), found.record_hash.hex()))
+        lines.append((_("Destruction record"), found.record_hash.hex()))
     yield Table(_WHAT, lines)
 
 
@@ -140,9 +140,9 @@ def show_parts(shown: Shown) -> Iterator[Part]:
         if told[name]:
             lines.append((_(heading), str(told[name]) if not isinstance(told[name], list) else _list(told[name])))
     for name, heading, words in (
-        ("keep", N_("Kept"), telling.by_reason),
+        ("keep", N_("Kept back"), telling.by_reason),
         ("spared", N_("Spared"), telling.by_reason),
-        ("rows", N_("Rows"), telling.by_table),
+        ("rows", N_("Rows by table"), telling.by_table),
     ):
         if told[name]:
             lines.append((_(heading), words(told[name])))
@@ -164,13 +164,13 @@ _LINES = (
     ("fingerprint", N_("Approved is")),
     ("approval", N_("Approval")),
     ("approved_by", N_("Approved by")),
-    ("destroyed", N_("Destroyed")),
+    ("destroyed", N_("Customers destroyed")),
     ("begun_at", N_("Begun")),
     ("shredded_at", N_("Keys destroyed")),
     ("erasure_complete_after", N_("No copy opens after")),
     ("batches", N_("Source files of imports")),
     ("copies", N_("Copies outside")),
-    ("record_sha256", N_("Record")),
+    ("record_sha256", N_("Destruction record")),
 )
 
 

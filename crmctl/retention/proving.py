@@ -70,7 +70,7 @@ def prove(run: Run, receipt: Receipt) -> Proof:
     if found.state != VERIFIED:
         raise Refused(
             _("plan {plan}: its purge is not verified yet").format(plan=found.plan_id),
-            hint=_("crmctl purge verify {plan}").format(plan=found.plan_id),
+            hint=f"crmctl purge verify {found.plan_id}",
             code="PURGE_UNVERIFIED",
         )
     path = tuple(tree.inclusion_proof(leaves, at))

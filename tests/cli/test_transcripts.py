@@ -59,6 +59,18 @@ import pytest
                 "crmctl backup verify",
             ],
         ),
+        (
+            "help-purge",
+            [
+                "crmctl purge --help",
+                "crmctl purge plan --help",
+                "crmctl purge run --help",
+                "crmctl purge verify --help",
+                "crmctl purge form --help",
+                "crmctl purge run x",
+                "crmctl purge form 12",
+            ],
+        ),
         ("help-topics", ["crmctl help exit-codes", "crmctl help cron", "crmctl help policies", "crmctl help --help"]),
         (
             "usage",

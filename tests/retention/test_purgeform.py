@@ -83,7 +83,7 @@ def test_it_goes_on_with_what_became_of_it(office: Office, hours: Hours) -> None
     text = visible(page)
     assert again["hash"] == told["hash"] == shown["fingerprint"][:16]
     for piece in (
-        "done and verified", "Destroyed 3", f"SHA-256 {shown['record_sha256']}",
+        "done and verified", "Customers destroyed 3", f"SHA-256 {shown['record_sha256']}",
         shown["shredded_at"][:16].replace("T", " "), shown["erasure_complete_after"][:16].replace("T", " "),
     ):  # fmt: skip
         assert piece in text, piece
