@@ -10,4 +10,4 @@ sys.path += [str(HERE), str(HERE.parent / "complaints")]
 
 from casework import _offices, hours, office  # noqa: E402, F401
 from desks import _desks, desk  # noqa: E402, F401
-from doomed import _dooms, doomed  # noqa: E402, F401
+from doomed import _dooms, doom_of, doomed  # noqa: E402, F401

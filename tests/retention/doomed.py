@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,12 @@ class Doomed:
 
     def purge(self, point: str = "", *words: object) -> subprocess.CompletedProcess[bytes]:
         """Carry the plan out in a process of its own, struck at a point."""
-        line = [sys.executable, STRUCK, point, STEWARD, self.office.hours.at.isoformat(), "-w", self.office.desk.folder]
-        command = [*line, *(words or ("purge", "run", PLAN, "-o", "json"))]
-        return subprocess.run([*map(str, command)], capture_output=True, timeout=120, check=False)
+        return subprocess.run(self.line(point, *words), capture_output=True, timeout=120, check=False)
+
+    def line(self, point: str = "", *words: object) -> list[str]:
+        """Return the command that carries the plan out."""
+        head = [sys.executable, STRUCK, point, STEWARD, self.office.hours.at.isoformat(), "-w", self.office.desk.folder]
+        return [*map(str, [*head, *(words or ("purge", "run", PLAN, "-o", "json"))])]
 
     def left(self) -> dict[str, int]:
         """Return how many rows of theirs are left, by table, and how many keys."""
@@ -121,16 +124,27 @@ def _dooms() -> dict[str, tuple[Path, str]]:
     return {}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def doomed(
+@pytest.fixture
+def doom_of(
     request: pytest.FixtureRequest,
     hours: Hours,
     _dooms: Any,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Doomed]:
-    """The approved plan on each database; afterwards log and rows must be sound."""
-    place = tmp_path_factory.mktemp("doomed") / "crm"
-    with copied(str(request.param), request, _dooms, place, tmp_path, _prepare) as desk:
-        hours.forward(days=31 * 62, hours=12)
-        yield Doomed(Office(desk, hours), FIRMS + 4)
+) -> Iterator[Callable[[str], Doomed]]:
+    """A function from a kind of database to the approved plan there; afterwards log and rows must be sound."""
+    with ExitStack() as stack:
+
+        def of(kind: str) -> Doomed:
+            place = tmp_path_factory.mktemp("doomed") / "crm"
+            desk = stack.enter_context(copied(kind, request, _dooms, place, tmp_path, _prepare))
+            hours.forward(days=31 * 62, hours=12)
+            return Doomed(Office(desk, hours), FIRMS + 4)
+
+        yield of
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def doomed(request: pytest.FixtureRequest, doom_of: Callable[[str], Doomed]) -> Doomed:
+    """The approved plan on each database."""
+    return doom_of(str(request.param))

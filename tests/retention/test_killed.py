@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from casework import HANDLER
 from desks import ADMIN, STEWARD
 from doomed import PLAN, Doomed
 
+SEED = 20261122
+KINDS = ("sqlite", "postgresql")
 POINTS = {
     # where: (call, whether there is no way back yet)
     "the run is begun": ("after:1:crmctl.runs.run:begin", False),
@@ -33,16 +37,30 @@ POINTS = {
 }
 
 
-@pytest.mark.parametrize("where", POINTS)
-def test_killed_where(doomed: Doomed, where: str) -> None:
-    point, begun = POINTS[where]
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let the points take turns on the two databases, two of three on SQLite; at full scale all are tried on both."""
+    if metafunc.function.__name__ != "test_killed_where":
+        return
+    turns = [(where, kind) for at, where in enumerate(POINTS) for kind in (KINDS if at % 3 else KINDS[::-1])]
+    chosen = turns if metafunc.config.getoption("--full") else turns[::2]
+    metafunc.parametrize(("where", "kind"), chosen)
+
+
+def test_killed_where(doom_of: Callable[[str], Doomed], where: str, kind: str) -> None:
+    doomed, (point, begun) = doom_of(kind), POINTS[where]
     done = doomed.purge(f"SIGKILL:{point}")
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, b""), done.stderr
     _whole_or_gone(doomed, begun)
     again = doomed.purge()
     assert again.returncode == 0, again.stderr
     (outcome,) = json.loads(again.stdout)["purges"]
-    assert (outcome["destroyed"], outcome["spared"], outcome["resumed"]) == (23, {}, begun)
+    assert outcome["resumed"] is begun
+    finished(doomed, outcome)
+
+
+def finished(doomed: Doomed, outcome: dict[str, Any]) -> None:
+    """Assert that a purge that was killed and run again came to what an undisturbed one comes to."""
+    assert (outcome["destroyed"], outcome["spared"]) == (23, {})
     assert outcome["rows"]["customer"] == doomed.customers
     assert outcome["rows"]["contact"] == 2 * 20 + 2
     assert outcome["rows"]["complaint"] == 3
@@ -52,6 +70,25 @@ def test_killed_where(doomed: Doomed, where: str) -> None:
     assert verified["clean"], verified
     record = json.loads(doomed.office.desk.say(STEWARD, "purge", "show", PLAN, "--record").stdout)
     assert (record["destroyed"], record["digests"], record["executed_by"]) == (23, 23, ["li.na"])
+
+
+def test_killed_at_random(doomed: Doomed, full: bool) -> None:
+    """Killed again and again before one of its transactions: in the end all is done, and nothing twice."""
+    chance, ends = random.Random(SEED), list[int]()
+    for _turn in range(50 if full else 4):
+        done = doomed.purge(f"SIGKILL:before:{chance.randint(1, 9)}:crmctl.store.engine:write")
+        ends.append(done.returncode)
+        doomed.office.sound()
+        if done.returncode != -signal.SIGKILL:
+            break
+    assert -signal.SIGKILL in ends
+    again = doomed.purge()
+    if again.returncode:
+        assert json.loads(again.stderr)["code"] == "PLAN_APPLIED"
+    assert doomed.left() == {}
+    assert doomed.digests() == 23
+    doomed.office.sound()
+    assert doomed.office.json(STEWARD, "purge", "verify", PLAN)["clean"]
 
 
 def _whole_or_gone(doomed: Doomed, begun: bool) -> None:
