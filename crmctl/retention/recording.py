@@ -20,7 +20,7 @@ from crmctl.retention.rules import settings_of
 from crmctl.runs import plans
 from crmctl.runs.run import Run
 from crmctl.runs.tables import run as run_table
-from crmctl.store import engine, hygiene
+from crmctl.store import engine, hygiene, schema
 
 SCHEMA = "crmctl/destruction/1"
 
@@ -35,6 +35,7 @@ def record(run: Run, found: Destruction, checks: Sequence[tuple[str, int]]) -> s
             **_about_people(conn, run, found),
             **_about_digests(conn, found),
             "checks": dict(checks),
+            "backups": _backups(conn, run, found),
             "server": hygiene.kept_by_server(run.engine),
             "verified_at": clock.local(run.at, run.zone),
             "verified_by": run.actor.person,
@@ -110,6 +111,19 @@ def _about_people(conn: Connection, run: Run, found: Destruction) -> dict[str, A
         ],
         "executed_by": list(dict.fromkeys(executed.scalars())),
     }
+
+
+def _backups(conn: Connection, run: Run, found: Destruction) -> list[dict[str, Any]]:
+    """Return the backups made before and still kept: what they hold of the destroyed opens with no key there is."""
+    table = schema.load_all().tables["backup"]
+    columns = table.c
+    query = select(columns.backup_id, columns.kind, columns.made_at, columns.master_epoch).where(
+        columns.made_at <= found.begun_at, columns.removed_at.is_(None)
+    )
+    return [
+        {"backup": number, "kind": kind, "made_at": clock.local(made, run.zone), "master_key": epoch}
+        for number, kind, made, epoch in conn.execute(query.order_by(columns.backup_id))
+    ]
 
 
 def _about_digests(conn: Connection, found: Destruction) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def test_a_backup_made_before_brings_nobody_back(
     assert doomed.purge().returncode == 0
     assert office.json(STEWARD, "purge", "verify", PLAN)["clean"]
     assert doomed.alive() == 1
+    record = json.loads(desk.say(STEWARD, "purge", "show", PLAN, "--record").stdout)
+    assert [(each["backup"], each["kind"]) for each in record["backups"]] == [(made["backup"], "data")]
     tried = office.json(
         ADMIN, "backup", "drill", made["folder"], "--identity", media.private, *_server(doomed, request)
     )
