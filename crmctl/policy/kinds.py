@@ -76,6 +76,7 @@ KINDS: tuple[Kind, ...] = (
         "crmctl.retention.policy:RetentionSettings",
         N_("how long data are kept, and what becomes of them then"),
         decider="crmctl.retention.cases:decide_case",
+        explainer="crmctl.retention.explaining:explained",
     ),
     Kind("calendar", "crmctl.worktime.policy:CalendarSettings", N_("working hours, holidays, make-up days")),
 )

@@ -47,6 +47,12 @@ def count(office: Office, table: Any, *where: Any) -> int:
     return int(office.desk.rows(select(func.count().label("n")).select_from(table).where(*where))[0]["n"])
 
 
+def undecided(office: Office) -> None:
+    """Let the company not have decided a period."""
+    value = "lead_retention_months:\n      value: "
+    office.desk.edit("company.yaml", f"{value}24", f"{value}unset")
+
+
 def test_from_plan_to_proof(office: Office, hours: Hours) -> None:
     """DES-01, DES-02, DES-04, DES-06: their time is over, yet nobody is destroyed without somebody else's word."""
     later(hours, office, 36)
@@ -127,9 +133,7 @@ def test_a_clock_far_ahead_has_to_be_confirmed(office: Office, hours: Hours) -> 
 
 def test_an_unset_period_destroys_nothing(office: Office, hours: Hours) -> None:
     """DES-01: purge refuses for a kind without a policy value."""
-    office.desk.edit(
-        "company.yaml", "lead_retention_months:\n      value: 24", "lead_retention_months:\n      value: unset"
-    )
+    undecided(office)
     later(hours, office, 36)
     assert office.desk.refusal(STEWARD, "purge", "plan", status=4) == "VALUE_UNDECIDED"
 
@@ -188,6 +192,16 @@ def test_who_asks_gets_a_receipt_that_proves_it(office: Office, hours: Hours) ->
     foreign = office.text("收据")
     assert office.desk.refusal(AUDITOR, "purge", "prove", "--receipt", foreign, status=4) == "RECEIPT_INVALID"
     assert not any(receipt["receipt"].encode() in line for line in office.desk.log())
+
+
+def test_source_files_of_whatever_is_theirs_are_named(office: Office, hours: Hours) -> None:
+    """DES-06: the file that brought somebody's orders names them as much as the one that brought the customer."""
+    orders = office.desk.folder.parent / "orders.csv"
+    orders.write_text("number,customer_number,amount,ordered_on\nO1,C-3,100.00,2026-01-05\n", "utf-8")
+    batch = office.json(ADMIN, "order", "import", orders)["batch"]
+    later(hours, office, 62)
+    assert planned(office, "--customer", "C-3")["batches"] == [1, batch]
+    assert planned(office, "--customer", "C-2")["batches"] == [1]
 
 
 def test_a_dry_run_writes_nothing(office: Office, hours: Hours) -> None:
@@ -270,3 +284,18 @@ def test_a_purge_is_complete_when_no_copy_of_its_keys_opens(office: Office, hour
     hours.forward(days=1)
     assert office.json(STEWARD, "purge", "horizon")["purges"] == [standing]
     assert len(office.desk.entries("purge.horizon")) == 3
+
+
+def test_why_a_customer_stays_or_goes_is_told(office: Office, hours: Hours) -> None:
+    """DES-01, DES-07: rule, clause, the day it runs from, what is left, what keeps it besides."""
+    told = office.json(STEWARD, "policy", "explain", "C-3", "--policy", "retention")["retention"]
+    assert (told["state"], told["rule"], told["clauses"]) == ("running", "never_bought", ["003 §3.六 6.1"])
+    assert told["left_days"] == told["destroyed_after_days"] - told["days_since"]["added"] > 700
+    office.json(ADMIN, "hold", "set", "C-3", "--kind", "audit", "--reason", office.text("审计"))
+    later(hours, office, 36)
+    told = office.json(STEWARD, "policy", "explain", "C-3", "--policy", "retention")["retention"]
+    assert (told["state"], told["left_days"], told["holds"]) == ("due", 0, ["audit"])
+    assert "retention.yaml" in office.desk.say(STEWARD, "policy", "explain", "C-3").stdout
+    undecided(office)
+    told = office.json(STEWARD, "policy", "explain", "C-3", "--policy", "retention")["retention"]
+    assert told["state"] == "undecided"
