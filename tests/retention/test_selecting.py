@@ -28,6 +28,10 @@ DAY = date(2026, 11, 21)
 AT = datetime(2026, 11, 21, 12, tzinfo=ZoneInfo("Asia/Shanghai"))
 PEOPLE = 120
 ORDER = {"source": "s", "amount": 1, "currency": "CNY", "created_at": AT, "updated_at": AT, "version": 1}
+VALUES = (
+    ("customer_retention_months", 60), ("lead_retention_months", 24), ("cancelled_retention_months", 6),
+    ("invalid_retention_months", 6),
+)  # fmt: skip
 NEAR = (0, 1, 29, 30, 31, 59, 60, 61, 360, 365, 366, 729, 730, 731, 760, 761, 762, 1095, 1096, 1826, 1827, 2000)
 
 
@@ -39,7 +43,7 @@ def policies(folder: Path, chance: random.Random) -> PolicySet:
         text = path.read_text("utf-8")
         if path.name == "company.yaml":
             text = (shipped("policies") / "_demo_company.yaml").read_text("utf-8")
-            for name, was in (("customer_retention_months", 60), ("lead_retention_months", 24)):
+            for name, was in VALUES:
                 text = text.replace(
                     f"{name}:\n      value: {was}", f"{name}:\n      value: {chance.choice((0, 1, 12, 24, 60))}"
                 )
@@ -64,11 +68,14 @@ def somebody(number: int, chance: random.Random) -> dict[str, Any]:
     def ago() -> datetime:
         return (AT - timedelta(days=chance.choice(NEAR), hours=chance.choice((-11, 0, 12)))).astimezone(UTC)
 
+    cancelled = chance.random() < 0.2
     ends = (DAY - timedelta(days=chance.choice((*NEAR, -5)))).isoformat()
     return {
         "customer_id": number,
         "type": chance.choice(("enterprise", "individual")),
-        "status": "draft",
+        "status": "cancelled" if cancelled else "draft",
+        "cancelled_at": ago() if cancelled else None,
+        "completeness": chance.choice((None, 0, 33, 39, 40, 100)),
         "created_at": ago(),
         "updated_at": AT,
         "last_contact_at": ago() if chance.random() < 0.5 else None,
