@@ -50,10 +50,11 @@ def pack(place: Workspace) -> bytes:
 
 
 def _settings(place: Workspace) -> dict[str, Any]:
-    """Return what crmctl.yaml says; a path that was relative to the workspace is written in full."""
+    """Return what crmctl.yaml says: paths in full, addresses of key stores without their passwords."""
     found = {name: value.value for name, value in place.values.items() if value.source == workspace.FILE}
     found = {name: value for name, value in found.items() if name not in _OTHERS}
-    found |= {"keys": place.keys, **({"keys_mirror": place.keys_mirror} if place.keys_mirror else {})}
+    stores = {"keys": place.keys, **({"keys_mirror": place.keys_mirror} if place.keys_mirror else {})}
+    found |= {name: workspace.masked(text) for name, text in stores.items()}
     for name in (*_FOLDERS, "backup_recipients"):
         if isinstance(found.get(name), str) and found[name]:
             found[name] = str((place.root / found[name]).absolute())

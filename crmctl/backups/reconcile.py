@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from crmctl.runs.run import Run
     from crmctl.security.keystore import KeyStore
 
-AT_ONCE = 500  # customers in one transaction
+AT_ONCE = 2_000  # customers in one transaction
 OURS = "restore:"  # references of keys destroyed again: they were counted when they were destroyed first
 _EVERYTHING = fields_json(frozenset())
 _KEPT = ("change", "look")  # the log's own: emptied, not removed

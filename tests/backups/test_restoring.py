@@ -167,6 +167,30 @@ def test_a_year_old_set_opens_with_the_keys_of_today(desk: Desk, media: Media, r
     assert (sound(back), wrong(back)) == ([], [])
 
 
+def test_a_key_store_on_a_server(
+    desk: Desk, media: Media, restore: Any, postgres_server: Any, request: pytest.FixtureRequest
+) -> None:
+    """Its keys are copied row by row; a set knows where it was, not its password."""
+    name = postgres_server.create()
+    request.addfinalizer(lambda: postgres_server.drop(name))
+    url = postgres_server.url(name).replace("postgres@", "postgres:hunter2@")
+    configure(desk.folder, f'keys_mirror: "{url}"')
+    assert desk.say(ADMIN, "keys", "mirror").exit_code == 0
+    masters = f"{desk.folder}.keys/master-{{epoch}}.key"
+    configure(desk.folder, f'keys: "{url}"')
+    configure(desk.folder, 'keys_mirror: ""')
+    configure(desk.folder, f'master_key: {{provider: file, path: "{masters}"}}')
+    made, keys = media.create(), media.create_keys()
+    assert keys["counts"]["customer"] == 3
+    said, back = restore(made)
+
+    assert said["customers_removed"] == 0
+    assert "hunter2" not in (back.folder / "crmctl.yaml").read_text("utf-8")
+    assert (sound(back), wrong(back)) == ([], [])
+    opened = desk.json(ADMIN, "backup", "verify", "1", "2", "--identity", media.private, status=14)["backups"]
+    assert [each["whole"] for each in opened] == [True, True]
+
+
 def test_lost_keys_come_from_their_own_set(desk: Desk, media: Media, restore: Any) -> None:
     """With master keys from elsewhere; never one of them is in either set."""
     made, keys = media.create(), media.create_keys()
