@@ -12,7 +12,10 @@ from sqlalchemy import func, select, update
 
 from crmctl import clock
 from crmctl.audit.tables import change
+from crmctl.customers import cancelling
 from crmctl.customers.tables import contact, customer, identity
+from crmctl.runs import chunks
+from crmctl.runs.run import Run
 from crmctl.runs.tables import run as run_table
 from crmctl.store.engine import write
 
@@ -132,6 +135,26 @@ def test_a_dry_run_writes_nothing(desk: Desk) -> None:
     undone = desk.json(STEWARD, "customer", "cancel", "C-1", "C-2", "--undo", "--dry-run")
     assert (undone["restored"], undone["unchanged"]) == (1, 1)
     assert (count(desk, run_table), desk.log(), row(desk, 1)["status"]) == (runs, log, row(desk, 3)["status"])
+
+
+def test_interrupted_it_is_finished_by_the_same_command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunk by chunk, each whole: what was done before the interruption is not done again."""
+    written = chunks.write
+
+    def write_one(run: Run, ordinal: int, *more: Any, **named: Any) -> Any:
+        if ordinal == 1:
+            raise KeyboardInterrupt
+        return written(run, ordinal, *more, **named)
+
+    monkeypatch.setattr(cancelling, "CHUNK", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks, "write", write_one)
+        assert desk.say(STEWARD, "customer", "cancel", "C-1", "C-2", "C-3").exit_code == 130
+    assert listed(desk) == [2, 3]
+    done = desk.json(STEWARD, "customer", "cancel", "C-1", "C-2", "C-3")
+    assert (done["cancelled"], done["unchanged"]) == (2, 1)
+    assert listed(desk) == []
+    assert [row(desk, number)["version"] for number in (1, 2, 3)] == [2, 2, 2]
 
 
 def test_one_that_there_is_not_stops_all(desk: Desk) -> None:

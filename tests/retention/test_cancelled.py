@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from casework import Hours, Office
 from desks import ADMIN, STEWARD, SUPERVISOR
+from doomed import Doomed
 from sqlalchemy import func, select
 
 from crmctl.customers.tables import contact, customer, identity
@@ -65,6 +66,15 @@ def test_a_cancellation_after_the_plan_is_an_edit(office: Office, hours: Hours) 
     office.json(STEWARD, "customer", "cancel", "C-1")
     (done,) = office.json(STEWARD, "purge", "run", plan["plan"], status=3)["purges"]
     assert done["spared"] == {"edited": 1}
+
+
+def test_whose_destruction_has_begun_is_neither_cancelled_nor_brought_back(doomed: Doomed) -> None:
+    """DES-06: killed after the point of no return, it only goes forward."""
+    doomed.purge("SIGKILL:before:1:crmctl.retention.forgetting:forget")
+    for words in (("C-5",), ("C-5", "--undo"), ("C-5", "--dry-run")):
+        assert doomed.office.desk.refusal(STEWARD, "customer", "cancel", *words, status=1) == "PURGE_BEGUN"
+    assert doomed.purge().returncode == 0
+    assert doomed.left() == {}
 
 
 def test_invalid_records_are_candidates_first(office: Office, hours: Hours) -> None:
