@@ -157,12 +157,15 @@ _VARYING = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", "MOMENT"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d\d:\d\d", "MOMENT"),
     (r"crmctl/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "LOG"),
+    (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "INSTANCE"),
     (r"\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}", "+KEY"),
     (r"^[A-Za-z0-9+/]{43}=$", "ROOT"),
     (r"(?<=— LOG )[A-Za-z0-9+/=]+", "SIGNATURE"),
     (r"in [\d.]+ s \([\d,]+ rows/s\)", "in SOME s"),
     (r"[\d.]+ 秒（每秒 [\d,]+ 行）", "SOME 秒"),
     (r"\b[0-9a-f]{12,64}\b", "HASH"),
+    (r"\b(?:[A-Z2-7]{5}-){9}[A-Z2-7]{2}\b", "RECEIPT"),
+    (r"digest \d+ of 3", "digest ONE of 3"),
 )
 
 
@@ -222,6 +225,8 @@ def test_the_tour_is_real(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 # One company: what the first page leaves the second goes on with.
 WORKED = ("docs/tiers.md", "docs/owners.md", "docs/complaints.md", "docs/holds.md")
 CLOCKS = "docs/clocks.md"
+PURGES = ("docs/retention.md", "docs/erasure.md")  # in a workspace of several people
+PEOPLE = {"lina": (2101, "steward, admin"), "wang": (2102, "supervisor"), "an": (2103, "auditor")}
 AT = datetime(2026, 11, 22, 7, tzinfo=UTC)  # in another quarter other customers would have other owners
 DECIDED = {"core_annual_amount": 30_000, "important_annual_amount": 10_000}  # as docs/tiers.md says
 
@@ -260,6 +265,31 @@ def test_the_clocks_are_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert page == real, f"{CLOCKS} shows something else by now: {HOW}"
 
 
+def test_the_purges_are_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run what the pages of purges show, and the program on the second; who types stands before the block."""
+    monkeypatch.setattr(init, "_person", lambda: "lina")
+    monkeypatch.setattr(clock, "now", lambda: AT)
+    workspace = _northwind(tmp_path)
+    _staff(Path(workspace))
+    (program,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / PURGES[1]).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    (tmp_path / "recompute.py").write_text(program, encoding="utf-8")
+    for name in PURGES:
+        page, real = _replay(name, tmp_path, workspace, (3, 14), monkeypatch)
+        assert page == real, f"{name} shows something else by now: {HOW}"
+
+
+def _staff(workspace: Path) -> None:
+    """Let the people of the pages work there, each under an account of their own."""
+    path = workspace / "policies" / "access.yaml"
+    papers = "confidentiality_signed: 2026-01-01, training_passed: 2026-01-01"
+    lines = [f'    "{name}": {{uids: [{uid}], roles: [{roles}], {papers}}}' for name, (uid, roles) in PEOPLE.items()]
+    people = "  people:\n" + "\n".join(lines) + "\n\n"
+    text, count = re.subn(r"  people:.*?\n\n", lambda _m: people, path.read_text("utf-8"), count=1, flags=re.DOTALL)
+    assert count == 1
+    path.write_text(text, "utf-8")
+
+
+_AS = re.compile(r"<!-- as: ([a-z]+) -->")  # from here on it is typed by that person
 _CLOCK = re.compile(r"<!-- clock: ([0-9T:+-]+) -->")  # from here on it is that time
 
 
@@ -270,7 +300,7 @@ def _replay(
 
     What varies from run to run is the same in both. `allowed` are statuses that it shows on purpose.
 
-    With `patch`, the page says itself how late it is.
+    With `patch`, the page says itself how late it is, and who is at the keyboard.
     """
 
     def run(block: re.Match[str]) -> str:
@@ -278,6 +308,8 @@ def _replay(
         moved = _CLOCK.findall(text, 0, block.start())
         if patch and moved:
             patch.setattr(clock, "now", partial(datetime.fromisoformat, moved[-1]))
+        if patch and (who := _AS.findall(text, 0, block.start())):
+            patch.setattr(os, "getresuid", lambda: (PEOPLE[who[-1]][0],) * 3)
         for line in block.group().splitlines():
             if line.startswith("$ "):
                 result = _typed(line[2:], folder, "en", workspace)

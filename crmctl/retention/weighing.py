@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, literal, select
 
 from crmctl.audit.tables import look
-from crmctl.customers.tables import contact, customer
 from crmctl.retention.belongings import belongings
 from crmctl.runs.tables import plan_item
 from crmctl.sheets.tables import batch
@@ -59,9 +58,9 @@ def _doomed(number: int) -> tuple[Any, ...]:
 
 
 def _batches(conn: Connection, number: int) -> tuple[int, ...]:
-    """Return the imports that brought them: their files hold them still."""
+    """Return the imports that brought them or anything of theirs: their files hold it still."""
     found: set[int] = set()
-    for table in (customer, contact):
+    for table in (each for each in belongings() if "batch_id" in each.c):
         query = select(table.c.batch_id).distinct().select_from(plan_item.join(table, _same(table)))
         found |= set(conn.execute(query.where(*_doomed(number), table.c.batch_id.is_not(None))).scalars())
     known = conn.execute(select(batch.c.batch_id).where(batch.c.batch_id.in_(found))).scalars() if found else ()
