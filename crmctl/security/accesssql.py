@@ -95,7 +95,7 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
 # What a purge removes are rows of customers, whichever table; of what only loses its images and salts, those columns.
 # Who is under a hold is never destroyed.
 PURGE, HELD = "purge.run", "legal_hold_item"
-EMPTIED = {"change": "before_clear, before_sealed, salt", "look": "salt"}
+EMPTIED = {"change": "UPDATE (before_clear, before_sealed, salt)", "look": "UPDATE (salt)"}
 # Nouns whose acts look at customers; a role without any of them reads none of their tables.
 _LOOKS = (
     "customer", "order", "tier", "policy", "purge", "owner", "audit", "batch", "access", "use", "complaint", "hold",
@@ -245,8 +245,8 @@ def _grants(access: AccessSettings) -> Iterator[Composable]:
         if _may(role, PURGE):
             lie = [name for name, table in tables.items() if table.info["distribution"] == "customer_id"]
             yield _grant("DELETE", [name for name in lie if name not in (*EMPTIED, HELD)], group(code))
-            for name, columns in EMPTIED.items():
-                yield _grant(f"UPDATE ({columns})", [name], group(code))
+            for name, rights in EMPTIED.items():
+                yield _grant(rights, [name], group(code))
 
 
 def _grant(rights: str, tables: Iterable[str], to: str) -> Composable:
