@@ -53,12 +53,16 @@ def listed(conn: Connection, at: datetime, limit: int, before: int | None = None
 
 
 def ready(run: Run) -> tuple[int, ...]:
-    """Return the plans to carry out now: what was begun and is not done first, then what is approved, oldest first."""
+    """Return the plans to carry out now: what was begun and is not done first, then what is approved, oldest first.
+
+    Plans of other policies, which will be refused, come last: they keep no other from being carried out.
+    """
     columns = plan.c
     states = (plans.APPLYING, plans.OPEN)
     query = select(columns.plan_id).where(columns.kind == ACT, columns.state.in_(states)).order_by(columns.plan_id)
     with engine.read(run.engine) as conn:
         found = [find(conn, number, run.at) for number in list(conn.execute(query).scalars())]
+    found.sort(key=lambda each: each.plan.policy_hash != run.policies.hash)
     wanted = (records.BEGUN, APPROVED)
     return tuple(each.plan.plan_id for state in wanted for each in found if each.state == state)
 

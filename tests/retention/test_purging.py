@@ -16,6 +16,7 @@ from crmctl.customers.tables import contact, customer, identity
 from crmctl.retention.belongings import belongings
 from crmctl.retention.tables import destruction
 from crmctl.runs.tables import run as run_table
+from crmctl.store import engine
 
 
 def later(hours: Hours, office: Office, months: int) -> None:
@@ -99,6 +100,17 @@ def test_a_plan_without_anybody_says_so(office: Office) -> None:
     for words in (("purge", "run", number), ("purge", "run", number, "--dry-run")):
         assert office.desk.refusal(STEWARD, *words, status=1) == "PLAN_EMPTY"
     assert office.desk.refusal(SUPERVISOR, "purge", "approve", number, status=1) == "PLAN_EMPTY"
+
+
+def test_a_plan_of_other_policies_keeps_no_other_from_being_carried_out(office: Office, hours: Hours) -> None:
+    """Cron says 8, because somebody has to plan again; what can be done is done."""
+    later(hours, office, 36)
+    approved(office, "--customer", "C-1")
+    office.desk.edit("retention.yaml", "the shortest time the purpose needs", "no longer than needed")
+    second = approved(office, "--customer", "C-2")
+    assert office.desk.refusal(STEWARD, "purge", "run", status=8) == "PLAN_OTHER_POLICY"
+    assert count(office, customer) == 2
+    assert office.json(STEWARD, "purge", "show", second)["state"] == "done"
 
 
 def test_an_expired_plan_is_refused(office: Office, hours: Hours) -> None:
@@ -202,6 +214,20 @@ def test_source_files_of_whatever_is_theirs_are_named(office: Office, hours: Hou
     later(hours, office, 62)
     assert planned(office, "--customer", "C-3")["batches"] == [1, batch]
     assert planned(office, "--customer", "C-2")["batches"] == [1]
+
+
+@pytest.mark.parametrize("office", ["sqlite"], indirect=True)
+def test_who_still_reads_is_no_trace_of_the_destroyed(office: Office, hours: Hours) -> None:
+    """DES-05: while somebody reads an older picture the files cannot be searched: that is said, not a false alarm."""
+    later(hours, office, 36)
+    number = approved(office)
+    purged(office, number)
+    with engine.read(office.desk.engine) as conn:
+        conn.execute(select(func.count()).select_from(run_table)).scalar_one()
+        office.json(STEWARD, "customer", "list")  # an entry that the reader's picture does not have
+        verify = ("purge", "verify", number, "--lock-timeout", 1)
+        assert office.desk.refusal(STEWARD, *verify, status=11) == "DATABASE_READ"
+    assert office.json(STEWARD, *verify)["clean"]
 
 
 def test_a_dry_run_writes_nothing(office: Office, hours: Hours) -> None:
