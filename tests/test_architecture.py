@@ -109,7 +109,7 @@ ALLOWED = {
         "store",
         "use",
     },
-    "backups": {"audit", "customers", "policy", "runs", "security", "store"},
+    "backups": {"audit", "customers", "policy", "retention", "runs", "security", "store"},
     # `doctor` looks into every room that has something to say of a workspace.
     "setup": {
         "audit",

@@ -13,17 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, select
 
-from crmctl.audit.changes import CHANGE_COLUMNS, Changes, clear_hash, fields_json
-from crmctl.audit.objects import ProtectedTable, protected_tables
-from crmctl.audit.tables import change, look
+from crmctl.audit.changes import Changes
+from crmctl.audit.tables import change
 from crmctl.customers.opened import pages
 from crmctl.errors import KeyMissing
 from crmctl.i18n import _
+from crmctl.retention.destroying import destroy, protected_rows
+from crmctl.retention.forgetting import forget_cases
 from crmctl.runs import chunks
 from crmctl.security.keywrap import OWNER_KINDS
 from crmctl.store import bulk, counters, engine, schema
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2_000  # customers in one transaction
 OURS = "restore:"  # references of keys destroyed again: they were counted when they were destroyed first
-_EVERYTHING = fields_json(frozenset())
-_KEPT = ("change", "look")  # the log's own: emptied, not removed
 # Numbers that keys are kept under: a restored database must give none that has a key already.
 _COUNTED = ("customer", "batch", "document", "staff", "run")
 
@@ -116,7 +114,7 @@ def remove(run: Run, customers: Sequence[int], tell: Callable[[int], None]) -> d
     gone: dict[str, int] = {}
     for ordinal, some in enumerate(_batches(customers)):
         with engine.read(run.engine) as conn:
-            rows = sum(len(_rows(conn, table, some)) for table in _protected())
+            rows = protected_rows(conn, some)
         counts = chunks.write(run, ordinal, len(some), rows, partial(_fill, customers=some))
         for name, number in counts.items():
             gone[name] = gone.get(name, 0) + number
@@ -125,47 +123,9 @@ def remove(run: Run, customers: Sequence[int], tell: Callable[[int], None]) -> d
 
 
 def _fill(conn: Connection, log: Changes, customers: Sequence[int]) -> dict[str, int]:
-    versions: dict[tuple[int, str, int], int] = {}
-    columns = ("customer_id", "object", "object_id", "version")
-    for whose, code, object_id, version in bulk.fetch_by_keys(conn, change, "customer_id", customers, columns):
-        place = (whose, code, object_id)
-        versions[place] = max(version, versions.get(place, 0))
-    keys = [(customer,) for customer in customers]
-    images = ("before_clear", "before_sealed", "salt")
-    bulk.update_rows(conn, change, ("customer_id",), images, [(*key, None, None, None) for key in keys])
-    bulk.update_rows(conn, look, ("customer_id",), ("salt",), [(*key, None) for key in keys])
-    for table in _protected():
-        destroyed = []
-        for owner, number, clear, sealed in sorted(_rows(conn, table, customers), key=itemgetter(0, 1)):
-            of = (owner, table.code, number)
-            destroyed.append((of, versions.get(of, 0) + 1, clear_hash(clear), sealed))
-        log.destroy_all(destroyed, _EVERYTHING)
-    counts = {each.name: bulk.delete_rows(conn, each, ("customer_id",), keys) for each in _tables()}
-    bulk.insert_rows(conn, change, CHANGE_COLUMNS, log.take())
-    return {name: number for name, number in counts.items() if number}
-
-
-def _protected() -> list[ProtectedTable]:
-    return [table for table in protected_tables() if table.owner_column == "customer_id"]
-
-
-def _tables() -> list[Table]:
-    """Return the tables whose rows go with a customer: those that lie with it, and the look-up of orders' numbers."""
-    tables = schema.load_all().tables.values()
-    theirs = [each for each in tables if each.info["distribution"] == "customer_id" and each.name not in _KEPT]
-    return sorted([*theirs, schema.load_all().tables["order_number"]], key=lambda each: each.name)
-
-
-def _rows(
-    conn: Connection, table: ProtectedTable, customers: Sequence[int]
-) -> list[tuple[int, int, dict[str, Any], bytes | None]]:
-    """Return owner, number, clear columns and hash of the envelope of the rows of a protected table."""
-    names = list(table.clear_columns)
-    hashed = [table.hash_column] if table.sealed_column and table.hash_column else []
-    found = bulk.fetch_by_keys(
-        conn, table.table, "customer_id", customers, ["customer_id", table.id_column, *names, *hashed]
-    )
-    return [(row[0], row[1], dict(zip(names, row[2:], strict=False)), row[-1] if hashed else None) for row in found]
+    """Remove them as a purge does, and whatever held them when the set was made."""
+    forget_cases(conn, customers)
+    return dict(destroy(conn, log, customers, held=True))
 
 
 def forget_quarantine(run: Run) -> int:

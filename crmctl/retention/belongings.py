@@ -17,10 +17,13 @@ HELD = "legal_hold_item"  # whoever has a row there is not destroyed
 
 
 @cache
-def belongings() -> tuple[Table, ...]:
-    """Return the tables whose rows go with their customer, the customer's own row last."""
+def belongings(*, held: bool = False) -> tuple[Table, ...]:
+    """Return the tables whose rows go with their customer, the customer's own row last.
+
+    With `held` its holds too: in a database that is older than their lifting.
+    """
     tables = schema.load_all().sorted_tables
-    stay = (*EMPTIED, HELD)
+    stay = EMPTIED if held else {*EMPTIED, HELD}
     found = [table for table in tables if table.info["distribution"] == "customer_id" and table.name not in stay]
     return tuple(sorted(found, key=lambda table: table.name == "customer"))
 
@@ -28,5 +31,5 @@ def belongings() -> tuple[Table, ...]:
 @cache
 def protected() -> dict[str, ProtectedTable]:
     """Return those of them that the change log protects, by name of the table."""
-    names = {table.name for table in belongings()}
+    names = {table.name for table in belongings(held=True)}
     return {each.table.name: each for each in protected_tables() if each.table.name in names}

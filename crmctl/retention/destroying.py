@@ -47,10 +47,10 @@ def probes_of(conn: Connection, customers: Sequence[int]) -> list[bytes]:
     return [row[0][-PROBE_BYTES - TAG_BYTES : -TAG_BYTES] for row in rows]
 
 
-def destroy(conn: Connection, log: Changes, customers: Sequence[int]) -> Counter[str]:
+def destroy(conn: Connection, log: Changes, customers: Sequence[int], *, held: bool = False) -> Counter[str]:
     """Remove all that belongs to `customers`, whose keys are gone; return how many rows of which table.
 
-    The changes in `log` are written as well, without images and salts.
+    The changes in `log` are written as well, without images and salts. `held` as `belongings` takes it.
     """
     plans.keep_destruction_out(conn)  # whoever begins something for a customer first sees that it stays
     last = _last(conn, customers)
@@ -58,7 +58,7 @@ def destroy(conn: Connection, log: Changes, customers: Sequence[int]) -> Counter
     conn.execute(update(change).where(theirs).values(before_clear=None, before_sealed=None, salt=None))
     conn.execute(update(look).where(bulk.among(conn, look.c.customer_id, customers)).values(salt=None))
     removed: Counter[str] = Counter()
-    for table in belongings():
+    for table in belongings(held=held):
         known = protected().get(table.name)
         if table is purchase_order:
             _forget_numbers(conn, customers)

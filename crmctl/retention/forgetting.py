@@ -7,9 +7,9 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import ColumnElement, delete, true, update
+from sqlalchemy import ColumnElement, Connection, delete, true, update
 
 from crmctl.cases.tables import case_number
 from crmctl.complaints import origins
@@ -35,10 +35,15 @@ def forget(run: Run, number: int) -> None:
             with engine.write(run.engine) as conn:
                 conn.execute(delete(identity).where(part, theirs))
         with engine.write(run.engine) as conn:
-            theirs = bulk.among(conn, case_number.c.customer_id, customers)
-            conn.execute(delete(case_number).where(case_number.c.kind == origins.KIND, theirs))
-            conn.execute(update(case_number).where(theirs).values(customer_id=0, object_id=0))
+            forget_cases(conn, customers)
         after = customers[-1]
+
+
+def forget_cases(conn: Connection, customers: Sequence[int]) -> None:
+    """Let the numbers of their cases lead nowhere; they are never given again. Marks of sheet rows go."""
+    theirs = bulk.among(conn, case_number.c.customer_id, customers)
+    conn.execute(delete(case_number).where(case_number.c.kind == origins.KIND, theirs))
+    conn.execute(update(case_number).where(theirs).values(customer_id=0, object_id=0))
 
 
 def _parts(dialect: str) -> Iterator[ColumnElement[bool]]:
