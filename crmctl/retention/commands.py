@@ -11,7 +11,7 @@ import click
 from crmctl.cli.deciding import decision_options
 from crmctl.cli.options import Invocation, command
 from crmctl.cli.personal import personal_option
-from crmctl.errors import UsageProblem
+from crmctl.errors import CrmctlError, PlanStale, UsageProblem
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -103,11 +103,20 @@ def run_command(call: Invocation, plan: int | None, accept_clock: bool) -> int |
 
     with runs.open_run(call, "purge run", "purge.run", lock="purge") as run:
         outcomes: list[Outcome] = []
+        failure: CrmctlError | None = None
         with nullcontext() if run.dry_run else runs.hold(run, "import"):
             for number in (plan,) if plan is not None else waiting.ready(run):
-                with call.progress(_("destroying")) as progress:
-                    outcomes.append(purging.purge(run, number, progress.advance, accept_clock=accept_clock))
-        call.emit(telling.run_document(outcomes), *telling.run_parts(outcomes, call.dry_run))
+                try:
+                    with call.progress(_("destroying")) as progress:
+                        outcomes.append(purging.purge(run, number, progress.advance, accept_clock=accept_clock))
+                except CrmctlError as error:  # what others came to is told all the same
+                    failure = failure or error
+                    if not isinstance(error, PlanStale):
+                        break
+        if outcomes or failure is None:
+            call.emit(telling.run_document(outcomes), *telling.run_parts(outcomes, call.dry_run))
+        if failure is not None:
+            raise failure
     spared = sum(outcome.spared.total() for outcome in outcomes)
     return SPARED_SOME if spared else None
 

@@ -18,7 +18,7 @@ from crmctl.policy.nodes import Path
 
 Since = Literal["added", "last_contact", "last_order", "contract_end", "complaint", "cancelled"]
 Action = Literal["destroy"]
-Method = Literal["key_destruction", "deletion"]
+Method = Literal["key_destruction"]
 
 # What each day is in the table of metrics.
 METRIC_OF: Mapping[Since, str] = {

@@ -97,7 +97,7 @@ def _agreed(conn: Connection, run: Run, found: Plan) -> int:
     """Return the approval of a plan. Raises as `using.require` does; there is no purge that nobody agreed to."""
     subject, digest = f"plan:{found.plan_id}", fingerprint(found)
     if not sum(found.summary.get("destroy", {}).values()):
-        raise waiting.nobody(found.plan_id)
+        raise waiting.nobody(found)
     agreed_by_somebody(run)
     number = using.require(conn, run, act=ACT, subject=subject, subject_hash=digest, rows=max(1, found.items))
     assert number is not None

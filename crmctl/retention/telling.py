@@ -34,6 +34,7 @@ REASONS = {
 }
 STANDING = {
     "empty": N_("nobody to destroy"),
+    "unasked": N_("interrupted while it was made"),
     "open": N_("waits for somebody else's approval"),
     "approved": N_("approved"),
     "rejected": N_("rejected"),

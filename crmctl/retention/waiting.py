@@ -21,15 +21,15 @@ from crmctl.runs.run import Run
 from crmctl.runs.tables import plan
 from crmctl.store import engine
 
-EMPTY, EXPIRED, OPEN, APPROVED, REJECTED = "empty", "expired", "open", "approved", "rejected"
+EMPTY, UNASKED, EXPIRED, OPEN, APPROVED, REJECTED = "empty", "unasked", "expired", "open", "approved", "rejected"
 
 
 @dataclass(frozen=True)
 class Purge:
     """One plan with the approval that was asked for it and the destruction it became.
 
-    `state`: empty (nobody to destroy), open (somebody else has to agree), approved, rejected, expired, begun, done,
-    verified.
+    `state`: empty (nobody to destroy), unasked (its making was interrupted: make a new one), open (somebody else has
+    to agree), approved, rejected, expired, begun, done, verified.
     """
 
     plan: Plan
@@ -72,12 +72,19 @@ def approval_of(run: Run, number: int) -> int:
     with engine.read(run.engine) as conn:
         found = find(conn, number, run.at)
     if found.approval is None:
-        raise nobody(number)
+        raise nobody(found.plan)
     return found.approval.approval_id
 
 
-def nobody(number: int) -> Refused:
-    """Return the refusal of a plan that destroys nobody."""
+def nobody(found: Plan) -> Refused:
+    """Return the refusal of a plan that destroys nobody, or whose making was interrupted before anybody was asked."""
+    number = found.plan_id
+    if not found.summary:
+        return Refused(
+            _("plan {plan}: was interrupted while it was made").format(plan=number),
+            hint=_("make a new plan"),
+            code="PLAN_UNASKED",
+        )
     return Refused(
         _("plan {plan}: there is nobody to destroy in it").format(plan=number),
         hint=_("see: crmctl purge show {plan}").format(plan=number),
@@ -95,7 +102,7 @@ def _state(conn: Connection, found: Plan, asked: Asked | None, done: Destruction
     if done is not None:
         return done.state
     if asked is None:
-        return EMPTY
+        return EMPTY if found.summary else UNASKED
     moment = approvals.now(conn, at)
     standing = asked.standing(moment)
     if standing in (approvals.REJECTED, approvals.REVOKED):

@@ -108,7 +108,9 @@ def test_a_plan_of_other_policies_keeps_no_other_from_being_carried_out(office: 
     approved(office, "--customer", "C-1")
     office.desk.edit("retention.yaml", "the shortest time the purpose needs", "no longer than needed")
     second = approved(office, "--customer", "C-2")
-    assert office.desk.refusal(STEWARD, "purge", "run", status=8) == "PLAN_OTHER_POLICY"
+    done = office.desk.say(STEWARD, "purge", "run", "-o", "json")
+    assert (done.exit_code, json.loads(done.stderr)["code"]) == (8, "PLAN_OTHER_POLICY")
+    assert [each["plan"] for each in json.loads(done.stdout)["purges"]] == [second]
     assert count(office, customer) == 2
     assert office.json(STEWARD, "purge", "show", second)["state"] == "done"
 
@@ -325,3 +327,24 @@ def test_why_a_customer_stays_or_goes_is_told(office: Office, hours: Hours) -> N
     undecided(office)
     told = office.json(STEWARD, "policy", "explain", "C-3", "--policy", "retention")["retention"]
     assert told["state"] == "undecided"
+
+
+def test_every_plan_is_carried_out_and_told_though_one_cannot_be(office: Office, hours: Hours) -> None:
+    """Cron names no plan: one that is stale stops none of the others, and the command still says so."""
+    first = approved(office, "--customer", "C-1")
+    second = approved(office, "--customer", "C-2")
+    office.sql("UPDATE plan_item SET before = 'other' WHERE plan_id = :plan", plan=first)
+    done = office.desk.say(STEWARD, "purge", "run", "-o", "json")
+    assert (done.exit_code, json.loads(done.stderr)["code"]) == (8, "PLAN_CHANGED")
+    assert [(each["plan"], each["destroyed"]) for each in json.loads(done.stdout)["purges"]] == [(second, 1)]
+    assert office.json(STEWARD, "purge", "show", first)["state"] == "approved"
+
+
+def test_a_plan_whose_making_was_interrupted_says_so(office: Office, hours: Hours) -> None:
+    later(hours, office, 36)
+    number = int(planned(office)["plan"])
+    office.sql("DELETE FROM approval WHERE subject = :plan", plan=f"plan:{number}")
+    office.sql("UPDATE plan SET summary = '{}' WHERE plan_id = :plan", plan=number)
+    assert office.json(STEWARD, "purge", "show", number)["state"] == "unasked"
+    assert office.desk.refusal(STEWARD, "purge", "run", number, status=1) == "PLAN_UNASKED"
+    assert office.desk.refusal(SUPERVISOR, "purge", "approve", number, status=1) == "PLAN_UNASKED"
