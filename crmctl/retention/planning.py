@@ -21,7 +21,7 @@ from crmctl.approvals import asking, decide
 from crmctl.approvals.beyond import fingerprint
 from crmctl.audit import entries
 from crmctl.customers import scope
-from crmctl.errors import InvalidInput
+from crmctl.errors import InvalidInput, Refused
 from crmctl.holds import everybody, kept
 from crmctl.i18n import _
 from crmctl.retention import clockwise, leaves, weighing
@@ -104,7 +104,7 @@ def make(run: Run, request: Request) -> Planned:
 
 def clock_jump(base: Basis) -> int:
     """Return by how many days the clock may be ahead of the log: the strictest policy's word."""
-    return min(settings_of(each.policy).clock_jump_days for each in base.readies)
+    return min(settings_of(each.policy).clock_jump_days for each in base.readies.values())
 
 
 def agreed_by_somebody(run: Run) -> None:
@@ -120,7 +120,7 @@ def agreed_by_somebody(run: Run) -> None:
 
 def _saved(run: Run, base: Basis, request: Request) -> Planned:
     tally = Tally()
-    valid = timedelta(hours=min(settings_of(each.policy).plan_valid_hours for each in base.readies))
+    valid = timedelta(hours=min(settings_of(each.policy).plan_valid_hours for each in base.readies.values()))
     with engine.write(run.engine) as conn:
         found = items(conn, run, base, request, tally)
         number = plans.put(conn, run, ACT, found, {}, expires_at=run.at + valid)
@@ -169,6 +169,13 @@ def _pages(conn: Connection, base: Basis, request: Request) -> Iterator[list[tup
             yield [(found, "") for found in page]
         return
     named = sorted(base.named(conn, request.customers))
+    missing = sorted(set(request.customers) - {each.found.customer_id for each in named})
+    if missing:
+        raise Refused(
+            _("C-{customer:06d}: no retention policy that acts is for this customer").format(customer=missing[0]),
+            hint=_("excepted by name, under a policy in mode report, or an unidentified complainant who was found out"),
+            code="RETENTION_NONE",
+        )
     yield [(each.found, MINIMUM if each.law else "") for each in named]
 
 

@@ -72,34 +72,37 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True)
 class Basis:
-    """What is decided by on one day: the policies in force, most specific first, ready to use."""
+    """What is decided by on one day: the policies in force, most specific first, and by place those that act.
+
+    A policy in mode report takes its customers out of those of wider policies, and destroys none of them.
+    """
 
     policies: PolicySet
     rulings: tuple[Ruling, ...]
-    readies: tuple[Ready, ...]
+    readies: Mapping[int, Ready]
     at: datetime  # in the company's zone
 
     @cached_property
     def conditions(self) -> list[ruled.Pair]:
         """For each policy the SQL conditions of whom it is for and whom it excepts."""
-        decimals = self.readies[0].decimals if self.readies else 0
-        return ruled.scope_conditions(Ground(self.policies, decimals, self.at), self.rulings)
+        ground = Ground(self.policies, decimals_of(self.policies), self.at)
+        return ruled.scope_conditions(ground, self.rulings)
 
     def states(self, conn: Connection) -> dict[tuple[int, str], int]:
         """Return how many customers are in which state, by policy."""
         found: dict[tuple[int, str], int] = {}
-        for place, (fits, _excepted) in enumerate(self.conditions):
-            each = self._decided(place, fits).subquery("decided")
+        for place in self.readies:
+            each = self._decided(place).subquery("decided")
             query = select(each.c.state, func.count()).group_by(each.c.state)
             found.update({(place, state): number for state, number in conn.execute(query)})
         return found
 
     def due(self, conn: Connection, within: Within | None = None) -> Iterator[Found]:
         """Yield those who may be destroyed, by customer number, in flat memory; `within` restricts them."""
-        yield from merge(*(self._due(conn, place, within) for place in range(len(self.readies))))
+        yield from merge(*(self._due(conn, place, within) for place in self.readies))
 
     def _due(self, conn: Connection, place: int, within: Within | None) -> Iterator[Found]:
-        each = self._decided(place, self.conditions[place][0], within).subquery("decided")
+        each = self._decided(place, within).subquery("decided")
         query = select(each.c.customer_id, each.c.rule, each.c.days).where(each.c.state == DUE)
         # Of the statement: an option of the connection would last, and turn every later statement into a cursor.
         options = {"yield_per": _AT_ONCE}
@@ -108,15 +111,15 @@ class Basis:
 
     def named(self, conn: Connection, customers: Collection[int]) -> Iterator[Named]:
         """Yield what holds of these customers, whether their time is over or not: for a person who asks (PIPL 47)."""
-        for place, (fits, _excepted) in enumerate(self.conditions):
-            each = self._decided(place, fits, lambda number: number.in_(customers)).subquery("decided")
+        for place in self.readies:
+            each = self._decided(place, lambda number: number.in_(customers)).subquery("decided")
             query = select(each.c.customer_id, each.c.rule, each.c.days, each.c.state, each.c.law)
             for row in conn.execute(query.order_by(each.c.customer_id)):
                 yield Named(Found(row[0], place, row[1], row[2]), row[3], bool(row[4]))
 
-    def _decided(self, place: int, fits: ColumnElement[bool], within: Within | None = None) -> Select[Any]:
+    def _decided(self, place: int, within: Within | None = None) -> Select[Any]:
         """Return the customers of a policy with rule, state, days and law; `within` restricts them by their number."""
-        each, (facts, known) = self.readies[place], self._facts(place, fits, within)
+        each, (facts, known) = self.readies[place], self._facts(place, within)
         ranked = first([rule.condition for rule in each.rules], known).label("rule")
         days = {rule.position: _latest(rule.since, known).label(f"days_{rule.position}") for rule in each.rules}
         laws = {rule.position: _law(rule, known).label(f"law_{rule.position}") for rule in each.rules}
@@ -133,9 +136,7 @@ class Basis:
             of_rule(lambda rule: figures[f"law_{rule.position}"], literal(0, Integer)).label("law"),
         )
 
-    def _facts(
-        self, place: int, fits: ColumnElement[bool], within: Within | None
-    ) -> tuple[Subquery, dict[Left, Column]]:
+    def _facts(self, place: int, within: Within | None) -> tuple[Subquery, dict[Left, Column]]:
         """Return the customers of a policy with every fact that is asked of them, each worked out once."""
         lefts = self.readies[place].asked()
         columns, origin = ruled.joined(lefts, self.at, within)
@@ -143,7 +144,9 @@ class Basis:
         own = complaint.c.customer_id == customer.c.customer_id
         follows = exists().where(own, complaint.c.linked_customer_id.is_not(None)).correlate(customer)
         told = (known[left].label(f"fact_{position}") for position, left in enumerate(lefts))
-        query = select(customer.c.customer_id, *told).select_from(origin).where(fits, not_(follows))
+        query = (
+            select(customer.c.customer_id, *told).select_from(origin).where(self.conditions[place][0], not_(follows))
+        )
         if within is not None:
             query = query.where(within(customer.c.customer_id))
         facts = query.subquery("facts")
@@ -157,18 +160,20 @@ def basis(run: Run) -> Basis:
     """
     at = run.as_of.astimezone(ZoneInfo(run.zone))
     day = runs.today(run.policies, run.as_of)
-    rulings = tuple(each for each in in_force(run.policies, "retention", day) if not each.report)
-    if not rulings:
+    rulings = in_force(run.policies, "retention", day)
+    acting = {place: each.policy for place, each in enumerate(rulings) if not each.report}
+    if not acting:
         raise InvalidInput(
             _("no retention policy is in force on {day}").format(day=day.isoformat()),
             hint=_("see: crmctl policy list"),
             code="POLICY_MISSING",
         )
-    names = [name for ruling in rulings for name in unset(run.policies, settings_of(ruling.policy))]
+    names = [name for policy in acting.values() for name in unset(run.policies, settings_of(policy))]
     if names:
         raise run.policies.waiting(tuple(dict.fromkeys(names)))
     decimals = decimals_of(run.policies)
-    return Basis(run.policies, rulings, tuple(ready(run.policies, each.policy, day, decimals) for each in rulings), at)
+    readies = {place: ready(run.policies, policy, day, decimals) for place, policy in acting.items()}
+    return Basis(run.policies, rulings, readies, at)
 
 
 def _state(rule: Rule, figures: Any) -> Column:  # noqa: ANN401 - columns of a subquery

@@ -348,3 +348,25 @@ def test_a_plan_whose_making_was_interrupted_says_so(office: Office, hours: Hour
     assert office.json(STEWARD, "purge", "show", number)["state"] == "unasked"
     assert office.desk.refusal(STEWARD, "purge", "run", number, status=1) == "PLAN_UNASKED"
     assert office.desk.refusal(SUPERVISOR, "purge", "approve", number, status=1) == "PLAN_UNASKED"
+
+
+def test_a_policy_in_mode_report_destroys_nobody_and_gives_nobody_away(office: Office, hours: Hours) -> None:
+    """RULE-07: whom a narrower policy only reports on is not destroyed by the wider one."""
+    folder = office.desk.folder / "policies"
+    text = (folder / "retention.yaml").read_text("utf-8")
+    head = "kind: retention\nname: people\nscope: {customer_type: [individual]}\nmode: report"
+    (folder / "retention.people.yaml").write_text(text.replace("kind: retention", head, 1), "utf-8")
+    later(hours, office, 36)
+    made = planned(office)
+    assert sum(made["destroy"].values()) == 1
+    assert sum(made["states"].values()) == 1
+    assert office.desk.refusal(STEWARD, "purge", "plan", "--customer", "C-2", status=1) == "RETENTION_NONE"
+
+
+def test_who_is_excepted_stays(office: Office, hours: Hours) -> None:
+    reason = "{match: {customer: [C-1]}, reason: 诉讼, approved_by: legal, expires: 2099-12-31}"
+    text = (office.desk.folder / "policies" / "retention.yaml").read_text("utf-8")
+    assert "exceptions" not in text
+    office.desk.edit("retention.yaml", "\nsettings:\n", f"\nexceptions: [{reason}]\nsettings:\n")
+    later(hours, office, 36)
+    assert sum(planned(office)["destroy"].values()) == 2

@@ -59,7 +59,7 @@ def policies(folder: Path, chance: random.Random) -> PolicySet:
 def basis(found: PolicySet) -> Basis:
     """Return what is decided by."""
     rulings = in_force(found, "retention", DAY)
-    return Basis(found, rulings, tuple(ready(found, each.policy, DAY, 2) for each in rulings), AT)
+    return Basis(found, rulings, {place: ready(found, each.policy, DAY, 2) for place, each in enumerate(rulings)}, AT)
 
 
 def somebody(number: int, chance: random.Random) -> dict[str, Any]:
