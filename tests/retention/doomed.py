@@ -5,6 +5,7 @@ Some of them have contact persons, orders, complaints that are closed, and one i
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -61,6 +62,20 @@ class Doomed:
         """Return how many rows a table has."""
         query = select(func.count().label("n")).select_from(table).where(*where)
         return int(self.office.desk.rows(query)[0]["n"])
+
+    def finished(self, outcome: dict[str, Any]) -> None:
+        """Assert that a purge that was killed and run again came to what an undisturbed one comes to."""
+        assert (outcome["destroyed"], outcome["spared"]) == (FIRMS + 3, {})
+        assert outcome["rows"]["customer"] == self.customers
+        assert outcome["rows"]["contact"] == 2 * FIRMS + 2
+        assert outcome["rows"]["complaint"] == 3
+        assert self.left() == {}
+        self.office.sound()
+        verified = self.office.json(STEWARD, "purge", "verify", PLAN)
+        assert verified["clean"], verified
+        record = json.loads(self.office.desk.say(STEWARD, "purge", "show", PLAN, "--record").stdout)
+        told = (record["destroyed"], record["digests"], record["executed_by"])
+        assert told == (FIRMS + 3, FIRMS + 3, ["li.na"])
 
     @contextmanager
     def opened(self) -> Iterator[runs.Run]:

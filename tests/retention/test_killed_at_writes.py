@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from desks import STEWARD, Desk
 from doomed import PLAN, Doomed
-from test_killed import finished
 
 CALLS = ("pwrite64", "fdatasync", "fsync", "ftruncate", "unlink")
 
@@ -36,7 +35,7 @@ def test_killed_at_every_write(doom_of: Callable[[str], Doomed], full: bool, tmp
                 assert copy.left() == {}
             else:
                 (outcome,) = json.loads(told.stdout)["purges"]
-                finished(copy, outcome)
+                copy.finished(outcome)
             copy.office.desk.close()
             shutil.rmtree(tmp_path / "copy")
 

@@ -68,7 +68,7 @@ def test_a_copy_that_differs_is_no_copy(store, tmp_path, monkeypatch):
     """A row lost, a row damaged, the wrong master key: each is found, and nothing is left behind."""
     filled(store, 50)
     before = set(tmp_path.iterdir())
-    real = keycopy._copy_rows
+    real = keycopy.copy_rows
 
     def losing(rows, target):
         counts = real(rows, target)
@@ -81,10 +81,10 @@ def test_a_copy_that_differs_is_no_copy(store, tmp_path, monkeypatch):
         return counts
 
     for fault in (losing, damaging):
-        monkeypatch.setattr(keycopy, "_copy_rows", fault)
+        monkeypatch.setattr(keycopy, "copy_rows", fault)
         with pytest.raises(IntegrityFailed):
             store.copy_to(tmp_path / "copy")
-    monkeypatch.setattr(keycopy, "_copy_rows", real)
+    monkeypatch.setattr(keycopy, "copy_rows", real)
     monkeypatch.setattr(keycopy.masters, "write", lambda path, key: _write(path))
     with pytest.raises(IntegrityFailed):
         store.copy_to(tmp_path / "copy")
