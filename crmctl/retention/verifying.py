@@ -7,7 +7,6 @@ record.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -31,6 +30,7 @@ from crmctl.security.keywrap import OWNER_KINDS
 from crmctl.store import bulk, engine, hygiene
 
 _AT_ONCE = 10_000
+_PIECE = 16 << 20  # bytes of a file searched at once
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,14 @@ def _files(run: Run) -> Iterator[Path]:
 
 def _contains(path: Path, probes: Sequence[bytes]) -> int:
     """Return how many of the probes are anywhere in a file."""
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return sum(data.find(probe) >= 0 for probe in probes)
+    found: set[bytes] = set()
+    with path.open("rb") as stream:
+        before = b""  # a probe may lie across two pieces
+        while piece := stream.read(_PIECE):
+            data = before + piece
+            found.update(probe for probe in probes if probe in data)
+            before = data[-records.PROBE_BYTES :]
+    return len(found)
 
 
 def _refuse(run: Run, outcome: Verified) -> None:
