@@ -84,11 +84,12 @@ def doctor_command(call: Invocation) -> int | None:
     """
     from crmctl import clock, workspace
     from crmctl.setup import doctor
+    from crmctl.setup.findings import FINE, WARNS, WRONG
 
     place = workspace.called(call)
     findings = doctor.examine(place, clock.now())
-    words = {doctor.FINE: _("fine"), doctor.WARNS: _("warns"), doctor.WRONG: _("WRONG")}
-    order = {doctor.WRONG: 0, doctor.WARNS: 1, doctor.FINE: 2}
+    words = {FINE: _("fine"), WARNS: _("warns"), WRONG: _("WRONG")}
+    order = {WRONG: 0, WARNS: 1, FINE: 2}
     findings.sort(key=lambda finding: order[finding.level])
     columns = (
         Column("level", N_("State"), show=lambda level: words[level]),
@@ -97,8 +98,8 @@ def doctor_command(call: Invocation) -> int | None:
         Column("hint", N_("What to do")),
     )
     rows = [(finding.level, finding.subject, finding.message, finding.hint) for finding in findings]
-    wrong = sum(finding.level == doctor.WRONG for finding in findings)
-    warns = sum(finding.level == doctor.WARNS for finding in findings)
+    wrong = sum(finding.level == WRONG for finding in findings)
+    warns = sum(finding.level == WARNS for finding in findings)
     call.emit(
         {"ok": not wrong, "wrong": wrong, "warns": warns},
         Table(columns, rows, "findings"),

@@ -6,57 +6,32 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 
 from crmctl import workspace as workspaces
 from crmctl.errors import CrmctlError
 from crmctl.i18n import _
+from crmctl.setup import rooms
+from crmctl.setup.findings import FINE, WARNS, WRONG, Finding, Patient
 
 if TYPE_CHECKING:
     from crmctl.audit.policy import AuditSettings
     from crmctl.audit.standing import LogState
-    from crmctl.policy import PolicySet
     from crmctl.security.access import AccessSettings
     from crmctl.security.keystore import KeyStore
     from crmctl.workspace import Workspace
 
-FINE, WARNS, WRONG = "fine", "warns", "wrong"
 LITTLE_SPACE = 1 << 30  # bytes: an import of a million customers needs about this much
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the screen: a level, what was looked at, what is so, what to do about it."""
-
-    level: str
-    subject: str
-    message: str
-    hint: str = ""
-
-
-@dataclass
-class _Patient:
-    place: Workspace
-    at: datetime
-    stack: ExitStack
-    policies: PolicySet | None = None
-    engine: Engine | None = None
-    keys: KeyStore | None = None
-    findings: list[Finding] = field(default_factory=list)
-
-    def note(self, level: str, subject: str, message: str, hint: str = "") -> None:
-        self.findings.append(Finding(level, subject, message, hint))
 
 
 def examine(place: Workspace, at: datetime) -> list[Finding]:
     """Return every finding; a failed check is a finding, never an exception."""
     with ExitStack() as stack:
-        patient = _Patient(place, at, stack)
+        patient = Patient(place, at, stack)
         for subject, check in _CHECKS:
             try:
                 check(patient)
@@ -65,7 +40,7 @@ def examine(place: Workspace, at: datetime) -> list[Finding]:
         return patient.findings
 
 
-def _workspace(patient: _Patient) -> None:
+def _workspace(patient: Patient) -> None:
     place = patient.place
     patient.note(FINE, "workspace", str(place.root))
     loose = [path for path in _private(place) if path.exists() and stat.S_IMODE(path.lstat().st_mode) & 0o077]
@@ -84,7 +59,7 @@ def _private(place: Workspace) -> Iterator[Path]:
     yield from (place.root / "data").glob("*.db*")
 
 
-def _policies(patient: _Patient) -> None:
+def _policies(patient: Patient) -> None:
     from crmctl import policy
 
     checked = policy.check(patient.place.policies, patient.at)
@@ -104,7 +79,7 @@ def _policies(patient: _Patient) -> None:
         )
 
 
-def _database(patient: _Patient) -> None:
+def _database(patient: Patient) -> None:
     from crmctl.runs import run as runs
     from crmctl.runs import tables
     from crmctl.store import engine, migrate
@@ -132,7 +107,7 @@ def _database(patient: _Patient) -> None:
         patient.note(WARNS, "database", _("PostgreSQL does not wait for the disk: a power cut loses entries"))
 
 
-def _keys(patient: _Patient) -> None:
+def _keys(patient: Patient) -> None:
     from crmctl.security import keystanding
     from crmctl.security.keystore import KeyStore
     from crmctl.security.sealing import owner_label
@@ -158,7 +133,7 @@ def _keys(patient: _Patient) -> None:
         patient.note(WRONG, "keys", _("the mirror differs from the key store"), "crmctl keys mirror")
 
 
-def _same_count(patient: _Patient, store: KeyStore) -> None:
+def _same_count(patient: Patient, store: KeyStore) -> None:
     from crmctl.customers.tables import customer
     from crmctl.store import engine
 
@@ -178,7 +153,7 @@ def _same_count(patient: _Patient, store: KeyStore) -> None:
         )
 
 
-def _people(patient: _Patient) -> None:
+def _people(patient: Patient) -> None:
     from crmctl.runs import run as runs
     from crmctl.security import actor, permissions
 
@@ -207,7 +182,7 @@ def _people(patient: _Patient) -> None:
         patient.note(WARNS, "people", _("running as root"), _("use an ordinary account"))
 
 
-def _log(patient: _Patient) -> None:
+def _log(patient: Patient) -> None:
     from crmctl.audit import checkpoints, standing
     from crmctl.audit.policy import duration
     from crmctl.store import engine
@@ -234,7 +209,7 @@ def _log(patient: _Patient) -> None:
     _anchors(patient, state, settings)
 
 
-def _anchors(patient: _Patient, state: LogState, settings: AuditSettings) -> None:
+def _anchors(patient: Patient, state: LogState, settings: AuditSettings) -> None:
     from crmctl.audit.policy import duration
 
     for name, since in state.behind:
@@ -247,141 +222,19 @@ def _anchors(patient: _Patient, state: LogState, settings: AuditSettings) -> Non
         patient.note(WRONG if late else WARNS, "audit", message, "crmctl audit checkpoint")
 
 
-def _use(patient: _Patient) -> None:
-    from crmctl.runs import run as runs
-    from crmctl.store import engine
-    from crmctl.use import evaluating
-
-    if patient.engine is None or patient.policies is None:
-        return
-    with engine.read(patient.engine) as conn:
-        late = evaluating.overdue_copies(conn, runs.today(patient.policies, patient.at).isoformat())
-        stands = evaluating.standing(conn, patient.policies, patient.at)
-    if late:
-        message = _("copies that should have been destroyed: {copies_overdue}").format(copies_overdue=late)
-        patient.note(WARNS, "use", message, "crmctl use copies --due")
-    if stands.overdue:
-        message = _("use of information was to be evaluated by {day}").format(day=stands.due_on)
-        patient.note(WARNS, "use", message, "crmctl use evaluate")
-
-
-def _calendars(patient: _Patient) -> None:
-    from crmctl.runs import run as runs
-    from crmctl.worktime import calendars
-
-    if patient.policies is None:
-        return
-    for name, year in calendars.unannounced(patient.policies, runs.today(patient.policies, patient.at)):
-        patient.note(
-            WARNS,
-            "calendar",
-            _("{name}: the public holidays of {year} are not known here; deadlines in it are provisional").format(
-                name=name, year=year
-            ),
-            "pip install --upgrade chinesecalendar",
-        )
-
-
-def _batches(patient: _Patient) -> None:
-    from crmctl.sheets import batches
-    from crmctl.store import engine
-
-    if patient.engine is None:
-        return
-    with engine.read(patient.engine) as conn:
-        open_batches = [batch for batch in batches.newest(conn, 100) if batch.state in batches.UNFINISHED]
-    for batch in open_batches:
-        patient.note(
-            WARNS,
-            "batches",
-            _("batch {batch} is not finished").format(batch=batch.batch_id),
-            f"crmctl batch resume {batch.batch_id}",
-        )
-
-
-def _notices(patient: _Patient) -> None:
-    from crmctl.notify import standing
-    from crmctl.notify.policy import enforced, settings_of
-    from crmctl.store import engine
-
-    if patient.engine is None or patient.policies is None:
-        return
-    settings = settings_of(patient.policies)
-    for message, hint in standing.open_files(settings, patient.place.root):
-        patient.note(WRONG, "notices", message, hint)
-    with engine.read(patient.engine) as conn:
-        found = list(standing.troubles(conn, settings, patient.at))
-    for message, command in found:
-        patient.note(WARNS, "notices", message, command)
-    if settings.channels and not enforced(patient.policies):
-        patient.note(WARNS, "notices", _("notify.yaml is not in mode enforce: notices wait"))
-
-
-def _complaints(patient: _Patient) -> None:
-    from crmctl.complaints import standing
-    from crmctl.store import engine
-
-    if patient.engine is None or patient.policies is None:
-        return
-    with engine.read(patient.engine) as conn:
-        found = list(standing.troubles(conn, patient.policies))
-    for message, hint in found:
-        patient.note(WARNS, "complaints", message, hint)
-
-
-def _holds(patient: _Patient) -> None:
-    from crmctl.holds import standing
-    from crmctl.runs import run as runs
-    from crmctl.store import engine
-
-    if patient.engine is None or patient.policies is None:
-        return
-    with engine.read(patient.engine) as conn:
-        found = list(standing.troubles(conn, runs.today(patient.policies, patient.at)))
-    for message, command in found:
-        patient.note(WARNS, "holds", message, command)
-
-
-def _purges(patient: _Patient) -> None:
-    from crmctl.retention import standing
-    from crmctl.runs import run as runs
-    from crmctl.store import engine
-
-    if patient.engine is None or patient.policies is None:
-        return
-    with engine.read(patient.engine) as conn:
-        found = list(standing.troubles(conn, patient.at, runs.company_zone(patient.policies)))
-    for wrong, message, command in found:
-        patient.note(WRONG if wrong else WARNS, "purges", message, command)
-
-
-def _backups(patient: _Patient) -> None:
-    from crmctl.backups import standing
-    from crmctl.store import engine
-
-    if patient.engine is None or patient.policies is None:
-        return
-    for message, hint in standing.misplaced(patient.place):
-        patient.note(WRONG, "backups", message, hint)
-    with engine.read(patient.engine) as conn:
-        found = list(standing.troubles(conn, patient.place, patient.policies, patient.at))
-    for message, command in found:
-        patient.note(WARNS, "backups", message, command)
-
-
-_CHECKS: tuple[tuple[str, Callable[[_Patient], None]], ...] = (
+_CHECKS: tuple[tuple[str, Callable[[Patient], None]], ...] = (
     ("workspace", _workspace),
     ("policies", _policies),
     ("database", _database),
     ("keys", _keys),
     ("people", _people),
     ("audit", _log),
-    ("backups", _backups),
-    ("batches", _batches),
-    ("use", _use),
-    ("calendar", _calendars),
-    ("notices", _notices),
-    ("complaints", _complaints),
-    ("holds", _holds),
-    ("purges", _purges),
+    ("backups", rooms.backups),
+    ("batches", rooms.batches),
+    ("use", rooms.use),
+    ("calendar", rooms.calendars),
+    ("notices", rooms.notices),
+    ("complaints", rooms.complaints),
+    ("holds", rooms.holds),
+    ("purges", rooms.purges),
 )

@@ -20,7 +20,8 @@ from crmctl import workspace
 from crmctl.audit import anchors
 from crmctl.audit.policy import Anchor
 from crmctl.audit.tables import audit_entry, audit_head, checkpoint
-from crmctl.setup.doctor import Finding, examine
+from crmctl.setup.doctor import examine
+from crmctl.setup.findings import Finding
 from crmctl.store.engine import write
 
 Place = tuple[Path, Engine]
