@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from crmctl.errors import InvalidInput
@@ -27,6 +27,20 @@ def parse_stamp(text: str) -> datetime:
 def local(moment: datetime, zone: str) -> str:
     """Return `moment` as RFC 3339 with the company's offset, the form of every time in JSON output."""
     return moment.astimezone(ZoneInfo(zone)).isoformat(timespec="seconds")
+
+
+def parse_day(text: str, flag: str) -> date:
+    """Return the day an option names. Raises InvalidInput for anything but 2026-11-21."""
+    try:
+        if len(text) == 10 and text[4] == "-" == text[7]:
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise InvalidInput(
+        _("{flag} {text}: not a date").format(flag=flag, text=text[:20]),
+        hint=_("write 2026-11-21"),
+        code="DATE_INVALID",
+    )
 
 
 def parse_as_of(text: str, zone: str, at: datetime) -> datetime:

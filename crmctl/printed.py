@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from itertools import accumulate
@@ -25,6 +26,16 @@ def html(room: str, template: str, sheet: Any) -> bytes:  # noqa: ANN401 - whate
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(text)
     )
     return surroundings.get_template(template).render(sheet=sheet).encode("utf-8")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table of the form: title, headings, rows of text, and what is left out of it."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    more: str = ""
 
 
 @dataclass

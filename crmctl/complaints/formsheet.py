@@ -16,7 +16,7 @@ from crmctl.complaints.form import Opened
 from crmctl.complaints.model import Row
 from crmctl.complaints.policy import ComplaintsSettings
 from crmctl.i18n import _, lang, pick
-from crmctl.printed import Cutter
+from crmctl.printed import Cutter, Part
 from crmctl.runs.run import Run
 
 # What one A4 page holds: widths of texts in half letters (a Chinese character or a capital has two), lines of tables.
@@ -24,16 +24,6 @@ from crmctl.runs.run import Run
 FACT, MATTER, DEMAND, RESULT, ANSWER, WORD, LINE = 46, 400, 200, 140, 64, 28, 80
 STAGES, PLANS = 12, 3
 DETAILS = ("verified", "rectified", "revisited", "reviewed", "analysed", "closed")
-
-
-@dataclass(frozen=True)
-class Part:
-    """A table of the form: title, headings, rows of text, and what is left out of it."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    more: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from crmctl.errors import InvalidInput, UsageProblem
+from crmctl import clock
+from crmctl.errors import UsageProblem
 from crmctl.i18n import _
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def wish(given: Mapping[str, Any]) -> Wish:
         reason=reason(given),
         kind=given["kind"] or "",
         authority=given["authority"] or "",
-        review_on=day(given["review_on"], "--review-on") if given["review_on"] else None,
+        review_on=clock.parse_day(given["review_on"], "--review-on") if given["review_on"] else None,
         everybody=given["everybody"],
         to=given["hold"],
     )
@@ -43,17 +43,3 @@ def reason(given: Mapping[str, Any]) -> str:
             _("--reason is missing"), hint=_("a hold says why it was set, and why it was lifted (DES-07)")
         )
     return text
-
-
-def day(text: str, flag: str) -> date:
-    """Return the day an option names. Raises InvalidInput for anything but 2026-11-21."""
-    try:
-        if len(text) == 10 and text[4] == "-" == text[7]:
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise InvalidInput(
-        _("{flag} {text}: not a date").format(flag=flag, text=text[:20]),
-        hint=_("write 2026-11-21"),
-        code="DATE_INVALID",
-    )

@@ -33,12 +33,12 @@ def add_command(call: Invocation, number: str, staff: str, until: str) -> int | 
     stays the owner, and nobody's load changes. With scope own you name collaborators of your own customers. After the
     last day it is over by itself.
     """
+    from crmctl import clock
     from crmctl.customers import showing
     from crmctl.owners import collaborating
     from crmctl.runs import run as runs
-    from crmctl.staff import asking
 
-    last = asking.day(until, "--until") if until else None
+    last = clock.parse_day(until, "--until") if until else None
     with runs.open_run(call, "owner collaborator add", "owner.collaborator", lock="owners") as run:
         done = collaborating.add(run, showing.parse_number(number), staff, last)
     if call.dry_run:

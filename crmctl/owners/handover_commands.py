@@ -57,15 +57,15 @@ def give_command(call: Invocation, from_: str, to: str, by_policy: bool, **given
     until that day. Who takes over accepts or gives back: crmctl owner handover accept. The sheet to sign: crmctl owner
     handover sheet.
     """
+    from crmctl import clock
     from crmctl.owners import handing
     from crmctl.runs import run as runs
-    from crmctl.staff import asking
 
     if bool(to) == by_policy:
         raise UsageProblem(_("say who takes them"), hint=_("either --to STAFF or --by-policy"))
     if given["customers"] is not None and given["share"] is not None:
         raise UsageProblem(_("--partial and --share do not go together"), hint=_("leave one of them out"))
-    stay = asking.day(given["stay_until"], "--stay-until") if given["stay_until"] else None
+    stay = clock.parse_day(given["stay_until"], "--stay-until") if given["stay_until"] else None
     with runs.open_run(call, "owner handover", "owner.handover", lock="owners") as run:
         wish = handing.Wish(from_, to, _numbers(given["customers"]), given["share"], given["reason"] or "", stay)
         with call.progress(_("handing over")) as progress:

@@ -5,7 +5,7 @@ Numbers of lines and letters are bounded, so that it stays one page; what is lef
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from crmctl import clock
 from crmctl.approvals.listing import ASSURANCES
 from crmctl.i18n import _, lang, pick
-from crmctl.printed import Cutter
+from crmctl.printed import Cutter, Part
 from crmctl.retention import telling
 from crmctl.retention.form import HASH_DIGITS, LISTED, Known
 from crmctl.retention.policy import CustomerRule
@@ -26,16 +26,6 @@ from crmctl.use.listing import KINDS
 FACT, BASIS, RULE, WORD, TEXT, LINE = 42, 100, 40, 24, 240, 80
 RULES, REASONS, APPROVERS = 5, 5, 2
 SHORT = 16  # digits of a file's SHA-256 that tell it from others
-
-
-@dataclass(frozen=True)
-class Part:
-    """A table of the form: title, headings, rows of text, and what is left out of it."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    more: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,11 @@ def add_command(call: Invocation, staff: str, from_: str, until: str, deputy: st
     Nobody is away twice on one day. A deputy is in post and there on every one of these days; whoever stands in for
     somebody cannot be away then: a deputy passes nothing on.
     """
+    from crmctl import clock
     from crmctl.runs import run as runs
-    from crmctl.staff import absences, asking, showing
+    from crmctl.staff import absences, showing
 
-    first, last = asking.day(from_, "--from"), asking.day(until, "--until")
+    first, last = clock.parse_day(from_, "--from"), clock.parse_day(until, "--until")
     with runs.open_run(call, "staff absence add", "staff.absence") as run:
         outcome = absences.add(run, staff, first, last, deputy)
     said = _("{number}: absence from {first} to {last}: {outcome}").format(
@@ -52,10 +53,11 @@ def add_command(call: Invocation, staff: str, from_: str, until: str, deputy: st
 @click.option("--from", "from_", default="", metavar="DAY", help=N_("Its first day, where there are several."))
 def cancel_command(call: Invocation, staff: str, from_: str) -> int | None:
     """Cancel an absence: the one that begins on a day, or the only one that is not over."""
+    from crmctl import clock
     from crmctl.runs import run as runs
-    from crmctl.staff import absences, asking, showing
+    from crmctl.staff import absences, showing
 
-    first = asking.day(from_, "--from") if from_ else None
+    first = clock.parse_day(from_, "--from") if from_ else None
     with runs.open_run(call, "staff absence cancel", "staff.absence") as run:
         outcome = absences.cancel(run, staff, first)
     said = _("{number}: absence from {first} to {last}: {outcome}").format(

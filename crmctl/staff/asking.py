@@ -1,9 +1,8 @@
-"""What people type → fields, filters, days."""
+"""What people type → fields and filters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from crmctl.errors import InvalidInput, UsageProblem
@@ -55,18 +54,4 @@ def _code(policies: PolicySet, field: str, text: str) -> str:
         _("{text}: no such {field}").format(text=text[:40], field=_(_NAMES[field])),
         hint=_("one of: {codes}").format(codes=", ".join(item.code for item in items)),
         code="CODE_UNKNOWN",
-    )
-
-
-def day(text: str, flag: str) -> date:
-    """Return the day an option names. Raises InvalidInput for anything but 2026-11-21."""
-    try:
-        if len(text) == 10 and text[4] == "-" == text[7]:
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise InvalidInput(
-        _("{flag} {text}: not a date").format(flag=flag, text=text[:20]),
-        hint=_("write 2026-11-21"),
-        code="DATE_INVALID",
     )
