@@ -11,7 +11,7 @@ import click
 from crmctl.cli.deciding import decision_options
 from crmctl.cli.options import Invocation, command
 from crmctl.cli.personal import personal_option
-from crmctl.errors import CrmctlError, PlanStale, UsageProblem
+from crmctl.errors import REJECTED_ROWS, CrmctlError, PlanStale, UsageProblem
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ WRITING_EXITS = (*READING_EXITS, 130, 143)
 PLANNING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74, 130, 143)
 DECIDING_EXITS = (0, 1, 2, 4, 6, 8, 10, 11, 12, 74, 130, 143)
 CHANGING_EXITS = (0, 1, 2, 3, 4, 6, 8, 10, 11, 12, 74, 130, 143)
-SPARED_SOME = 3
 PLAN = click.IntRange(min=1)
 _CUSTOMER = N_("Only this customer, who asks for it; repeatable.")
 _CLOCK = N_("The clock is right, though it is far ahead of the log.")
@@ -118,7 +117,7 @@ def run_command(call: Invocation, plan: int | None, accept_clock: bool) -> int |
         if failure is not None:
             raise failure
     spared = sum(outcome.spared.total() for outcome in outcomes)
-    return SPARED_SOME if spared else None
+    return REJECTED_ROWS if spared else None
 
 
 @command(

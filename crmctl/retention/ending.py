@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select, update
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.clock import parse_stamp
+from crmctl.errors import REJECTED_ROWS
 from crmctl.retention import records
 from crmctl.retention.judging import SPARED
 from crmctl.retention.tables import destruction_leaf
@@ -24,8 +25,6 @@ from crmctl.store import engine, hygiene
 
 if TYPE_CHECKING:
     from crmctl.retention.purging import Outcome
-
-SPARED_SOME = 3  # exit code: finished, some are kept
 
 
 def end(run: Run, found: Plan, outcome: Outcome, approval: int | None) -> Outcome:
@@ -51,7 +50,7 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None) -> Outcom
             counts=records.dumps(counts),
         )
         conn.execute(update(plan).where(plan.c.plan_id == number).values(state=plans.APPLIED))
-        runs.finish(conn, run, "done", SPARED_SOME if outcome.spared else 0, outcome.counts())
+        runs.finish(conn, run, "done", REJECTED_ROWS if outcome.spared else 0, outcome.counts())
         body = run.entry("done", at=at, obj=f"plan:{number}", counts=outcome.counts(), approval=approval)
         entries.append(conn, body)
     return outcome

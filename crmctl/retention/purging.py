@@ -2,6 +2,7 @@
 
     begin     approval spent, plan begun, the point of no return in the log: one transaction
     judge     each customer of the plan is looked at again: whoever was held or edited since is spared and listed
+    fix       those who go are whom somebody agreed to; their digests are written, and nobody goes without one
     forget    identities go, so that nobody is found any more, and no import meets them
     shred     chunk by chunk: keys in key store and mirror, then all rows with their changes
     end       what came in between, look-ups of case numbers, the record of the destruction
@@ -22,19 +23,17 @@ from crmctl.approvals import using
 from crmctl.approvals.beyond import fingerprint
 from crmctl.audit.changes import Changes
 from crmctl.errors import PlanStale
-from crmctl.retention import clockwise, ending, forgetting, judging, records, waiting
+from crmctl.retention import clockwise, ending, forgetting, judging, records, settled, waiting
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
 from crmctl.retention.judging import SPARED
-from crmctl.retention.leaves import leaf_of
 from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump
 from crmctl.retention.selecting import Basis, basis
-from crmctl.retention.tables import destruction_leaf
 from crmctl.runs import chunks, plans
 from crmctl.runs import run as runs
 from crmctl.runs.plans import PURGING, Item, Plan
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
-from crmctl.store import bulk, engine
+from crmctl.store import engine
 
 SHREDDED = 2_000  # customers in one transaction: some tenths of a second
 JUDGED = 10_000
@@ -80,6 +79,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
             base = _still(run, found)
         outcome = Outcome(run.run_id, number, False, resumed=begun)
         ordinal = _judge(run, found, base, tell)
+        settled.fix(run, found)
         forgetting.forget(run, number)
         _shred(run, found, ordinal, outcome, tell)
         return ending.end(run, found, outcome, approval)
@@ -131,8 +131,8 @@ def _judge(run: Run, found: Plan, base: Basis | None, tell: Tell) -> int:
 def _settle(
     run: Run, found: Plan, base: Basis | None, page: Sequence[Item], conn: Connection, _log: Changes
 ) -> Mapping[str, int]:
-    settled = judging.settle(conn, run, found, base, page)
-    return {PURGING: len(page) - len(settled), SPARED: len(settled)}
+    spared = judging.settle(conn, run, found, base, page)
+    return {PURGING: len(page) - len(spared), SPARED: len(spared)}
 
 
 def _shred(run: Run, found: Plan, ordinal: int, outcome: Outcome, tell: Tell) -> None:
@@ -143,6 +143,7 @@ def _shred(run: Run, found: Plan, ordinal: int, outcome: Outcome, tell: Tell) ->
             page = judging.doomed(conn, found.plan_id, SHREDDED)
             numbers = sorted({number for item in page for number in judging.group(item)})
             expected = protected_rows(conn, numbers) if page else 0
+            settled.require(conn, found.plan_id, page)
         if not page:
             return
         run.keys.remove("customer", numbers, reference=records.reference(found.plan_id))
@@ -157,8 +158,6 @@ def _remove(run: Run, number: int, page: Sequence[Item], conn: Connection, log: 
     customers = sorted({each for item in page for each in judging.group(item)})
     probes = probes_of(conn, customers)
     removed = destroy(conn, log, customers)
-    leaves = sorted((number, leaf_of(judging.salt(item), item.customer_id, number)) for item in page)
-    bulk.insert_rows(conn, destruction_leaf, ("plan_id", "leaf"), leaves)
     records.add(conn, run, number, removed, probes)
     return dict(removed)
 
@@ -182,8 +181,8 @@ def _rehearsed(run: Run, found: Plan, base: Basis | None) -> Outcome:
                 outcome.spared[reason] += number
         after = 0
         while page := judging.undecided(conn, found.plan_id, JUDGED, after):
-            settled = judging.judge(conn, run, found, base, page)
-            outcome.spared.update(settled.values())
-            outcome.destroyed += len(page) - len(settled)
+            spared = judging.judge(conn, run, found, base, page)
+            outcome.spared.update(spared.values())
+            outcome.destroyed += len(page) - len(spared)
             after = page[-1].customer_id
     return outcome

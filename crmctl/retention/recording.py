@@ -10,7 +10,8 @@ from sqlalchemy import Connection, select
 
 from crmctl import clock
 from crmctl.approvals import records as approvals
-from crmctl.errors import PlanStale
+from crmctl.errors import IntegrityFailed
+from crmctl.i18n import _
 from crmctl.policy.policyset import Policy
 from crmctl.retention import records
 from crmctl.retention.planning import ACT
@@ -88,7 +89,13 @@ def _about_people(conn: Connection, run: Run, found: Destruction) -> dict[str, A
     plan = plans.find(conn, found.plan_id, ACT)
     asked = next(iter(approvals.of_subject(conn, ACT, records.reference(found.plan_id))), None)
     if asked is None:
-        raise PlanStale(f"plan {found.plan_id}: its approval is gone", hint="", code="PLAN_CHANGED")
+        raise IntegrityFailed(
+            _("plan {plan}: the approval it was carried out with is not in the database any more").format(
+                plan=found.plan_id
+            ),
+            hint=_("no record is issued; crmctl audit verify says what else is missing"),
+            code="APPROVAL_LOST",
+        )
     made = approvals.decisions(conn, (asked.approval_id,))[asked.approval_id]
     columns = run_table.c
     numbers = found.counts.get("runs") or [found.run_id]

@@ -59,7 +59,8 @@ def show(run: Run, number: int, want: Wanted) -> Shown:
         record = _record(found) if want.record else None
         items = _items(conn, number, want) if want.customers else []
         document = _document(conn, run, found)
-    rows = [(number_text(item.customer_id), _becomes(item), _why(run, found, item)) for item in items]
+    rules = _rules(run, found) if items else {}
+    rows = [(number_text(item.customer_id), _becomes(item), _why(rules, item)) for item in items]
     looks = [item.customer_id for item in items] if want.customers else None
     document["customers"] = [dict(zip(("customer", "becomes", "why"), row, strict=True)) for row in rows]
     document["next"] = rows[-1][0] if len(rows) == want.limit and rows else None
@@ -101,16 +102,19 @@ def _becomes(item: Item) -> str:
     return item.action if item.action in (DESTROY, PURGING) else "kept"
 
 
-def _why(run: Run, found: Purge, item: Item) -> str:
-    """Return the reason that keeps a customer, else the rule by which its time is over."""
-    if item.after:
-        return item.after
-    place, position = item.detail[0], item.detail[1]
-    if found.plan.policy_hash != run.policies.hash or position is None:
-        return ""
+def _rules(run: Run, found: Purge) -> dict[tuple[int, int], str]:
+    """Return the codes of the rules by policy and position; none where the policies are not those of the plan."""
+    if found.plan.policy_hash != run.policies.hash:
+        return {}
     from crmctl.retention.selecting import basis
 
-    return str(basis(run).readies[place].rules[position].code)
+    readies = basis(run).readies
+    return {(place, at): rule.code for place, each in readies.items() for at, rule in enumerate(each.rules)}
+
+
+def _why(rules: Mapping[tuple[int, int], str], item: Item) -> str:
+    """Return the reason that keeps a customer, else the rule by which its time is over."""
+    return item.after or rules.get((item.detail[0], item.detail[1]), "")
 
 
 def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:

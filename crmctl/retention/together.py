@@ -6,6 +6,7 @@ the customer destroys both, or nothing.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
@@ -22,13 +23,14 @@ def followers(conn: Connection, customers: Collection[int]) -> tuple[dict[int, l
     """
     links = _links(conn, "linked_customer_id", customers)
     others = sorted({provisional for provisional, _customer in links})
-    every = _links(conn, "customer_id", others)
+    whose: defaultdict[int, set[Any]] = defaultdict(set)
+    for provisional, customer in _links(conn, "customer_id", others):
+        whose[provisional].add(customer)
     found: dict[int, list[int]] = {}
     shared: set[int] = set()
     for other in others:
-        whose = {customer for provisional, customer in every if provisional == other}
-        for customer in whose & set(customers):
-            if len(whose) == 1:
+        for customer in whose[other].intersection(customers):
+            if len(whose[other]) == 1:
                 found.setdefault(customer, []).append(other)
             else:
                 shared.add(customer)

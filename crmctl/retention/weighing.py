@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, literal, select
+from sqlalchemy import Connection, func, literal, select
 
 from crmctl.audit.tables import look
 from crmctl.retention.belongings import belongings
@@ -72,5 +72,5 @@ def _copies(conn: Connection, number: int) -> tuple[int, ...]:
     seen = select(look.c.run_id).distinct().select_from(plan_item.join(look, _same(look))).where(*_doomed(number))
     runs = set(conn.execute(seen).scalars())
     columns = copy_register.c
-    query = select(columns.copy_id, columns.run_id).where(and_(columns.disposed_at.is_(None)))
+    query = select(columns.copy_id, columns.run_id).where(columns.disposed_at.is_(None))
     return tuple(sorted(copy for copy, run in conn.execute(query) if run in runs))

@@ -161,12 +161,17 @@ def usable(
     if found.policy_hash != policy_hash:
         message = _("plan {plan}: the policies are others than it was made under").format(plan=number)
         raise PlanStale(message, hint=hint, code="PLAN_OTHER_POLICY")
+    if not as_it_was(conn, found, as_saved):
+        raise PlanStale(_("plan {plan}: its items were changed").format(plan=number), hint=hint, code="PLAN_CHANGED")
+
+
+def as_it_was(conn: Connection, found: Plan, as_saved: Callable[[Item], Item | None]) -> bool:
+    """Say whether the items of a plan are those that were saved; `as_saved` as `usable` takes it."""
     digest, count = sha256(), 0
-    for item in filter(None, map(as_saved, items(conn, number))):
+    for item in filter(None, map(as_saved, items(conn, found.plan_id))):
         _hash(digest, item, orjson.dumps(list(item.detail)).decode())
         count += 1
-    if (digest.hexdigest(), count) != (found.hash, found.items):
-        raise PlanStale(_("plan {plan}: its items were changed").format(plan=number), hint=hint, code="PLAN_CHANGED")
+    return (digest.hexdigest(), count) == (found.hash, found.items)
 
 
 def items(conn: Connection, number: int, after: int = 0, size: int = 10_000) -> Iterator[Item]:

@@ -23,6 +23,7 @@ POINTS = {
     "who goes is written, not committed": ("after:1:crmctl.retention.judging:settle", True),
     "who goes is settled of the first": ("after:1:crmctl.runs.chunks:write", True),
     "who goes is settled of all": ("before:1:crmctl.retention.forgetting:forget", True),
+    "who goes is fixed, not committed": ("before:1:crmctl.audit.entries:append:purge.settle", True),
     "some identities are gone": ("after:9:crmctl.store.bulk:among", True),
     "identities are gone": ("after:1:crmctl.retention.forgetting:forget", True),
     "the first keys are about to go": ("before:1:crmctl.security.keystore:KeyStore.remove", True),
@@ -106,3 +107,30 @@ def test_a_plan_that_was_edited_behind_our_back_goes_no_further(doomed: Doomed) 
     done = doomed.purge()
     assert (done.returncode, json.loads(done.stderr)["code"]) == (8, "PLAN_CHANGED")
     assert doomed.alive() == doomed.customers
+
+
+FORGED = f"UPDATE plan_item SET detail = '[0,1,\"{'00' * 16}\",[]]' WHERE customer_id = "
+FORGERIES = {
+    "who goes, before anybody went": ("before:1:crmctl.retention.settled:fix", f"{FORGED}7"),
+    "who goes, after some went": (
+        "before:2:crmctl.security.keystore:KeyStore.remove",
+        f"{FORGED}(SELECT min(customer_id) FROM plan_item WHERE detail <> '[]')",
+    ),
+    "a digest": (
+        "before:2:crmctl.security.keystore:KeyStore.remove",
+        "DELETE FROM destruction_leaf WHERE leaf = (SELECT leaf FROM destruction_leaf LIMIT 1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FORGERIES)
+def test_nobody_goes_whom_nobody_agreed_to(doomed: Doomed, what: str) -> None:
+    """DES-02: whoever writes into the plan of a killed purge gets nobody destroyed; the log has who was to go."""
+    point, statement = FORGERIES[what]
+    doomed.purge(f"SIGKILL:{point}")
+    before = doomed.alive()
+    doomed.office.sql(statement)
+    done = doomed.purge()
+    assert (done.returncode, json.loads(done.stderr)["code"]) == (13, "PLAN_CHANGED")
+    assert doomed.alive() == before
+    assert doomed.office.desk.refusal(STEWARD, "purge", "verify", PLAN, status=1) == "PURGE_UNFINISHED"

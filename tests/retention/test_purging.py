@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from crmctl.audit.tables import change, look
 from crmctl.customers.tables import contact, customer, identity
+from crmctl.retention import purging
 from crmctl.retention.belongings import belongings
 from crmctl.retention.tables import destruction
 from crmctl.runs.tables import run as run_table
@@ -230,6 +231,19 @@ def test_who_still_reads_is_no_trace_of_the_destroyed(office: Office, hours: Hou
         verify = ("purge", "verify", number, "--lock-timeout", 1)
         assert office.desk.refusal(STEWARD, *verify, status=11) == "DATABASE_READ"
     assert office.json(STEWARD, *verify)["clean"]
+
+
+def test_more_than_was_counted_is_counted_again(office: Office, hours: Hours, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others who write while a chunk is counted get it undone, never two changes of one number; run again, it goes."""
+    later(hours, office, 36)
+    number, before = approved(office), count(office, customer)
+    with monkeypatch.context() as patch:
+        patch.setattr(purging, "protected_rows", lambda *_: 1 - purging._SLACK)
+        assert office.desk.refusal(STEWARD, "purge", "run", number, status=11) == "CHANGED_MEANWHILE"
+    assert count(office, customer) == before
+    assert purged(office, number)["resumed"]
+    office.sound()
+    assert office.json(STEWARD, "purge", "verify", number)["clean"]
 
 
 def test_a_dry_run_writes_nothing(office: Office, hours: Hours) -> None:
