@@ -15,7 +15,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, update
 
 from crmctl.audit.changes import Changes
 from crmctl.audit.tables import change
@@ -129,17 +129,25 @@ def _fill(conn: Connection, log: Changes, customers: Sequence[int]) -> dict[str,
 
 
 def forget_quarantine(run: Run) -> int:
-    """Remove the rejected rows of imports whose key was destroyed since; return how many rows.
+    """Remove what is sealed of imports whose key was destroyed since: rejected rows, file name; return how many rows.
 
-    Only as far as receipts account for the missing keys: else it is the key store that lacks something.
+    Only as far as receipts account for the missing keys: else it is the key store that lacks something. Keys that an
+    older set of keys brought back, of imports that the database knows as destroyed, are destroyed again.
     """
-    rejected = schema.load_all().tables["rejected_row"]
+    tables = schema.load_all().tables
+    rejected, columns = tables["rejected_row"], tables["batch"].c
+    query = select(columns.batch_id, columns.destroyed_at).order_by(columns.batch_id)
     with engine.read(run.engine) as conn:
-        batches = list(conn.execute(select(rejected.c.batch_id).distinct().order_by(rejected.c.batch_id)).scalars())
-    keyless = list(_without(iter(batches), run.keys.owner_ids("batch")))
+        rows = conn.execute(query).all()
+    returned = list(run.keys.fetch("batch", [number for number, destroyed in rows if destroyed is not None]))
+    if returned:
+        run.keys.remove("batch", returned, reference=f"{OURS}{run.run_id}")
+    keyless = list(_without((number for number, destroyed in rows if destroyed is None), run.keys.owner_ids("batch")))
     if not keyless or len(keyless) > _receipts(run, "batch"):
         return 0
     with engine.write(run.engine) as conn:
+        theirs = bulk.among(conn, columns.batch_id, keyless)
+        conn.execute(update(tables["batch"]).where(theirs).values(sealed=b"", destroyed_at=run.at))
         return len(bulk.remove_rows(conn, rejected, "batch_id", keyless, ("batch_id",)))
 
 

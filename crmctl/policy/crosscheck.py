@@ -50,6 +50,7 @@ def crosscheck(
             *_overlaps(policy, policies, units),
             *_period(policy),
             *_scope(policy, known, broken),
+            *_unscoped(policy),
             *_owner(policy, policies),
             *_exceptions(policy, day),
             *_excepted_codes(policy, known, broken),
@@ -129,6 +130,15 @@ def _scope(policy: Policy, known: Known, broken: Collection[str]) -> Iterator[Fi
         for position, code in enumerate(getattr(policy.scope, what)):
             if code not in allowed:
                 yield _unknown(("scope", what, position), what, code, allowed)
+
+
+def _unscoped(policy: Policy) -> Iterator[Finding]:
+    """Yield settings that only a policy for everybody may give."""
+    for name in type(policy.settings).unscoped if not policy.scope.everybody else ():
+        if getattr(policy.settings, name) is not None:
+            message = _("{name}: only the policy for everybody may say it, and this one has a scope").format(name=name)
+            yield Finding(("settings", name), message, _("move it to the {kind} policy without scope").format(
+                kind=policy.kind), "P208")  # fmt: skip
 
 
 def _unknown(at: Path, what: str, code: str, allowed: Collection[str]) -> Finding:

@@ -84,6 +84,8 @@ class Settings(BaseModel):
 
     # What the scope of a policy of this kind may name. What decides about customers knows no channel and no post.
     scopes: ClassVar[tuple[ScopeName, ...]] = SCOPES
+    # Settings that decide about no customer: only the policy for everybody may give them.
+    unscoped: ClassVar[tuple[str, ...]] = ()
 
     def provides(self) -> Mapping[str, Collection[str]]:
         """Return the codes this policy defines, by what they are codes of; other policies may refer to them."""

@@ -15,6 +15,7 @@ from crmctl.errors import REJECTED_ROWS, CrmctlError, PlanStale, UsageProblem
 from crmctl.i18n import N_, _
 
 if TYPE_CHECKING:
+    from crmctl.retention.policy import Kind
     from crmctl.retention.purging import Outcome
 
 READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74)
@@ -23,22 +24,28 @@ PLANNING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74, 130, 143)
 DECIDING_EXITS = (0, 1, 2, 4, 6, 8, 10, 11, 12, 74, 130, 143)
 CHANGING_EXITS = (0, 1, 2, 3, 4, 6, 8, 10, 11, 12, 74, 130, 143)
 PLAN = click.IntRange(min=1)
+KINDS: tuple[Kind, ...] = ("customers", "rejected_rows")  # `policy.KINDS`, which would load the models of policies
+_KIND = N_("Only data of this kind; repeatable.")
 _CUSTOMER = N_("Only this customer, who asks for it; repeatable.")
 _CLOCK = N_("The clock is right, though it is far ahead of the log.")
 
 
 @command(
-    example=("crmctl purge plan", "crmctl purge plan --customer C-000123"),
+    example=("crmctl purge plan", "crmctl purge plan --kind rejected_rows", "crmctl purge plan --customer C-000123"),
     exits=PLANNING_EXITS,
     changes=True,
     formats=("table", "json"),
 )
+@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help=_KIND)
 @click.option("--customer", "customers", multiple=True, metavar="NUMBER", help=_CUSTOMER)
 @click.option("--accept-clock", is_flag=True, help=_CLOCK)
-def plan_command(call: Invocation, customers: tuple[str, ...], accept_clock: bool) -> int | None:
-    """List who is to be destroyed by the retention policy, save exactly that set, and ask somebody else to agree to it.
+def plan_command(
+    call: Invocation, kinds: tuple[Kind, ...], customers: tuple[str, ...], accept_clock: bool
+) -> int | None:
+    """List what is to be destroyed by the retention policy, save exactly that set, and ask somebody else to agree.
 
-    Whoever is held, or under a period of the law, stays and is listed with the reason. With --customer the set is those
+    Customers whose time is over, and rows that imports rejected; --kind narrows it to one of them. Whoever is held, or
+    under a period of the law, stays and is listed with the reason. With --customer the set is those
     who ask for it themselves, whatever the company's own period: each gets a receipt, to be handed to the person, with
     which `crmctl purge prove` shows later that it was done. Nothing is destroyed by this command.
     """
@@ -46,9 +53,13 @@ def plan_command(call: Invocation, customers: tuple[str, ...], accept_clock: boo
     from crmctl.retention import planning, telling
     from crmctl.runs import run as runs
 
+    if customers and "rejected_rows" in kinds:
+        raise UsageProblem(
+            _("--customer and --kind rejected_rows: a rejected row is of no customer"), hint=_("leave one of them out")
+        )
     with runs.open_run(call, "purge plan", "purge.plan", lock="purge") as run:
         numbers = tuple(sorted({showing.parse_number(number) for number in customers}))
-        planned = planning.make(run, planning.Request(numbers, accept_clock))
+        planned = planning.make(run, planning.Request(numbers, accept_clock, kinds or KINDS))
         parts = telling.plan_parts(run.policies, planned, call.dry_run)
         call.emit(telling.plan_document(planned, call.dry_run), *parts)
     return None
@@ -116,8 +127,7 @@ def run_command(call: Invocation, plan: int | None, accept_clock: bool) -> int |
             call.emit(telling.run_document(outcomes), *telling.run_parts(outcomes, call.dry_run))
         if failure is not None:
             raise failure
-    spared = sum(outcome.spared.total() for outcome in outcomes)
-    return REJECTED_ROWS if spared else None
+    return None if all(outcome.whole for outcome in outcomes) else REJECTED_ROWS
 
 
 @command(

@@ -16,6 +16,11 @@ RUNNING = "running"  # the period is not over
 GRACE = "grace"  # it is over, the grace window is not
 MINIMUM = "minimum"  # a period of the law is not over
 STATES = (DUE, GRACE, MINIMUM, RUNNING, NO_START, NO_RULE)
+# Why somebody, or something, of a plan is spared when it is carried out, besides holds.
+GONE = "gone"  # is there no more
+EDITED = "edited"  # a person or an import wrote something since the plan was made
+NOT_DUE = "not_due"  # the period, or one of the law, is not over any more
+LATE = "late"  # the plan had expired, or the policies were others, before a killed run came to it
 
 
 class Decided(NamedTuple):

@@ -36,8 +36,11 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None) -> Outcom
     at = clock.now()
     with engine.write(run.engine) as conn:
         outcome.spared = spared(conn, number)
-        outcome.destroyed = destroyed(conn, number)
         counts = records.begun(conn, number).counts
+        told = counts.get("imports", {})
+        outcome.imports = [batch_id for batch_id, _rows in told.get("destroyed", ())]
+        outcome.imports_spared = {int(batch_id): why for batch_id, why in told.get(SPARED, {}).items()}
+        outcome.destroyed = leaves(conn, number) - len(outcome.imports)
         outcome.rows = Counter(counts.get("rows", {}))
         counts = {**counts, "destroyed": outcome.destroyed, "spared": outcome.spared}
         records.set_values(
@@ -50,7 +53,7 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None) -> Outcom
             counts=records.dumps(counts),
         )
         conn.execute(update(plan).where(plan.c.plan_id == number).values(state=plans.APPLIED))
-        runs.finish(conn, run, "done", REJECTED_ROWS if outcome.spared else 0, outcome.counts())
+        runs.finish(conn, run, "done", 0 if outcome.whole else REJECTED_ROWS, outcome.counts())
         body = run.entry("done", at=at, obj=f"plan:{number}", counts=outcome.counts(), approval=approval)
         entries.append(conn, body)
     return outcome
@@ -66,8 +69,8 @@ def complete_after(made: datetime, shredded: datetime, terms: Terms) -> datetime
     return max(made + timedelta(terms.horizon), replaced + timedelta(terms.horizon - terms.rotation))
 
 
-def destroyed(conn: Connection, number: int) -> int:
-    """Return how many customers a plan has destroyed."""
+def leaves(conn: Connection, number: int) -> int:
+    """Return how many customers and imports a plan has digests of."""
     query = select(func.count()).select_from(destruction_leaf).where(destruction_leaf.c.plan_id == number)
     return int(conn.execute(query).scalar_one())
 

@@ -16,7 +16,7 @@ from crmctl.policy.metrics import BY_NAME, Left, Value, by_source, source_at
 from crmctl.policy.model import Figure
 from crmctl.retention import telling
 from crmctl.retention.decide import Decided, decide
-from crmctl.retention.policy import METRIC_OF, Span
+from crmctl.retention.policy import CUSTOMERS, METRIC_OF, Span
 from crmctl.retention.rules import NEVER, Ready, settings_of
 from crmctl.retention.selecting import Basis, basis
 from crmctl.runs.run import Run
@@ -33,7 +33,7 @@ def explained(run: Run, number: str, *, for_people: bool) -> Told:
     wanted = showing.parse_number(number)
     scope.require(run, (wanted,))
     try:
-        base = basis(run)
+        base = basis(run, CUSTOMERS)
     except (ValueUndecided, InvalidInput) as waiting:
         return wanted, {"state": "undecided", "reason": waiting.message}, [(_("Retention"), waiting.message)]
     with engine.read(run.engine) as conn:

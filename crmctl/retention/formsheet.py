@@ -105,6 +105,8 @@ def _texts(desk: _Desk) -> tuple[tuple[str, str], ...]:
     method = _("The data keys are destroyed in every key store, then all rows, images and look-ups are removed.")
     rows = done.counts.get("rows", {}) if done is not None and done.shredded_at else plan.summary.get("rows", {})
     told = [(_("Rows by table"), telling.by_table(rows)), (_("Method"), method)]
+    if line := telling.going(plan.summary.get("rejected_rows", {})):
+        told.insert(1, (_("Rejected rows"), line))
     if plan.summary.get("asked"):
         told.append((_("Asked for"), _("at the request of the persons themselves (PIPL art. 47)")))
     if done is not None and done.counts.get("spared"):

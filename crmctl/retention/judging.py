@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from crmctl import holds
+from crmctl.retention import rejected
+from crmctl.retention.decide import EDITED, GONE, LATE, NOT_DUE
 from crmctl.retention.marks import marks
 from crmctl.retention.planning import DESTROY, SHARED
 from crmctl.retention.selecting import Basis
@@ -22,17 +24,14 @@ from crmctl.store import bulk
 
 SPARED = "spared"
 _ITEM = ("customer_id", "plan_id", "action", "before", "after", "detail")
-# Why somebody is spared, besides holds.
-GONE = "gone"  # is there no more
-EDITED = "edited"  # a person or an import wrote something since the plan was made
-NOT_DUE = "not_due"  # the period, or one of the law, is not over any more
-LATE = "late"  # the plan had expired, or the policies were others, before a killed run came to it
 
 
 def as_saved(item: Item) -> Item | None:
     """Return an item as it was when the plan was saved, whatever was settled since; None for one that was added."""
     if not item.detail:
         return None
+    if item.action == rejected.IMPORTS:
+        return item._replace(after=None)
     return item._replace(action=DESTROY, after=None) if item.action in (PURGING, SPARED) else item
 
 

@@ -1,8 +1,9 @@
 """Digests of who was destroyed, which name nobody, and the receipts that prove one of them (DES-04).
 
-    leaf = SHA-256(0x00 ‖ salt ‖ canonical),   canonical = {"customer":7,"plan":12}
+    leaf = SHA-256(0x00 ‖ salt ‖ canonical),   canonical = {"customer":7,"plan":12} or {"batch":3,"plan":12}
 
-Canonical is ASCII without spaces, the salt 16 random bytes of that customer in that plan. The salts of a plan are
+Canonical is ASCII without spaces, the salt 16 random bytes of that customer, or import whose
+rejected rows went, in that plan. The salts of a plan are
 forgotten with its customers; who asked for it is given theirs as a receipt, and can show with it that the record of the
 plan speaks of them. The tree is over the leaves in the order of their bytes, which tells nothing of the customers.
 """
@@ -17,7 +18,7 @@ from crmctl.errors import InvalidInput
 from crmctl.i18n import _
 
 SALT_SIZE = 16
-_CANONICAL = '{"customer":%d,"plan":%d}'
+_CANONICAL = '{"%s":%d,"plan":%d}'
 _CHECK = 2  # bytes at the end of a token that catch a typing error
 _GROUP = 5  # characters between two hyphens
 
@@ -35,9 +36,9 @@ class Receipt(NamedTuple):
         return leaf_of(self.salt, self.customer_id, self.plan_id)
 
 
-def leaf_of(salt: bytes, customer: int, plan: int) -> bytes:
-    """Return the leaf of one customer of one plan."""
-    return sha256(b"\x00" + salt + (_CANONICAL % (customer, plan)).encode()).digest()
+def leaf_of(salt: bytes, number: int, plan: int, of: str = "customer") -> bytes:
+    """Return the leaf of one customer of one plan, or of one import (`of` batch)."""
+    return sha256(b"\x00" + salt + (_CANONICAL % (of, number, plan)).encode()).digest()
 
 
 def token(plan: int, customer: int, salt: bytes) -> str:

@@ -22,6 +22,7 @@ CHECKS = {
     "rows": N_("rows of theirs in any table"),
     "identities": N_("ways to find them"),
     "images": N_("images and salts in the change log"),
+    "rejected_rows": N_("rejected rows, and what is sealed of their imports"),
     "keys": N_("data keys in any key store"),
     "files": N_("pieces of their envelopes in the database's files"),
 }
@@ -34,6 +35,7 @@ _LISTED = (
     Column("destroy", N_("To destroy"), lambda value: f"{value:,}", right=True),
     Column("kept", N_("Kept back"), lambda value: f"{value:,}", right=True),
     Column("destroyed", N_("Customers destroyed"), lambda value: f"{value:,}", right=True),
+    Column("imports", N_("Imports with rejected rows"), lambda value: f"{value:,}", right=True),
     Column("erasure_complete_after", N_("No copy opens after")),
 )
 _WHAT = (Column("what", N_("What")), Column("value", N_("Value")))
@@ -51,6 +53,7 @@ def row(run: Run, found: Purge) -> tuple[Any, ...]:
         sum(plan.summary.get("destroy", {}).values()),
         sum(plan.summary.get("keep", {}).values()),
         done.counts.get("destroyed") if done else None,
+        sum(not each["kept"] for each in plan.summary.get("rejected_rows", {}).get("imports", ())),
         after,
     )
 
@@ -143,9 +146,12 @@ def show_parts(shown: Shown) -> Iterator[Part]:
         ("keep", N_("Kept back"), telling.by_reason),
         ("spared", N_("Spared"), telling.by_reason),
         ("rows", N_("Rows by table"), telling.by_table),
+        ("rejected_rows", N_("Rejected rows"), telling.going),
+        ("rejected_rows", N_("Rejected rows kept back"), telling.staying),
+        ("imports", N_("Rejected rows spared"), lambda imports: telling.spared_imports(imports.get("spared", {}))),
     ):
-        if told[name]:
-            lines.append((_(heading), words(told[name])))
+        if told[name] and (text := words(told[name])):
+            lines.append((_(heading), text))
     yield Table(_WHAT, lines)
     if shown.items:
         columns = (

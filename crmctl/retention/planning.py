@@ -24,9 +24,11 @@ from crmctl.customers import scope
 from crmctl.errors import InvalidInput, Refused
 from crmctl.holds import everybody, kept
 from crmctl.i18n import _
-from crmctl.retention import clockwise, leaves, weighing
+from crmctl.retention import clockwise, leaves, rejected, weighing
 from crmctl.retention.decide import DUE, MINIMUM
 from crmctl.retention.marks import marks
+from crmctl.retention.policy import CUSTOMERS, KINDS, Kind
+from crmctl.retention.rejected import Import
 from crmctl.retention.rules import settings_of
 from crmctl.retention.selecting import Basis, Found, basis
 from crmctl.retention.together import followers
@@ -45,10 +47,16 @@ _AT_ONCE = 10_000
 
 @dataclass(frozen=True)
 class Request:
-    """What a plan is asked for: everybody whose time is over, or these customers, who ask for it themselves."""
+    """What a plan is asked for: all whose time is over, of these kinds of data, or customers who ask themselves."""
 
     customers: tuple[int, ...] = ()
     accept_clock: bool = False
+    kinds: tuple[Kind, ...] = KINDS
+
+    @property
+    def of(self) -> tuple[Kind, ...]:
+        """The kinds of data it is about: of who asks, the customer."""
+        return CUSTOMERS if self.customers else self.kinds
 
 
 @dataclass
@@ -59,14 +67,33 @@ class Tally:
     keep: Counter[str] = field(default_factory=Counter)
     states: dict[str, int] = field(default_factory=dict)
     receipts: list[tuple[int, str]] = field(default_factory=list)  # (customer, token), of those who ask themselves
+    imports: list[Import] = field(default_factory=list)  # whose rejected rows are over
+    import_states: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to destroy."""
+        return bool(self.destroy) or any(not each.why for each in self.imports)
 
     def summary(self) -> dict[str, Any]:
         """Return it for the plan and the run."""
-        return {"destroy": dict(self.destroy), "keep": dict(self.keep), "states": self.states}
+        return {
+            "destroy": dict(self.destroy),
+            "keep": dict(self.keep),
+            "states": self.states,
+            "rejected_rows": {
+                "imports": [
+                    {"batch": each.batch_id, "rows": each.rows, "kept": each.why or None} for each in self.imports
+                ],
+                "states": dict(self.import_states),
+            },
+        }
 
     def counts(self) -> dict[str, int]:
         """Return it for the audit entry."""
-        return {"destroy": self.destroy.total(), "keep": self.keep.total()}
+        going = sum(not each.why for each in self.imports)
+        counts = {"destroy": self.destroy.total(), "keep": self.keep.total()}
+        return {**counts, "imports": going, "imports_keep": len(self.imports) - going} if self.imports else counts
 
 
 @dataclass(frozen=True)
@@ -86,7 +113,7 @@ def make(run: Run, request: Request) -> Planned:
     Raises ValueUndecided while a period is unset, InvalidInput where no policy is in force or access.yaml would let a
     purge go without anybody's agreement, Refused for customers there are not.
     """
-    base = basis(run)
+    base = basis(run, request.of)
     agreed_by_somebody(run)
     with engine.read(run.engine) as conn:
         clockwise.require_right(conn, run, clock_jump(base), accept=request.accept_clock)
@@ -104,7 +131,12 @@ def make(run: Run, request: Request) -> Planned:
 
 def clock_jump(base: Basis) -> int:
     """Return by how many days the clock may be ahead of the log: the strictest policy's word."""
-    return min(settings_of(each.policy).clock_jump_days for each in base.readies.values())
+    return min(settings_of(each).clock_jump_days for each in base.acting.values())
+
+
+def kinds_of(found: plans.Plan) -> tuple[Kind, ...]:
+    """Return the kinds of data a plan is about; of one from before there were others, customers."""
+    return tuple(kind for kind in KINDS if kind in found.summary.get("kinds", CUSTOMERS))
 
 
 def agreed_by_somebody(run: Run) -> None:
@@ -120,7 +152,7 @@ def agreed_by_somebody(run: Run) -> None:
 
 def _saved(run: Run, base: Basis, request: Request) -> Planned:
     tally = Tally()
-    valid = timedelta(hours=min(settings_of(each.policy).plan_valid_hours for each in base.readies.values()))
+    valid = timedelta(hours=min(settings_of(each).plan_valid_hours for each in base.acting.values()))
     with engine.write(run.engine) as conn:
         found = items(conn, run, base, request, tally)
         number = plans.put(conn, run, ACT, found, {}, expires_at=run.at + valid)
@@ -129,12 +161,12 @@ def _saved(run: Run, base: Basis, request: Request) -> Planned:
             tally.receipts = [(customer, leaves.token(number, customer, salt)) for customer, salt in asked]
     with engine.read(run.engine) as conn:
         weight = weighing.weigh(conn, number)
-    summary = {**tally.summary(), "asked": len(request.customers), **weight.document()}
+    summary = {**tally.summary(), "asked": len(request.customers), "kinds": list(request.of), **weight.document()}
     approval = None
     with engine.write(run.engine) as conn:
         told = orjson.dumps(summary, option=orjson.OPT_SORT_KEYS).decode()
         conn.execute(update(plan).where(plan.c.plan_id == number).values(summary=told))
-        if tally.destroy.total():
+        if tally.anything:
             saved = plans.find(conn, number, ACT)
             approval = asking.ask(
                 conn, run, act=ACT, subject=f"plan:{number}", subject_hash=fingerprint(saved), rows=saved.items
@@ -153,7 +185,10 @@ def _asked(conn: Connection, number: int) -> Iterator[tuple[int, bytes]]:
 
 
 def items(conn: Connection, run: Run, base: Basis, request: Request, tally: Tally) -> Iterator[Item]:
-    """Yield what is to become of each customer whose time is over, or who asks, by customer number; count it."""
+    """Yield what is to become of what is of no customer, then of each whose time is over, or who asks; count it."""
+    tally.imports = rejected.find(conn, base, tally.import_states)
+    if tally.imports:
+        yield rejected.item(tally.imports)
     for (_place, state), number in base.states(conn).items() if not request.customers else ():
         tally.states[state] = tally.states.get(state, 0) + number
     frozen = everybody(conn)

@@ -19,6 +19,9 @@ from crmctl.policy.nodes import Path
 Since = Literal["added", "last_contact", "last_order", "contract_end", "complaint", "cancelled"]
 Action = Literal["destroy"]
 Method = Literal["key_destruction"]
+Kind = Literal["customers", "rejected_rows"]  # kinds of data, each with a period of its own (DES-01)
+KINDS: tuple[Kind, ...] = ("customers", "rejected_rows")
+CUSTOMERS: tuple[Kind, ...] = ("customers",)
 
 # What each day is in the table of metrics.
 METRIC_OF: Mapping[Since, str] = {
@@ -75,13 +78,31 @@ class CustomerRule(Settings):
     source: Sources = Field(description=N_("clauses it comes from"))
 
 
+class RejectedRows(Settings):
+    """How long rows are kept that an import rejected, with what else is sealed about the import: file name, header.
+
+    They belong to nobody the program knows, so that they go by import: the period runs from the import's end, of one
+    that was interrupted and never finished from its beginning.
+    """
+
+    keep: Span = Field(description=N_("how long they are kept from the end of the import on"))
+    grace: Span | None = Field(None, description=N_("how long they are listed before they may be destroyed"))
+    then: Action = Field("destroy", description=N_("what becomes of them"))
+    basis: Labels | None = Field(None, description=N_("why they may be destroyed then"))
+    source: Sources = Field(description=N_("clauses it comes from"))
+
+
 class RetentionSettings(Settings):
     """How long data are kept, and how plans to destroy them are handled."""
 
     scopes: ClassVar[tuple[ScopeName, ...]] = ("customer_type", "org_unit")  # what is a fact of customers
+    unscoped: ClassVar[tuple[str, ...]] = ("rejected_rows",)  # imports are of no type and of no unit
 
     customers: Annotated[Many[CustomerRule], Field(min_length=1)] = Field(
         description=N_("rules for customers with all that belongs to them, the first that fits")
+    )
+    rejected_rows: RejectedRows | None = Field(
+        None, description=N_("rows that imports rejected, of all kinds; never destroyed unless given")
     )
     plan_valid_hours: Annotated[int, Field(ge=1, le=720)] = Field(
         description=N_("hours that a plan may be carried out")

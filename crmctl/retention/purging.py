@@ -5,6 +5,7 @@
     fix       those who go are whom somebody agreed to; their digests are written, and nobody goes without one
     forget    identities go, so that nobody is found any more, and no import meets them
     shred     chunk by chunk: keys in key store and mirror, then all rows with their changes
+    empty     import by import: rejected rows whose time is over, with whatever is sealed under the import's key
     end       what came in between, look-ups of case numbers, the record of the destruction
 
 Each step is committed and done again without harm; killed anywhere, the same command goes on. Nothing goes back.
@@ -23,10 +24,10 @@ from crmctl.approvals import using
 from crmctl.approvals.beyond import fingerprint
 from crmctl.audit.changes import Changes
 from crmctl.errors import PlanStale
-from crmctl.retention import clockwise, ending, forgetting, judging, records, settled, waiting
+from crmctl.retention import clockwise, emptying, ending, forgetting, judging, records, rejected, settled, waiting
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
 from crmctl.retention.judging import SPARED
-from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump
+from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump, kinds_of
 from crmctl.retention.selecting import Basis, basis
 from crmctl.runs import chunks, plans
 from crmctl.runs import run as runs
@@ -43,7 +44,10 @@ Tell = Callable[[int], None]
 
 @dataclass
 class Outcome:
-    """What a purge did: customers destroyed, and spared by reason; rows by table; `resumed` one that was killed."""
+    """What a purge did: customers destroyed, and spared by reason; rows by table; `resumed` one that was killed.
+
+    `imports` are those whose rejected rows were destroyed, `imports_spared` those that stay, and why.
+    """
 
     run_id: int | None
     plan_id: int
@@ -52,10 +56,19 @@ class Outcome:
     destroyed: int = 0
     spared: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
+    imports: list[int] = field(default_factory=list)
+    imports_spared: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nobody and nothing of the plan was spared."""
+        return not self.spared and not self.imports_spared
 
     def counts(self) -> dict[str, int]:
         """Return the counts for the run and its entry."""
-        return {"destroyed": self.destroyed, "spared": self.spared.total()}
+        counts = {"destroyed": self.destroyed, "spared": self.spared.total()}
+        of_imports = {"imports": len(self.imports), "imports_spared": len(self.imports_spared)}
+        return {**counts, **of_imports} if any(of_imports.values()) else counts
 
 
 def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> Outcome:
@@ -79,15 +92,19 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
             base = _still(run, found)
         outcome = Outcome(run.run_id, number, False, resumed=begun)
         ordinal = _judge(run, found, base, tell)
+        emptying.settle(run, found, base)
         settled.fix(run, found)
         forgetting.forget(run, number)
         _shred(run, found, ordinal, outcome, tell)
+        with engine.read(run.engine) as conn:
+            settled.require_imports(conn, number)
+        emptying.empty(run, number)
         return ending.end(run, found, outcome, approval)
 
 
 def _base(conn: Connection, run: Run, found: Plan, accept_clock: bool) -> Basis:
     """Return what to judge by, once clock and plan are as they must be."""
-    base = basis(run)
+    base = basis(run, kinds_of(found))
     clockwise.require_right(conn, run, clock_jump(base), accept=accept_clock)
     plans.usable(conn, found, run.policies.hash, run.at)
     return base
@@ -96,7 +113,7 @@ def _base(conn: Connection, run: Run, found: Plan, accept_clock: bool) -> Basis:
 def _agreed(conn: Connection, run: Run, found: Plan) -> int:
     """Return the approval of a plan. Raises as `using.require` does; there is no purge that nobody agreed to."""
     subject, digest = f"plan:{found.plan_id}", fingerprint(found)
-    if not sum(found.summary.get("destroy", {}).values()):
+    if not waiting.anything(found):
         raise waiting.nobody(found)
     agreed_by_somebody(run)
     number = using.require(conn, run, act=ACT, subject=subject, subject_hash=digest, rows=max(1, found.items))
@@ -111,7 +128,7 @@ def _still(run: Run, found: Plan) -> Basis | None:
             plans.usable(conn, found, run.policies.hash, run.at, as_saved=judging.as_saved)
         except PlanStale:
             return None
-    return basis(run)
+    return basis(run, kinds_of(found))
 
 
 def _judge(run: Run, found: Plan, base: Basis | None, tell: Tell) -> int:
@@ -185,4 +202,16 @@ def _rehearsed(run: Run, found: Plan, base: Basis | None) -> Outcome:
             outcome.spared.update(spared.values())
             outcome.destroyed += len(page) - len(spared)
             after = page[-1].customer_id
+        _rehearsed_imports(conn, found, base, outcome)
     return outcome
+
+
+def _rehearsed_imports(conn: Connection, found: Plan, base: Basis | None, outcome: Outcome) -> None:
+    item = rejected.of(conn, found.plan_id)
+    if item is None:
+        return
+    planned = [each for each in rejected.read(item) if not each.why]
+    settled_already = item.after is not None
+    spared = emptying.going(conn, found.plan_id)[1] if settled_already else rejected.judge(conn, base, planned)
+    outcome.imports_spared = spared
+    outcome.imports = [each.batch_id for each in planned if each.batch_id not in spared]

@@ -58,6 +58,7 @@ def _about_plan(conn: Connection, run: Run, found: Destruction) -> dict[str, Any
         "rules": plan.summary.get("destroy", {}),
         "kept": plan.summary.get("keep", {}),
         "spared": counts["spared"],
+        "imports": _imports(found),
         "rows": counts.get("rows", {}),
         "source_files": plan.summary.get("batches", []),
         "copies": plan.summary.get("copies", []),
@@ -65,6 +66,15 @@ def _about_plan(conn: Connection, run: Run, found: Destruction) -> dict[str, Any
         "shredded_at": clock.local(found.shredded_at, run.zone),
         "erasure_complete_after": clock.local(found.complete_after, run.zone),
         "master_key": found.master_epoch,
+    }
+
+
+def _imports(found: Destruction) -> dict[str, Any]:
+    """Return the imports whose rejected rows were destroyed, and how many; which were spared, and why."""
+    told = found.counts.get("imports", {})
+    return {
+        "destroyed": [{"batch": batch_id, "rejected_rows": rows} for batch_id, rows in told.get("destroyed", ())],
+        "spared": told.get("spared", {}),
     }
 
 
@@ -76,12 +86,16 @@ def _same(run: Run, plan: plans.Plan) -> bool:
 def _policy(policy: Policy) -> dict[str, Any]:
     settings = settings_of(policy)
     clauses = [*settings.source, *(clause for rule in settings.customers for clause in rule.source)]
+    basis = {rule.code: dict(rule.basis or {}) for rule in settings.customers}
+    if settings.rejected_rows is not None:
+        clauses += settings.rejected_rows.source
+        basis["rejected_rows"] = dict(settings.rejected_rows.basis or {})
     return {
         "name": policy.name,
         "version": policy.version,
         "method": settings.method,
         "clauses": list(dict.fromkeys(map(str, clauses))),
-        "basis": {rule.code: dict(rule.basis or {}) for rule in settings.customers},
+        "basis": basis,
     }
 
 

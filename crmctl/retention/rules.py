@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from crmctl.policy.metrics import BY_NAME, Left
 from crmctl.policy.model import Figure, ValueRef
 from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.windows import months_before
-from crmctl.retention.policy import METRIC_OF, CustomerRule, RetentionSettings, Since, Span
+from crmctl.retention.policy import CUSTOMERS, KINDS, METRIC_OF, CustomerRule, Kind, RetentionSettings, Since, Span
 
 NEVER = 10**9  # days: longer ago than any day there is
 
@@ -83,16 +83,16 @@ def ready(policies: PolicySet, policy: Policy, day: date, decimals: int) -> Read
     Raises ValueUndecided naming every value it needs that is unset, with rules and clauses (DES-01).
     """
     settings = settings_of(policy)
-    names = unset(policies, settings)
+    names = unset(policies, settings, CUSTOMERS)
     if names:
         raise policies.waiting(names)
     conditions = [rule.when for rule in settings.customers if rule.when is not None]
     bounds = iter(policies.bound(conditions, decimals))
     rules = []
     for position, rule in enumerate(settings.customers):
-        back = day if rule.grace is None else _before(policies, day, rule.grace)
+        back = day if rule.grace is None else before(policies, day, rule.grace)
         minimums = tuple(
-            Minimum(_lefts(each.since), (day - _before(policies, day, each.keep)).days, place)
+            Minimum(_lefts(each.since), (day - before(policies, day, each.keep)).days, place)
             for place, each in enumerate(rule.minimums)
         )
         rules.append(
@@ -101,24 +101,31 @@ def ready(policies: PolicySet, policy: Policy, day: date, decimals: int) -> Read
                 position=position,
                 condition=None if rule.when is None else next(bounds),
                 since=_lefts(rule.since),
-                due_days=(day - _before(policies, day, rule.keep)).days,
-                days=(day - _before(policies, back, rule.keep)).days,
+                due_days=(day - before(policies, day, rule.keep)).days,
+                days=(day - before(policies, back, rule.keep)).days,
                 minimums=minimums,
             )
         )
     return Ready(policy, tuple(rules), day, decimals)
 
 
-def unset(policies: PolicySet, settings: RetentionSettings) -> tuple[str, ...]:
-    """Return the names of all values that these settings need and that are unset, each once."""
+def unset(policies: PolicySet, settings: RetentionSettings, kinds: Collection[Kind] = KINDS) -> tuple[str, ...]:
+    """Return the names of all values that these settings need for some kinds of data and that are unset, each once."""
     names: dict[str, None] = {}
+    if "customers" in kinds:
+        names.update(dict.fromkeys(_of_customers(policies, settings)))
+    if "rejected_rows" in kinds and settings.rejected_rows is not None:
+        spans = (settings.rejected_rows.keep, settings.rejected_rows.grace)
+        names.update(dict.fromkeys(_waiting(policies, [span.figure for span in spans if span is not None])))
+    return tuple(names)
+
+
+def _of_customers(policies: PolicySet, settings: RetentionSettings) -> Iterator[str]:
     for rule in settings.customers:
         spans = [rule.keep, rule.grace, *(minimum.keep for minimum in rule.minimums)]
-        figures = [span.figure for span in spans if span is not None]
-        names.update(dict.fromkeys(_waiting(policies, figures)))
+        yield from _waiting(policies, [span.figure for span in spans if span is not None])
         if rule.when is not None:
-            names.update(dict.fromkeys(undecided(rule.when, policies.figure)))
-    return tuple(names)
+            yield from undecided(rule.when, policies.figure)
 
 
 def _waiting(policies: PolicySet, figures: Iterable[Figure]) -> Iterable[str]:
@@ -129,7 +136,7 @@ def _lefts(since: Iterable[Since]) -> tuple[Left, ...]:
     return tuple(Left(BY_NAME[METRIC_OF[each]]) for each in dict.fromkeys(since))
 
 
-def _before(policies: PolicySet, day: date, span: Span) -> date:
+def before(policies: PolicySet, day: date, span: Span) -> date:
     """Return the day a span before `day`; the calendar's first where it would be earlier: then nothing is ever due."""
     number = policies.resolve(span.figure)
     whole = -(-Decimal(number) // 1)  # half a month more is kept a month longer

@@ -42,9 +42,10 @@ from crmctl.errors import InvalidInput
 from crmctl.i18n import _
 from crmctl.policy.conditionsql import first
 from crmctl.policy.metrics import Left, Within
-from crmctl.policy.policyset import PolicySet
+from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.scopes import Ruling, in_force
 from crmctl.retention.decide import DUE, GRACE, MINIMUM, NO_RULE, NO_START, RUNNING
+from crmctl.retention.policy import CUSTOMERS, KINDS, Kind
 from crmctl.retention.rules import NEVER, Ready, Rule, ready, settings_of, unset
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
@@ -74,13 +75,28 @@ class Named(NamedTuple):
 class Basis:
     """What is decided by on one day: the policies in force, most specific first, and by place those that act.
 
-    A policy in mode report takes its customers out of those of wider policies, and destroys none of them.
+    A policy in mode report takes its customers out of those of wider policies, and destroys none of them. `readies` is
+    empty where nobody asks about customers.
     """
 
     policies: PolicySet
     rulings: tuple[Ruling, ...]
     readies: Mapping[int, Ready]
     at: datetime  # in the company's zone
+    kinds: Collection[Kind] = CUSTOMERS
+
+    @cached_property
+    def acting(self) -> dict[int, Policy]:
+        """The policies that act, by place."""
+        return _acting(self.rulings)
+
+    @property
+    def rejected_rows(self) -> Policy | None:
+        """The policy for everybody, where it says how long rejected rows are kept and they are asked about."""
+        if "rejected_rows" not in self.kinds:
+            return None
+        found = (each for each in self.acting.values() if each.scope.everybody)
+        return next((each for each in found if settings_of(each).rejected_rows is not None), None)
 
     @cached_property
     def conditions(self) -> list[ruled.Pair]:
@@ -153,27 +169,32 @@ class Basis:
         return facts, {left: facts.c[f"fact_{position}"] for position, left in enumerate(lefts)}
 
 
-def basis(run: Run) -> Basis:
-    """Return what to decide by on the company's day of the run.
+def basis(run: Run, kinds: Collection[Kind] = KINDS) -> Basis:
+    """Return what to decide by, of some kinds of data, on the company's day of the run.
 
     Raises ValueUndecided naming all that is unset, InvalidInput with nothing in force.
     """
     at = run.as_of.astimezone(ZoneInfo(run.zone))
     day = runs.today(run.policies, run.as_of)
     rulings = in_force(run.policies, "retention", day)
-    acting = {place: each.policy for place, each in enumerate(rulings) if not each.report}
+    acting = _acting(rulings)
     if not acting:
         raise InvalidInput(
             _("no retention policy is in force on {day}").format(day=day.isoformat()),
             hint=_("see: crmctl policy list"),
             code="POLICY_MISSING",
         )
-    names = [name for policy in acting.values() for name in unset(run.policies, settings_of(policy))]
+    names = [name for policy in acting.values() for name in unset(run.policies, settings_of(policy), kinds)]
     if names:
         raise run.policies.waiting(tuple(dict.fromkeys(names)))
     decimals = decimals_of(run.policies)
-    readies = {place: ready(run.policies, policy, day, decimals) for place, policy in acting.items()}
-    return Basis(run.policies, rulings, readies, at)
+    asked = acting if "customers" in kinds else {}
+    readies = {place: ready(run.policies, policy, day, decimals) for place, policy in asked.items()}
+    return Basis(run.policies, rulings, readies, at, kinds)
+
+
+def _acting(rulings: Sequence[Ruling]) -> dict[int, Policy]:
+    return {place: each.policy for place, each in enumerate(rulings) if not each.report}
 
 
 def _state(rule: Rule, figures: Any) -> Column:  # noqa: ANN401 - columns of a subquery

@@ -15,7 +15,7 @@ from crmctl import clock
 from crmctl.audit import entries
 from crmctl.errors import IntegrityFailed
 from crmctl.i18n import _
-from crmctl.retention import judging, records
+from crmctl.retention import emptying, judging, records
 from crmctl.retention.leaves import leaf_of
 from crmctl.retention.proving import leaves_of
 from crmctl.retention.tables import destruction_leaf
@@ -38,7 +38,9 @@ def fix(run: Run, found: Plan) -> None:
         if fixed is None:
             if not plans.as_it_was(conn, found, judging.as_saved):
                 raise _changed(number)
-            rows = [(number, leaf) for leaf in sorted(_leaf(item, number) for item in _doomed(conn, number))]
+            leaves = [_leaf(item, number) for item in _doomed(conn, number)]
+            leaves += [each.leaf(number) for each in emptying.going(conn, number)[0]]
+            rows = [(number, leaf) for leaf in sorted(leaves)]
             bulk.insert_rows(conn, destruction_leaf, ("plan_id", "leaf"), rows)
             root = leaves_of(conn, number)[1]
             records.set_values(conn, number, root=root)
@@ -50,7 +52,15 @@ def fix(run: Run, found: Plan) -> None:
 
 def require(conn: Connection, number: int, page: Sequence[Item]) -> None:
     """Raise IntegrityFailed where one of these items is not among those that were fixed."""
-    leaves = [_leaf(item, number) for item in page]
+    _require(conn, number, [_leaf(item, number) for item in page])
+
+
+def require_imports(conn: Connection, number: int) -> None:
+    """Raise IntegrityFailed where one of the imports that are settled to go is not among those that were fixed."""
+    _require(conn, number, [each.leaf(number) for each in emptying.going(conn, number)[0]])
+
+
+def _require(conn: Connection, number: int, leaves: Sequence[bytes]) -> None:
     known = bulk.fetch_by_keys(conn, destruction_leaf, "leaf", leaves, ("leaf",), extra={"plan_id": (number,)})
     if len(known) != len(leaves):
         raise _changed(number)

@@ -16,6 +16,7 @@ from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.retention import waiting
 from crmctl.retention.planning import DESTROY
+from crmctl.retention.policy import CUSTOMERS
 from crmctl.retention.waiting import Purge
 from crmctl.runs.plans import PURGING, Item, read_item
 from crmctl.runs.run import Run
@@ -108,7 +109,7 @@ def _rules(run: Run, found: Purge) -> dict[tuple[int, int], str]:
         return {}
     from crmctl.retention.selecting import basis
 
-    readies = basis(run).readies
+    readies = basis(run, CUSTOMERS).readies
     return {(place, at): rule.code for place, each in readies.items() for at, rule in enumerate(each.rules)}
 
 
@@ -132,7 +133,7 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "planned_by": plan.person,
         "planned_at": at(plan.created_at),
         "expires_at": at(plan.expires_at),
-        **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states")},
+        **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states", "rejected_rows")},
         # what the plan said it would be, until it is known what went
         "rows": done.counts.get("rows", {}) if done and done.shredded_at else plan.summary.get("rows", {}),
         "bytes": plan.summary.get("bytes", 0),
@@ -145,5 +146,6 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "erasure_complete_after": at(done and done.complete_after),
         "destroyed": done.counts.get("destroyed") if done else None,
         "spared": done.counts.get("spared", {}) if done else {},
+        "imports": done.counts.get("imports", {}) if done else {},
         "record_sha256": done.record_hash.hex() if done and done.record_hash else None,
     }

@@ -10,11 +10,22 @@ from crmctl.cli.render import Column, Part, Table
 from crmctl.customers.showing import number_text
 from crmctl.i18n import N_, _, pick
 from crmctl.policy.policyset import PolicySet
-from crmctl.retention.decide import DUE, GRACE, MINIMUM, NO_RULE, NO_START, RUNNING
-from crmctl.retention.judging import EDITED, GONE, LATE, NOT_DUE
+from crmctl.retention.decide import (
+    DUE,
+    EDITED,
+    GONE,
+    GRACE,
+    LATE,
+    MINIMUM,
+    NO_RULE,
+    NO_START,
+    NOT_DUE,
+    RUNNING,
+)
 from crmctl.retention.planning import SHARED, Planned
 from crmctl.retention.policy import RetentionSettings
 from crmctl.retention.purging import Outcome
+from crmctl.retention.rejected import COPIES
 
 STATES = {
     DUE: N_("time is over, may be destroyed"),
@@ -31,9 +42,10 @@ REASONS = {
     EDITED: N_("was edited since the plan"),
     NOT_DUE: N_("time is not over any more"),
     LATE: N_("the plan was too late for them"),
+    COPIES: N_("a file with its rejected rows is not destroyed yet (crmctl use copies)"),
 }
 STANDING = {
-    "empty": N_("nobody to destroy"),
+    "empty": N_("nothing to destroy"),
     "unasked": N_("interrupted while it was made"),
     "open": N_("waits for somebody else's approval"),
     "approved": N_("approved"),
@@ -77,6 +89,25 @@ def by_table(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {number:,}" for name, number in sorted(counts.items()))
 
 
+def going(told: Mapping[str, Any]) -> str:
+    """Return the imports whose rejected rows a plan is to destroy, in one line; empty where there is none."""
+    imports = [each for each in told.get("imports", ()) if not each["kept"]]
+    rows = sum(each["rows"] for each in imports)
+    words = _("imports {imports} ({rows} rows)")
+    return words.format(imports=", ".join(str(each["batch"]) for each in imports), rows=f"{rows:,}") if imports else ""
+
+
+def staying(told: Mapping[str, Any]) -> str:
+    """Return the imports whose rejected rows a plan keeps, with the reasons, in one line."""
+    kept = {each["batch"]: each["kept"] for each in told.get("imports", ()) if each["kept"]}
+    return spared_imports(kept)
+
+
+def spared_imports(kept: Mapping[Any, str]) -> str:
+    """Return why imports stay, in one line."""
+    return ", ".join(f"{number}: {reason(why)}" for number, why in kept.items())
+
+
 def plan_document(planned: Planned, dry_run: bool) -> dict[str, Any]:
     """Return the JSON of a plan that was made."""
     tally = planned.tally
@@ -102,6 +133,11 @@ def plan_parts(policies: PolicySet, planned: Planned, dry_run: bool) -> Iterator
         for code, number in sorted(tally.destroy.items())
     ]
     yield Table(_COUNTED, rows)
+    told = tally.summary()["rejected_rows"]
+    if line := going(told):
+        yield _("Rejected rows to be destroyed: {imports}").format(imports=line)
+    if line := staying(told):
+        yield _("Rejected rows that stay: imports {imports}").format(imports=line)
     if planned.weight and planned.weight.rows:
         yield _("With them: {rows}").format(rows=by_table(planned.weight.rows))
         yield from _outside(planned)
@@ -113,7 +149,7 @@ def plan_parts(policies: PolicySet, planned: Planned, dry_run: bool) -> Iterator
         told = _("Plan {plan} waits for somebody else: crmctl purge approve {plan}. Nothing is destroyed yet.")
         yield told.format(plan=planned.plan_id)
     elif planned.plan_id is not None:
-        yield _("Plan {plan}: there is nobody to destroy.").format(plan=planned.plan_id)
+        yield _("Plan {plan}: there is nothing to destroy.").format(plan=planned.plan_id)
     elif dry_run:
         yield _("Nothing was written.")
 
@@ -141,6 +177,8 @@ def run_document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "destroyed": each.destroyed,
                 "spared": dict(each.spared),
                 "rows": dict(each.rows),
+                "imports": each.imports,
+                "imports_spared": {str(number): why for number, why in each.imports_spared.items()},
             }
             for each in outcomes
         ],
@@ -162,5 +200,12 @@ def run_parts(outcomes: Sequence[Outcome], dry_run: bool) -> Iterator[Part]:
             yield _("Spared: {reasons}; see: crmctl purge show {plan} --customers").format(
                 reasons=by_reason(each.spared), plan=each.plan_id
             )
+        if each.imports:
+            told = _("Rejected rows of imports {imports}: would be destroyed") if dry_run else _(
+                "Rejected rows of imports {imports}: destroyed"
+            )  # fmt: skip
+            yield told.format(imports=", ".join(map(str, each.imports)))
+        if each.imports_spared:
+            yield _("Rejected rows that stay: imports {imports}").format(imports=spared_imports(each.imports_spared))
         if not dry_run:
             yield _("Prove it: crmctl purge verify {plan}").format(plan=each.plan_id)

@@ -27,6 +27,7 @@ from crmctl.retention.records import Destruction
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.keywrap import OWNER_KINDS
+from crmctl.sheets.tables import batch, rejected_row
 from crmctl.store import bulk, engine, hygiene
 
 _AT_ONCE = 10_000
@@ -99,14 +100,21 @@ def _checks(run: Run, found: Destruction) -> Iterator[Check]:
     with engine.read(run.engine) as conn:
         customers = destroyed(conn, found)
         leaves, root = leaves_of(conn, found.plan_id)
-        yield Check("digests", leaves, abs(leaves - int(found.counts["destroyed"])) or int(root != found.root))
+        imports = [batch_id for batch_id, _rows in found.counts.get("imports", {}).get("destroyed", ())]
+        told = int(found.counts["destroyed"]) + len(imports)
+        yield Check("digests", leaves, abs(leaves - told) or int(root != found.root))
         yield Check("rows", len(customers), _left(conn, customers))
         yield Check("identities", len(customers), _identities(conn, customers))
         yield Check("images", len(customers), _images(conn, customers))
+        if imports:
+            yield Check("rejected_rows", len(imports), _quarantined(conn, imports))
     stores = [run.keys.rows, *([run.keys.mirror.store().rows] if run.keys.mirror is not None else [])]
-    kind = OWNER_KINDS["customer"]
-    keys = sum(len(store.select(kind, part)) for store in stores for part in _parts(customers))
-    yield Check("keys", len(stores) * len(customers), keys)
+    owners = (("customer", customers), ("batch", imports))
+    keys = sum(
+        len(store.select(OWNER_KINDS[kind], part))
+        for store in stores for kind, numbers in owners for part in _parts(numbers)
+    )  # fmt: skip
+    yield Check("keys", len(stores) * (len(customers) + len(imports)), keys)
     files = list(_files(run))
     probes = [bytes.fromhex(text) for text in found.counts.get("probes", ())]
     yield Check("files", len(files), sum(_contains(path, probes) for path in files))
@@ -145,6 +153,14 @@ def _images(conn: Connection, customers: Sequence[int]) -> int:
         .where(look.c.salt.is_not(None), bulk.among(conn, look.c.customer_id, customers))
     )
     return int(conn.execute(query).scalar_one()) + int(conn.execute(salted).scalar_one())
+
+
+def _quarantined(conn: Connection, imports: Sequence[int]) -> int:
+    """Return how many rejected rows of these imports are left, and how many of them have anything sealed."""
+    rows = select(func.count()).where(bulk.among(conn, rejected_row.c.batch_id, imports))
+    columns = batch.c
+    sealed = select(func.count()).where(bulk.among(conn, columns.batch_id, imports), func.length(columns.sealed) > 0)
+    return int(conn.execute(rows).scalar_one()) + int(conn.execute(sealed).scalar_one())
 
 
 def _parts(customers: Sequence[int]) -> Iterator[Sequence[int]]:

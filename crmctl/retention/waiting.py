@@ -76,6 +76,13 @@ def approval_of(run: Run, number: int) -> int:
     return found.approval.approval_id
 
 
+def anything(found: Plan) -> bool:
+    """Say whether there is anything to destroy in a plan."""
+    told = found.summary
+    imports = told.get("rejected_rows", {}).get("imports", ())
+    return any(told.get("destroy", {}).values()) or any(not each["kept"] for each in imports)
+
+
 def nobody(found: Plan) -> Refused:
     """Return the refusal of a plan that destroys nobody, or whose making was interrupted before anybody was asked."""
     number = found.plan_id
@@ -86,7 +93,7 @@ def nobody(found: Plan) -> Refused:
             code="PLAN_UNASKED",
         )
     return Refused(
-        _("plan {plan}: there is nobody to destroy in it").format(plan=number),
+        _("plan {plan}: there is nothing to destroy in it").format(plan=number),
         hint=_("see: crmctl purge show {plan}").format(plan=number),
         code="PLAN_EMPTY",
     )

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, literal, select
 
 from crmctl.audit.tables import look
+from crmctl.retention import rejected
 from crmctl.retention.belongings import belongings
 from crmctl.runs.tables import plan_item
 from crmctl.sheets.tables import batch
@@ -16,7 +17,7 @@ from crmctl.use.tables import copy_register
 
 @dataclass(frozen=True)
 class Weight:
-    """What goes: rows by table, bytes of sealed envelopes; imports they came with, copies that hold any of them."""
+    """What goes: rows by table, bytes of sealed envelopes; imports whose files hold them, copies that do."""
 
     rows: dict[str, int]
     sealed_bytes: int
@@ -46,7 +47,12 @@ def weigh(conn: Connection, number: int) -> Weight:
         if found:
             rows[str(table.name)] = int(found)  # the name is a subclass of str
             total += int(sealed or 0)
-    return Weight(rows, total, _batches(conn, number), _copies(conn, number))
+    listed = rejected.of(conn, number)
+    going = [each for each in rejected.read(listed) if not each.why] if listed is not None else []
+    if of_imports := sum(each.rows for each in going):
+        rows["rejected_row"] = of_imports
+    batches = {*_batches(conn, number), *(each.batch_id for each in going)}
+    return Weight(rows, total, tuple(sorted(batches)), _copies(conn, number))
 
 
 def _same(table: Any) -> Any:  # noqa: ANN401 - a table of customers' data

@@ -174,8 +174,8 @@ def as_it_was(conn: Connection, found: Plan, as_saved: Callable[[Item], Item | N
     return (digest.hexdigest(), count) == (found.hash, found.items)
 
 
-def items(conn: Connection, number: int, after: int = 0, size: int = 10_000) -> Iterator[Item]:
-    """Yield the items of a plan by customer number, from after one on, in flat memory."""
+def items(conn: Connection, number: int, after: int = -1, size: int = 10_000) -> Iterator[Item]:
+    """Yield the items of a plan by customer number, from after one on, in flat memory; what is of nobody first."""
     columns = plan_item.c
     while True:
         query = (

@@ -88,7 +88,8 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (
         ("purge.run",),
         {"destruction": KEEP, "destruction_leaf": ADD, "do_not_recreate": ALL, "identity": "DELETE",
-         "order_number": "DELETE", "case_number": "UPDATE, DELETE", "change": ADD},
+         "order_number": "DELETE", "case_number": "UPDATE, DELETE", "change": ADD, "rejected_row": "DELETE",
+         "batch": "UPDATE"},
     ),
     (("purge.verify", "purge.horizon"), {"destruction": "UPDATE"}),
 )  # fmt: skip

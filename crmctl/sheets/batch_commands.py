@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,14 +109,14 @@ def show_command(call: Invocation, batch: int) -> int | None:
             "bytes": found.source_bytes,
             "started_at": clock.local(found.started_at, run.zone),
             "ended_at": clock.local(found.ended_at, run.zone) if found.ended_at else None,
+            "destroyed_at": clock.local(found.destroyed_at, run.zone) if found.destroyed_at else None,
             "cursor": found.cursor,
             "chunks": found.chunks,
             **found.counts,
             "options": dict(found.options),
             "reasons": shown.reasons,
         }
-        lines = [(_(SHOWN[key]), _shown(key, value)) for key, value in document.items() if key in SHOWN]
-        about = Table((Column("what", N_("Batch")), Column("value", N_("Value"))), lines)
+        about = Table((Column("what", N_("Batch")), Column("value", N_("Value"))), list(_lines(document)))
         reasons = Table((Column("code", N_("Reason")), Column("rows", N_("Rows"), right=True)), shown.reasons.items())
         call.emit(document, about, *([reasons] if shown.reasons else []))
     return None
@@ -132,11 +133,22 @@ SHOWN = {
     "bytes": N_("Bytes"),
     "started_at": N_("Started"),
     "ended_at": N_("Ended"),
+    "destroyed_at": N_("Rejected rows destroyed"),
     "cursor": N_("Last row"),
     "chunks": N_("Chunks"),
     "options": N_("Options"),
     **{column.code: str(column.label) for column in COUNT_COLUMNS},
 }
+
+
+# Of a batch like most others, and of one that was destroyed, there is nothing to say.
+UNSAID = (("destroyed_at", None), ("file", None))
+
+
+def _lines(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in document.items():
+        if key in SHOWN and (key, value) not in UNSAID:
+            yield _(SHOWN[key]), _shown(key, value)
 
 
 def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -46,6 +46,7 @@ class Batch:
     chunks: int
     counts: Mapping[str, int]
     sealed: bytes
+    destroyed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,23 @@ def find(conn: Connection, batch_id: int) -> Batch:
 def unfinished(conn: Connection, sha256: str) -> Batch | None:
     """Return the batch of the same bytes that was begun and not finished."""
     columns = tables.batch.c
-    query = _all().where(columns.source_sha256 == sha256, columns.state.in_(UNFINISHED))
+    query = _all().where(columns.source_sha256 == sha256, columns.state.in_(UNFINISHED), columns.destroyed_at.is_(None))
     row = conn.execute(query.order_by(columns.batch_id.desc())).mappings().first()
     return None if row is None else _batch(row)
+
+
+def require_there(batch: Batch) -> None:
+    """Raise Refused for a batch whose key was destroyed, with its rejected rows."""
+    if batch.destroyed_at is not None:
+        raise Refused(
+            _("batch {batch}: its rejected rows, and what was sealed of it, were destroyed").format(
+                batch=batch.batch_id
+            ),
+            hint=_("counts and hash of its file are there still: crmctl batch show {batch}").format(
+                batch=batch.batch_id
+            ),
+            code="BATCH_DESTROYED",
+        )
 
 
 def newest(conn: Connection, limit: int, before: int | None = None) -> list[Batch]:
@@ -191,9 +206,10 @@ def forget_leftovers(run: Run) -> None:
     with engine.write(run.engine) as conn:
         entries.settle(conn)
     with engine.read(run.engine) as conn:
-        rows = conn.execute(select(tables.batch.c.batch_id, tables.batch.c.state)).all()
-    known = {number for number, _state in rows}
-    unfinished = {number for number, state in rows if state in UNFINISHED}
+        columns = tables.batch.c
+        rows = conn.execute(select(columns.batch_id, columns.state, columns.destroyed_at)).all()
+    known = {number for number, _state, _destroyed in rows}
+    unfinished = {number for number, state, destroyed in rows if state in UNFINISHED and destroyed is None}
     run.keys.remove("batch", [number for number in run.keys.owner_ids("batch") if number not in known])
     for path in run.workspace.spool.iterdir():
         match = _SPOOL.match(path.name)

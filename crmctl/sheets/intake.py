@@ -101,6 +101,7 @@ def resume(
             hint=_("see: crmctl batch show {batch}").format(batch=batch_id),
             code="BATCH_FINISHED",
         )
+    batches.require_there(batch)
     importer = kinds.importer_of(batch.kind)
     key = run.keys.key("batch", batch_id)
     sealer = Sealer(run.workspace.instance)

@@ -23,9 +23,16 @@ def require(run: Run) -> None:
     """
     columns = counters.counter.c
     with engine.read(run.engine) as conn:
-        newest = conn.execute(select(func.max(batch.c.batch_id))).scalar_one_or_none()
+        kept = select(func.max(batch.c.batch_id)).where(batch.c.destroyed_at.is_(None))
+        newest = conn.execute(kept).scalar_one_or_none()
         purge = plans.unfinished(conn, plans.PURGE)
         following = conn.execute(select(columns.next_value).where(columns.name == "batch")).scalar_one_or_none() or 1
+    if purge is not None:
+        raise Refused(
+            _("the purge of plan {plan} was interrupted; whom it is about must not be met again").format(plan=purge),
+            hint=_("finish it first: crmctl purge run {plan}").format(plan=purge),
+            code="PURGE_UNFINISHED",
+        )
     if newest is not None and not run.keys.fetch("batch", [newest]):
         raise _other(
             run,
@@ -37,12 +44,6 @@ def require(run: Run) -> None:
             run,
             _("{location}: the keys of workspace {instance} (newest master key {epoch}) are newer than the database"),
             "KEYSTORE_NEW",
-        )
-    if purge is not None:
-        raise Refused(
-            _("the purge of plan {plan} was interrupted; whom it is about must not be met again").format(plan=purge),
-            hint=_("finish it first: crmctl purge run {plan}").format(plan=purge),
-            code="PURGE_UNFINISHED",
         )
     if len(run.keys.index_keys()[1]) > 1:
         raise Refused(

@@ -29,13 +29,13 @@ from crmctl.use import copies
 
 @dataclass(frozen=True)
 class Summary:
-    """One batch with what is sealed about it, and how many rows each reason rejected."""
+    """One batch with what is sealed about it, and how many rows each reason rejected; no file of one destroyed."""
 
     batch: batches.Batch
-    file: str
+    file: str | None
     header: list[str]
     reasons: dict[str, int]
-    key: DataKey
+    key: DataKey | None
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ def summary(run: Run, batch_id: int) -> Summary:
     """Return a batch and its reasons of rejection. Raises Refused when there is none of that number."""
     with engine.read(run.engine) as conn:
         batch = batches.find(conn, batch_id)
+    if batch.destroyed_at is not None:
+        return Summary(batch, None, [], {}, None)
     key = run.keys.key("batch", batch_id)
     info = batches.open_info(Sealer(run.workspace.instance), key, batch.sealed)
     counts = reason_counts(run, batch_id)
@@ -90,6 +92,7 @@ def reasons(run: Run, batch_id: int, limit: int) -> list[tuple[Any, ...]]:
     """Return (row, code, field, reason, suggestion, state, candidates) of the first rejected rows."""
     with engine.read(run.engine) as conn:
         batch = batches.find(conn, batch_id)
+    batches.require_there(batch)
     found: list[tuple[Any, ...]] = []
     settings = kinds.settings_of(run, batch.kind)
     for number, listed, state in _reasons(run, batch_id):
@@ -114,6 +117,8 @@ def export(run: Run, batch_id: int, path: Path) -> Written:
     The entry is committed before the first cell is written, and the file appears only when it is whole.
     """
     about = summary(run, batch_id)
+    batches.require_there(about.batch)
+    assert about.key is not None
     sealer = Sealer(run.workspace.instance)
     total = about.batch.counts["rejected"]
     run = runs.record_reading(run, batch=batch_id, n=total, codes=["REJECTS_EXPORTED"])
@@ -158,6 +163,7 @@ def _fitted(cells: list[str], width: int) -> list[str]:
 
 def _register(run: Run, batch_id: int, digest: str, rows: int, path: Path, key: DataKey, size: int) -> None:
     with engine.write(run.engine) as conn:
+        batches.require_there(batches.find(conn, batch_id))  # a purge may have come in between: the file never appears
         leaving = copies.Leaving("batch.rejects", digest, size, rows, batch_id=batch_id, place=(key, path))
         copies.register(conn, run, leaving)
         body = run.entry("done", act="copy.register", at=clock.now(), batch=batch_id, n=rows, source=digest)

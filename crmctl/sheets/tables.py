@@ -30,6 +30,7 @@ batch = Table(
     Column("flagged", BigInteger, nullable=False),
     Column("sealed", Sealed, nullable=False, comment="file name, header and mapping"),
     Column("kind", Text, comment="what it brings: customer (also null), order, staff"),
+    Column("destroyed_at", UtcTime, comment="when its key, its rejected rows and what is sealed of it were destroyed"),
     info={"distribution": "batch_id"},
 )
 

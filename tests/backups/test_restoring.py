@@ -12,14 +12,14 @@ from desks import ADMIN, AUDITOR, STEWARD, Desk, imported
 from media import Media, configure, destroy_keys, identities, store_of
 from sqlalchemy import func, select, update
 
-from crmctl import workspace
+from crmctl import clock, workspace
 from crmctl.audit.checkpoints import settings_of, trust_of
 from crmctl.audit.tables import change, look
 from crmctl.audit.verify import verify
 from crmctl.backups import newlog, reconcile
 from crmctl.customers.tables import contact, customer
 from crmctl.policy import load
-from crmctl.sheets.tables import rejected_row
+from crmctl.sheets.tables import batch, rejected_row
 from crmctl.store import counters
 from crmctl.store.engine import write
 
@@ -144,7 +144,20 @@ def test_rejected_rows_whose_key_is_gone_go_too(desk: Desk, media: Media, restor
     said, back = restore(made)
     assert said["rows_removed"] == {"rejected_row": 1}
     assert back.rows(select(rejected_row)) == []
+    (row,) = back.rows(select(batch).where(batch.c.batch_id == 2))
+    assert (row["sealed"], bool(row["destroyed_at"])) == (b"", True)
+    assert back.json(STEWARD, "batch", "show", 2)["file"] is None
     assert (sound(back), wrong(back)) == ([], [])
+
+
+def test_the_key_of_an_import_that_was_destroyed_is_destroyed_again(desk: Desk, media: Media, restore: Any) -> None:
+    """DES-06: an older copy of the keys brings no file name and no rejected row back."""
+    assert imported(desk.folder, "customer_type,name,mobile\nindividual,路人甲,12\n").exit_code == 3
+    with write(desk.engine) as conn:
+        conn.execute(update(batch).where(batch.c.batch_id == 2).values(destroyed_at=clock.now()))
+    _said, back = restore(media.create())
+    with store_of(back.folder) as store:
+        assert (list(store.owner_ids("batch")), store.rows.receipts()[-1].reference[:8]) == ([1], "restore:")
 
 
 def test_rejected_rows_stay_where_their_key_is_only_missing(desk: Desk, media: Media, restore: Any) -> None:

@@ -27,9 +27,12 @@ from crmctl.customers.tables import customer, identity
 from crmctl.retention.belongings import belongings
 from crmctl.retention.tables import destruction_leaf
 from crmctl.runs import run as runs
+from crmctl.sheets.tables import rejected_row
 
 STRUCK = Path(__file__).with_name("struck.py")
 FIRMS = 20
+REJECTED = 5  # rows of the import of customers
+IMPORTS = 1  # that rejected any
 PLAN = 1
 
 
@@ -56,6 +59,7 @@ class Doomed:
         found["case_number"] = self.count(case_number, case_number.c.customer_id > 0)
         with self.opened() as run:
             found["keys"] = run.keys.count("customer")
+        found["rejected_row"] = self.count(rejected_row)
         return {name: number for name, number in found.items() if number}
 
     def count(self, table: Any, *where: Any) -> int:
@@ -75,7 +79,8 @@ class Doomed:
         assert verified["clean"], verified
         record = json.loads(self.office.desk.say(STEWARD, "purge", "show", PLAN, "--record").stdout)
         told = (record["destroyed"], record["digests"], record["executed_by"])
-        assert told == (FIRMS + 3, FIRMS + 3, ["li.na"])
+        assert told == (FIRMS + 3, FIRMS + 3 + IMPORTS, ["li.na"])
+        assert [each["rejected_rows"] for each in record["imports"]["destroyed"]] == [REJECTED]
 
     @contextmanager
     def opened(self) -> Iterator[runs.Run]:
@@ -105,8 +110,9 @@ def _prepare(folder: Path) -> None:
         firms = folder.parent / "firms.csv"
         lines = [f"enterprise,样例{n}号有限公司,经办{n},139{n:08}\nenterprise,样例{n}号有限公司,同事{n},137{n:08}\n"
                  for n in range(FIRMS)]  # fmt: skip
+        lines += [f"alien,查无此类{n}号,某人{n},136{n:08}\n" for n in range(REJECTED)]
         firms.write_text("customer_type,company_name,name,mobile\n" + "".join(lines), "utf-8")
-        office.json(STEWARD, "customer", "import", firms)
+        office.json(STEWARD, "customer", "import", firms, status=3)
         orders = folder.parent / "orders.csv"
         bought = [f"O{n},C-{n + 4},100.00,2026-01-05\n" for n in range(FIRMS)]
         orders.write_text("number,customer_number,amount,ordered_on\n" + "".join(bought), "utf-8")

@@ -19,11 +19,11 @@ if __name__ == "__main__":
     from strike import arm
 
     from crmctl import clock
-    from crmctl.retention import purging
+    from crmctl.retention import emptying, purging
 
     os.getresuid = lambda: (int(uid),) * 3
     clock.now = lambda: datetime.fromisoformat(time)
-    purging.SHREDDED, purging.JUDGED = PIECE, 3 * PIECE
+    purging.SHREDDED, purging.JUDGED, emptying.AT_ONCE = PIECE, 3 * PIECE, 2
     if point:
         arm(point)
     sys.argv[1:] = words

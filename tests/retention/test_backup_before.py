@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from desks import ADMIN, STEWARD, Desk
-from doomed import PLAN, Doomed
+from doomed import PLAN, REJECTED, Doomed
 
 sys.path.append(str(Path(__file__).parents[1] / "backups"))
 from media import Media, configure, pair  # noqa: E402
@@ -71,4 +71,5 @@ def _restored(doomed: Doomed, media: Media, made: dict[str, Any], tmp_path: Path
     words = ("backup", "restore", made["folder"], "--into", folder, "--identity", media.private, *empty)
     told = doomed.office.json(ADMIN, *words)
     assert told["rows_removed"]["customer"] == doomed.customers, json.dumps(told)
+    assert told["rows_removed"]["rejected_row"] == REJECTED
     return Desk(folder, str(empty[1]) if empty else f"sqlite:///{folder / 'data' / 'crmctl.db'}")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from casework import HANDLER
 from desks import ADMIN, STEWARD
-from doomed import PLAN, Doomed
+from doomed import FIRMS, IMPORTS, PLAN, REJECTED, Doomed
 
 SEED = 20261122
 KINDS = ("sqlite", "postgresql")
@@ -32,6 +32,11 @@ POINTS = {
     "digests are written, not committed": ("after:1:crmctl.retention.records:add", True),
     "the second keys are gone, their rows are not": ("after:2:crmctl.security.keystore:KeyStore.remove", True),
     "the last keys are gone, their rows are not": ("after:4:crmctl.security.keystore:KeyStore.remove", True),
+    "which imports go is settled": ("after:1:crmctl.retention.emptying:settle", True),
+    "keys of imports are gone, their rows are not": ("after:5:crmctl.security.keystore:KeyStore.remove", True),
+    "rejected rows are removed, not committed": ("after:5:crmctl.retention.records:add", True),
+    "some rejected rows are gone": ("before:6:crmctl.retention.records:add", True),
+    "an import is emptied": ("before:1:crmctl.sheets.batches:spool_file", True),
     "all is removed": ("before:1:crmctl.retention.ending:end", True),
     "the stores are settled": ("after:1:crmctl.store.hygiene:settle", True),
     "the end is written, not committed": ("after:1:crmctl.runs.run:finish", True),
@@ -73,7 +78,7 @@ def test_killed_at_random(doomed: Doomed, full: bool) -> None:
     if again.returncode:
         assert json.loads(again.stderr)["code"] == "PLAN_APPLIED"
     assert doomed.left() == {}
-    assert doomed.digests() == 23
+    assert doomed.digests() == FIRMS + 3 + IMPORTS
     doomed.office.sound()
     assert doomed.office.json(STEWARD, "purge", "verify", PLAN)["clean"]
 
@@ -114,7 +119,7 @@ FORGERIES = {
     "who goes, before anybody went": ("before:1:crmctl.retention.settled:fix", f"{FORGED}7"),
     "who goes, after some went": (
         "before:2:crmctl.security.keystore:KeyStore.remove",
-        f"{FORGED}(SELECT min(customer_id) FROM plan_item WHERE detail <> '[]')",
+        f"{FORGED}(SELECT min(customer_id) FROM plan_item WHERE customer_id > 0 AND detail <> '[]')",
     ),
     "a digest": (
         "before:2:crmctl.security.keystore:KeyStore.remove",
@@ -134,3 +139,14 @@ def test_nobody_goes_whom_nobody_agreed_to(doomed: Doomed, what: str) -> None:
     assert (done.returncode, json.loads(done.stderr)["code"]) == (13, "PLAN_CHANGED")
     assert doomed.alive() == before
     assert doomed.office.desk.refusal(STEWARD, "purge", "verify", PLAN, status=1) == "PURGE_UNFINISHED"
+
+
+def test_no_import_goes_that_nobody_agreed_to(doomed: Doomed) -> None:
+    """DES-02: an import written into the plan of a killed purge keeps its key and its rejected rows."""
+    doomed.purge("SIGKILL:before:5:crmctl.security.keystore:KeyStore.remove")
+    doomed.office.sql(f'UPDATE plan_item SET detail = \'[[1,0,"","{"00" * 16}"]]\' WHERE customer_id = 0')
+    before = doomed.left()
+    done = doomed.purge()
+    assert (done.returncode, json.loads(done.stderr)["code"]) == (13, "PLAN_CHANGED")
+    assert doomed.left() == before
+    assert before["rejected_row"] == REJECTED

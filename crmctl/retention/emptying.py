@@ -1,0 +1,112 @@
+"""The rejected rows of a plan's imports destroyed: their keys, then every row, then what is sealed of each import.
+
+`settle` looks again at each import in a transaction of its own, as is done for customers; what is settled to go has a
+digest from then on (`settled`). `empty` is done again without harm, killed anywhere. Imports wait while a purge runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, delete, select, update
+
+from crmctl import clock, holds
+from crmctl.audit import entries
+from crmctl.retention import records, rejected
+from crmctl.retention.judging import SPARED
+from crmctl.retention.records import PROBE_BYTES
+from crmctl.retention.rejected import IMPORTS, NOBODY, Import
+from crmctl.retention.selecting import Basis
+from crmctl.runs.plans import Plan
+from crmctl.runs.run import Run
+from crmctl.runs.tables import plan_item
+from crmctl.security.sealing import TAG_BYTES
+from crmctl.sheets import batches
+from crmctl.sheets.tables import batch, rejected_row
+from crmctl.store import engine
+
+AT_ONCE = 20_000  # rows in one transaction
+_PROBED = 2  # rows of an import
+
+
+def settle(run: Run, found: Plan, base: Basis | None) -> None:
+    """Settle which imports of a plan go and which are spared; what is settled already stays so."""
+    with engine.write(run.engine) as conn:
+        item = rejected.of(conn, found.plan_id)
+        if item is None or item.after is not None:
+            return
+        holds.keep_others_out(conn)
+        spared = rejected.judge(conn, base, rejected.read(item))
+        told = orjson.dumps({str(number): why for number, why in spared.items()}).decode()
+        conn.execute(update(plan_item).where(*_item(found.plan_id)).values(after=told))
+
+
+def going(conn: Connection, number: int) -> tuple[list[Import], dict[int, str]]:
+    """Return the imports that a plan has settled to go, and why the others of its set are spared; none when done."""
+    item = rejected.of(conn, number)
+    if item is None or item.after is None:
+        return [], {}
+    spared = {int(each): why for each, why in orjson.loads(item.after).items()}
+    return [each for each in rejected.read(item) if not each.why and each.batch_id not in spared], spared
+
+
+def empty(run: Run, number: int) -> None:
+    """Destroy keys, rejected rows and sealed texts of the imports that a plan has settled to go."""
+    with engine.read(run.engine) as conn:
+        item = rejected.of(conn, number)
+        gone, spared = going(conn, number)
+    if item is None:
+        return
+    run.keys.remove("batch", [each.batch_id for each in gone], reference=records.reference(number))
+    for each in gone:
+        _empty(run, number, each)
+    with engine.write(run.engine) as conn:
+        counts = records.begun(conn, number).counts
+        told = {
+            "destroyed": [[each.batch_id, each.rows] for each in gone],
+            SPARED: {str(batch_id): why for batch_id, why in spared.items()},
+        }
+        records.set_values(conn, number, counts=records.dumps({**counts, "imports": told}))
+        conn.execute(delete(plan_item).where(*_item(number)))
+
+
+def _empty(run: Run, number: int, each: Import) -> None:
+    columns = rejected_row.c
+    theirs = columns.batch_id == each.batch_id
+    with engine.read(run.engine) as conn:
+        probes = _probes(conn, each.batch_id)
+    while True:
+        with engine.write(run.engine) as conn:
+            numbers = select(columns.row_number).where(theirs).order_by(columns.row_number)
+            last = conn.execute(numbers.offset(AT_ONCE - 1).limit(1)).scalar_one_or_none()
+            part = theirs if last is None else theirs & (columns.row_number <= last)
+            removed = conn.execute(delete(rejected_row).where(part)).rowcount
+            records.add(conn, run, number, {"rejected_row": removed} if removed else {}, probes)
+            if last is None:
+                _close(conn, run, number, each)
+                break
+        probes = []
+    with contextlib.suppress(FileNotFoundError):  # of one that was never finished; its key is gone
+        batches.spool_file(run, each.batch_id).unlink()
+
+
+def _close(conn: Connection, run: Run, number: int, each: Import) -> None:
+    """Empty what is sealed of an import, once, with its entry."""
+    columns = batch.c
+    open_ = (columns.batch_id == each.batch_id, columns.destroyed_at.is_(None))
+    if conn.execute(update(batch).where(*open_).values(sealed=b"", destroyed_at=run.at)).rowcount:
+        body = run.entry("done", at=clock.now(), obj=records.reference(number), batch=each.batch_id, n=each.rows)
+        entries.append(conn, body)
+
+
+def _probes(conn: Connection, number: int) -> Sequence[bytes]:
+    columns = rejected_row.c
+    query = select(columns.sealed).where(columns.batch_id == number).order_by(columns.row_number).limit(_PROBED)
+    return [sealed[-PROBE_BYTES - TAG_BYTES : -TAG_BYTES] for sealed in conn.execute(query).scalars()]
+
+
+def _item(number: int) -> tuple[ColumnElement[bool], ...]:
+    columns = plan_item.c
+    return columns.plan_id == number, columns.customer_id == NOBODY, columns.action == IMPORTS
