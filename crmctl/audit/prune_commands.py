@@ -30,13 +30,14 @@ def prune_command(call: Invocation, before: str, asked: bool) -> None:
     verified before, and an entry names what was pruned and its root. What access.yaml wants approved is asked for with
     --ask; the same command without it then does it, once. Interrupted, it is finished by typing it again.
     """
+    from crmctl import clock
     from crmctl.audit import pruning
     from crmctl.runs import run as runs
 
     if asked and call.dry_run:
         raise UsageProblem(_("--ask asks for approval, so --dry-run does not apply"))
     with runs.open_run(call, "audit prune", "audit.prune", lock="prune") as run:
-        day = pruning.parse_day(before)
+        day = clock.parse_day(before, "--before")
         if not asked:
             pruning.require_rights(run)
         with call.progress(_("verifying")) as shown:

@@ -29,7 +29,7 @@ from crmctl.audit.tables import audit_entry
 from crmctl.audit.verify_entries import Log, check_entries
 from crmctl.audit.verify_kept import Leaves
 from crmctl.clock import stamp
-from crmctl.errors import IntegrityFailed, InvalidInput, Refused, ValueUndecided
+from crmctl.errors import IntegrityFailed, Refused, ValueUndecided
 from crmctl.i18n import _
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
@@ -78,16 +78,6 @@ class Plan:
             "size": self.size,
         }
         return sha256(b"crmctl-prune-v1\n" + orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def parse_day(text: str) -> date:
-    """Return the day that `text` names. Raises InvalidInput for anything else."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(
-            _("{text}: not a date").format(text=text[:40]), hint=_("write 2026-11-21"), code="TIME_INVALID"
-        ) from None
 
 
 def require_rights(run: Run) -> None:

@@ -127,6 +127,7 @@ COMMANDS: tuple[Entry, ...] = (
     ),
     Entry("db current", "crmctl.setup.commands:db_current_command", N_("Show the database's revision.")),
     Entry("db check", "crmctl.setup.commands:db_check_command", N_("Compare the database with the program's tables.")),
+    Entry("db vacuum", "crmctl.setup.commands:db_vacuum_command", N_("Give back the room that destroyed rows left.")),
     Entry(
         "config show",
         "crmctl.setup.commands:config_show_command",

@@ -1,9 +1,10 @@
-"""The database's revision: current, upgrade, check."""
+"""The database as a whole: its revision, what its tables are, the room it takes."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -12,8 +13,10 @@ from crmctl import clock, policy, workspace
 from crmctl.audit import entries
 from crmctl.errors import PermissionMissing
 from crmctl.runs import run as runs
+from crmctl.runs.run import Run
 from crmctl.security import actor, permissions
 from crmctl.store import engine, migrate
+from crmctl.store import vacuum as sizes
 
 if TYPE_CHECKING:
     from crmctl.cli.invocation import Invocation
@@ -47,6 +50,29 @@ def check(call: Invocation) -> list[str]:
         return migrate.check(base)
 
 
+@dataclass(frozen=True)
+class Vacuumed:
+    """How many bytes a database took before it was vacuumed, and after."""
+
+    run_id: int | None
+    before: int
+    after: int
+
+
+def vacuum(run: Run) -> Vacuumed:
+    """Vacuum the database of a run, on the record. Raises what `store.vacuum` does."""
+    run = runs.begin(run)
+    with runs.recorded_failure(run):
+        before = sizes.size(run.engine)
+        sizes.vacuum(run.engine, run.workspace.timeout)
+        after = sizes.size(run.engine)
+        counts = {"bytes_before": before, "bytes_after": after}
+        with engine.write(run.engine) as conn:
+            runs.finish(conn, run, "done", 0, counts)
+            entries.append(conn, run.entry("done", at=clock.now(), counts=counts))
+    return Vacuumed(run.run_id, before, after)
+
+
 @contextlib.contextmanager
 def _opened(call: Invocation, act: str) -> Iterator[tuple[Engine, Actor, str]]:
     """Yield the engine whatever its revision, after the permission check; who is denied is logged where that can be."""
@@ -56,14 +82,14 @@ def _opened(call: Invocation, act: str) -> Iterator[tuple[Engine, Actor, str]]:
     base = engine.open_engine(runs.database_url(place), timeout=place.timeout, workspace=place.root)
     try:
         nobody = actor.stranger(str(place.get("mode")))
-        run = runs.identified(runs.Run(act.replace(".", " "), act, nobody, place, policies, base, now, now))
+        run = runs.identified(Run(act.replace(".", " "), act, nobody, place, policies, base, now, now))
         _permit(run)
         yield base, run.actor, policies.hash
     finally:
         base.dispose()
 
 
-def _permit(run: runs.Run) -> None:
+def _permit(run: Run) -> None:
     try:
         permissions.require(run.actor, runs.access_of(run.policies), run.act, on=runs.today(run.policies, run.at))
     except PermissionMissing as refusal:

@@ -160,7 +160,7 @@ def test_what_is_refused(office: Office) -> None:
     assert refusal(ADMIN, "--before", DAY, status=1) == "PRUNE_UNSIGNED"
     sign(office)
     assert refusal(ADMIN, "--before", clock.now().date(), status=1) == "KEPT_LONGER"
-    assert refusal(ADMIN, "--before", "soon", status=4) == "TIME_INVALID"
+    assert refusal(ADMIN, "--before", "soon", status=4) == "DATE_INVALID"
     assert refusal(BOSS, "--before", DAY, status=6) == "ACT_NOT_GRANTED"
     assert refusal(ADMIN, "--before", DAY, status=6) == "APPROVAL_MISSING"
     keep(office.folder, "")
