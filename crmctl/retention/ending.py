@@ -14,7 +14,7 @@ from crmctl.clock import parse_stamp
 from crmctl.errors import REJECTED_ROWS
 from crmctl.retention import records
 from crmctl.retention.judging import SPARED
-from crmctl.retention.tables import destruction_leaf
+from crmctl.retention.proving import number_of_leaves
 from crmctl.runs import plans
 from crmctl.runs import run as runs
 from crmctl.runs.plans import Plan
@@ -36,7 +36,7 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None) -> Outcom
     at = clock.now()
     with engine.write(run.engine) as conn:
         outcome.spared = spared(conn, number)
-        outcome.destroyed = destroyed(conn, number)
+        outcome.destroyed = number_of_leaves(conn, number)
         counts = records.begun(conn, number).counts
         outcome.rows = Counter(counts.get("rows", {}))
         counts = {**counts, "destroyed": outcome.destroyed, "spared": outcome.spared}
@@ -64,12 +64,6 @@ def complete_after(made: datetime, shredded: datetime, terms: Terms) -> datetime
     """
     replaced = max(shredded, made + timedelta(terms.rotation))
     return max(made + timedelta(terms.horizon), replaced + timedelta(terms.horizon - terms.rotation))
-
-
-def destroyed(conn: Connection, number: int) -> int:
-    """Return how many customers a plan has destroyed."""
-    query = select(func.count()).select_from(destruction_leaf).where(destruction_leaf.c.plan_id == number)
-    return int(conn.execute(query).scalar_one())
 
 
 def spared(conn: Connection, number: int) -> Counter[str]:

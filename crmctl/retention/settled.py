@@ -7,24 +7,22 @@ root into the log as well. From there on nobody is destroyed whose digest is not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from crmctl import clock
-from crmctl.audit import entries
+from crmctl.audit import entries, tree
 from crmctl.errors import IntegrityFailed
 from crmctl.i18n import _
 from crmctl.retention import judging, records
 from crmctl.retention.leaves import leaf_of
-from crmctl.retention.proving import leaves_of
+from crmctl.retention.proving import leaves_of, number_of_leaves
 from crmctl.retention.tables import destruction_leaf
 from crmctl.runs import plans
-from crmctl.runs.plans import Item, Plan
+from crmctl.runs.plans import PURGING, Item, Plan
 from crmctl.runs.run import Run
 from crmctl.store import bulk, engine
-
-_AT_ONCE = 10_000
 
 
 def fix(run: Run, found: Plan) -> None:
@@ -33,19 +31,21 @@ def fix(run: Run, found: Plan) -> None:
     Raises IntegrityFailed where the plan is not what was agreed to, or others are fixed than were.
     """
     number = found.plan_id
-    with engine.write(run.engine) as conn:
+    with engine.read(run.engine) as conn:
         fixed = records.begun(conn, number).root
-        if fixed is None:
-            if not plans.as_it_was(conn, found, judging.as_saved):
+        if fixed is not None:
+            if leaves_of(conn, number)[1] != fixed:
                 raise _changed(number)
-            rows = [(number, leaf) for leaf in sorted(_leaf(item, number) for item in _doomed(conn, number))]
-            bulk.insert_rows(conn, destruction_leaf, ("plan_id", "leaf"), rows)
-            root = leaves_of(conn, number)[1]
-            records.set_values(conn, number, root=root)
-            at, of = clock.now(), f"plan:{number}"
-            entries.append(conn, run.entry("done", act="purge.settle", at=at, obj=of, n=len(rows), source=root.hex()))
-        elif leaves_of(conn, number)[1] != fixed:
+            return
+        leaves = _agreed(conn, found)  # nobody waits meanwhile; what is changed later is not among them
+    root = tree.root(leaves)
+    with engine.write(run.engine) as conn:
+        bulk.insert_rows(conn, destruction_leaf, ("plan_id", "leaf"), ((number, leaf) for leaf in leaves))
+        if number_of_leaves(conn, number) != len(leaves):  # some were there before
             raise _changed(number)
+        records.set_values(conn, number, root=root)
+        at, of = clock.now(), f"plan:{number}"
+        entries.append(conn, run.entry("done", act="purge.settle", at=at, obj=of, n=len(leaves), source=root.hex()))
 
 
 def require(conn: Connection, number: int, page: Sequence[Item]) -> None:
@@ -56,11 +56,18 @@ def require(conn: Connection, number: int, page: Sequence[Item]) -> None:
         raise _changed(number)
 
 
-def _doomed(conn: Connection, number: int) -> Iterator[Item]:
-    after = 0
-    while page := judging.doomed(conn, number, _AT_ONCE, after):
-        yield from page
-        after = page[-1].customer_id
+def _agreed(conn: Connection, found: Plan) -> list[bytes]:
+    """Return the digests of those who go, in their order, read with the very rows that are what was agreed to."""
+    leaves: list[bytes] = []
+
+    def as_saved(item: Item) -> Item | None:
+        if item.action == PURGING and item.detail:
+            leaves.append(_leaf(item, found.plan_id))
+        return judging.as_saved(item)
+
+    if not plans.as_it_was(conn, found, as_saved):
+        raise _changed(found.plan_id)
+    return sorted(leaves)
 
 
 def _leaf(item: Item, number: int) -> bytes:
