@@ -18,7 +18,7 @@ from crmctl.retention.judging import going
 from crmctl.runs.run import Run
 from crmctl.store import bulk, engine
 
-_SLICES = 32
+_SLICES = 16
 _AT_ONCE = 100_000  # customers in one pass
 
 
