@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
@@ -46,6 +46,12 @@ CHANGE_COLUMNS = (
     "sealed_after_hash",
     "leaf",
 )
+# Those of a destroyed object whose images and salt are not kept; the others are null.
+DESTROYED_COLUMNS = tuple(
+    name
+    for name in CHANGE_COLUMNS
+    if name not in ("before_clear", "before_sealed", "salt", "clear_after_hash", "sealed_after_hash")
+)
 SALT_SIZE = 16
 _SALTS_AT_ONCE = 4096
 _FIELD = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -60,11 +66,17 @@ _CREATED = (  # the same, of a new object: most changes are of this kind
     '"operation":"create","sealed_after":"%s","sealed_before":null,"version":1}'
 )
 
+_DESTROYED = (  # and of one that a purge removes
+    '{"change":%d,"clear_after":null,"clear_before":"%s","customer":%d,"fields":%s,"object":"%s","object_id":%d,'
+    '"operation":"destroy","sealed_after":null,"sealed_before":%s,"version":%d}'
+)
+
 Row = tuple[
     int, int, int, int, int, str, int, str, int, str,
     str | None, bytes | None, bytes | None,
     bytes | None, bytes | None, bytes | None, bytes | None, bytes,
 ]  # fmt: skip
+Destroyed = tuple[int, int, int, int, int, str, int, str, int, str, bytes, bytes | None, bytes]
 Object = tuple[int, str, int]  # customer number (0: of none), code of the protected table, the object's own number
 
 
@@ -213,32 +225,30 @@ class Changes:
         """Note a removed object; `version` is that of its last change plus one."""
         self._add(of, "destroy", version, fields, before, None)
 
-    def destroy_all(self, destroyed: Sequence[tuple[Object, int, bytes, bytes | None]], fields: str) -> None:
-        """Note many removed objects, each (object, version, clear hash, sealed hash), as `destroy` does one.
+    def destroy_all(
+        self, destroyed: Iterable[tuple[Object, int, bytes, bytes | None]], fields: str
+    ) -> Iterator[Destroyed]:
+        """Note many removed objects, each (object, version, clear hash, sealed hash), while their rows are taken.
 
-        For a purge: neither image nor salt is kept, so that their leaves tell nothing from the beginning.
+        For a purge: neither image nor salt is kept, so that their leaves tell nothing from the beginning. The rows, in
+        the order of DESTROYED_COLUMNS, go straight into the table, a server writing some while the next are made;
+        `take` has none of them. All are taken before anything else is noted.
         """
-        run, chunk, position, change = self._run, self._chunk, len(self._leaves), self._next
-        salts = os.urandom(SALT_SIZE * len(destroyed))
-        add_row, add_leaf = self.rows.append, self._leaves.append
-        used = 0
-        for (customer, obj, object_id), version, clear_before, sealed_before in destroyed:
-            salt = salts[used : used + SALT_SIZE]
-            used += SALT_SIZE
+        run, chunk, position = self._run, self._chunk, len(self._leaves)
+        add_leaf, draw = self._leaves.append, self._salt
+        for change, ((customer, obj, object_id), version, clear_before, sealed_before) in enumerate(
+            destroyed, self._next
+        ):
             sealed = "null" if sealed_before is None else f'"{sealed_before.hex()}"'
-            text = _CANONICAL % (
-                change, "null", f'"{clear_before.hex()}"', customer, fields, obj, object_id, "destroy", "null", sealed,
-                version,
-            )  # fmt: skip
-            leaf = sha256(b"\x00" + salt + text.encode()).digest()
-            add_row(
-                (customer, change, run, chunk, position, obj, object_id, "destroy", version, fields,
-                 None, None, None, clear_before, None, sealed_before, None, leaf)
-            )  # fmt: skip
+            text = _DESTROYED % (change, clear_before.hex(), customer, fields, obj, object_id, sealed, version)
+            leaf = sha256(b"\x00" + draw() + text.encode()).digest()
             add_leaf(leaf)
+            self._next = change + 1
+            yield (
+                customer, change, run, chunk, position, obj, object_id, "destroy", version, fields,
+                clear_before, sealed_before, leaf,
+            )  # fmt: skip
             position += 1
-            change += 1
-        self._next = change
 
     @property
     def upcoming(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table, Text, cast, func, type_coerce
+from sqlalchemy import Table, Text, cast, func, literal_column, type_coerce
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -12,13 +12,13 @@ FIELD = "contract_end_on"
 
 
 class _Attribute(FunctionElement[str]):
-    """One field of JSON kept as text: `_Attribute(column, "contract_end_on")`."""
+    """One field of JSON kept as text: `_Attribute(column, "contract_end_on")`; the name is among the clauses too."""
 
-    inherit_cache = False
+    inherit_cache = True
     type = Text()
 
     def __init__(self, column: Any, name: str) -> None:  # noqa: ANN401 - any column of text
-        super().__init__(type_coerce(column, Text))
+        super().__init__(type_coerce(column, Text), literal_column(name))
         self.field = name
 
 
@@ -26,13 +26,13 @@ class _Attribute(FunctionElement[str]):
 def _attribute_postgresql(element: _Attribute, compiler: Any, **given: Any) -> str:
     from sqlalchemy.dialects.postgresql import JSONB
 
-    (column,) = element.clauses
+    column, _name = element.clauses
     return str(compiler.process(func.jsonb_extract_path_text(cast(column, JSONB), element.field), **given))
 
 
 @compiles(_Attribute, "sqlite")
 def _attribute_sqlite(element: _Attribute, compiler: Any, **given: Any) -> str:
-    (column,) = element.clauses
+    column, _name = element.clauses
     return str(compiler.process(func.json_extract(column, f"$.{element.field}"), **given))
 
 

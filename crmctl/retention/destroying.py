@@ -7,14 +7,14 @@ changes, which the tree of the log stands on, and its bare number (design §5, D
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from operator import itemgetter
 
 from orjson import dumps
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection
 
-from crmctl.audit.changes import CHANGE_COLUMNS, Changes, fields_json
+from crmctl.audit.changes import DESTROYED_COLUMNS, Changes, Object, fields_json
 from crmctl.audit.objects import ProtectedTable
 from crmctl.audit.tables import change, look
 from crmctl.customers.tables import customer
@@ -27,17 +27,14 @@ from crmctl.security.sealing import TAG_BYTES
 from crmctl.store import bulk
 
 _EVERYTHING = fields_json(frozenset())
+_IMAGES = ("before_clear", "before_sealed", "salt")
 _PLACE = itemgetter(0, 1)
-Last = dict[tuple[int, str, int], int]  # customer, code, object → version of its last change
+Last = dict[Object, int]  # the version of its last change
 
 
 def protected_rows(conn: Connection, customers: Sequence[int]) -> int:
     """Return how many protected rows these customers have: so many changes it takes to destroy them."""
-    found = 0
-    for each in protected().values():
-        theirs = bulk.among(conn, each.table.c.customer_id, customers)
-        found += conn.execute(select(func.count()).select_from(each.table).where(theirs)).scalar_one()
-    return found
+    return sum(bulk.count_by_keys(conn, each.table, "customer_id", customers) for each in protected().values())
 
 
 def probes_of(conn: Connection, customers: Sequence[int]) -> list[bytes]:
@@ -53,54 +50,62 @@ def destroy(conn: Connection, log: Changes, customers: Sequence[int], *, held: b
     The changes in `log` are written as well, without images and salts. `held` as `belongings` takes it.
     """
     plans.keep_destruction_out(conn)  # whoever begins something for a customer first sees that it stays
-    last = _last(conn, customers)
-    theirs = bulk.among(conn, change.c.customer_id, customers)
-    conn.execute(update(change).where(theirs).values(before_clear=None, before_sealed=None, salt=None))
-    conn.execute(update(look).where(bulk.among(conn, look.c.customer_id, customers)).values(salt=None))
+    last = _forgotten(conn, customers)
     removed: Counter[str] = Counter()
     for table in belongings(held=held):
         known = protected().get(table.name)
-        if table is purchase_order:
-            _forget_numbers(conn, customers)
         if known is not None:
             gone = _remove(conn, log, known, customers, last)
         else:
-            gone = len(bulk.remove_rows(conn, table, "customer_id", customers, ("customer_id",)))
+            gone = bulk.remove_rows(conn, table, "customer_id", customers, ("customer_id",))
+        if known is not None and table is purchase_order:
+            _forget_numbers(conn, _columns(known), gone)
         if table is not plan_item:  # the plan's own notes
-            removed[str(table.name)] += gone
-    bulk.insert_rows(conn, change, CHANGE_COLUMNS, log.take())
+            removed[str(table.name)] += len(gone)
     return +removed
 
 
-def _last(conn: Connection, customers: Sequence[int]) -> Last:
+def _forgotten(conn: Connection, customers: Sequence[int]) -> Last:
+    """Empty images and salts of all that ever changed; return the last version of each object, met on the way."""
     found: Last = {}
+    bulk.empty_rows(conn, look, "customer_id", customers, ("salt",), ("customer_id",))
     columns = ("customer_id", "object", "object_id", "version")
-    for whose, code, number, version in bulk.fetch_by_keys(conn, change, "customer_id", customers, columns):
+    for whose, code, number, version in bulk.empty_rows(conn, change, "customer_id", customers, _IMAGES, columns):
         place = (whose, code, number)
         if version > found.get(place, 0):
             found[place] = version
     return found
 
 
-def _remove(conn: Connection, log: Changes, table: ProtectedTable, customers: Sequence[int], last: Last) -> int:
-    """Remove the rows of a protected table, each with its change: from what it is, not from what the log says."""
+def _columns(table: ProtectedTable) -> tuple[str, ...]:
+    """Return what is read of a row that goes: whose it is, its number, clear columns by name, the envelope's hash."""
     assert table.owner_column is not None
-    names = sorted(table.clear_columns)
     hashed = (table.hash_column,) if table.sealed_column and table.hash_column else ()
-    columns = (table.owner_column, table.id_column, *names, *hashed)
-    rows = bulk.remove_rows(conn, table.table, table.owner_column, customers, columns)
-    end, code = 2 + len(names), table.code
-    destroyed = []
-    for row in sorted(rows, key=_PLACE):
-        kept = {name: value for name, value in zip(names, row[2:end], strict=True) if value is not None}
-        of = (row[0], code, row[1])
-        # Names are in their order already: half of it when there are many.
-        destroyed.append((of, last.get(of, 0) + 1, sha256(dumps(kept)).digest(), row[end] if hashed else None))
-    log.destroy_all(destroyed, _EVERYTHING)
-    return len(destroyed)
+    return (table.owner_column, table.id_column, *sorted(table.clear_columns), *hashed)
 
 
-def _forget_numbers(conn: Connection, customers: Sequence[int]) -> None:
-    """Remove the look-up of the orders' numbers: whoever brings one again brings it anew."""
-    rows = bulk.fetch_by_keys(conn, purchase_order, "customer_id", customers, ("number", "source"))
-    bulk.delete_rows(conn, order_number, ("number", "source"), sorted(set(rows)))
+def _remove(
+    conn: Connection, log: Changes, table: ProtectedTable, customers: Sequence[int], last: Last
+) -> list[bulk.Row]:
+    """Remove the rows of a protected table, each with its change: from what it is, not from what the log says."""
+    columns, end, code = _columns(table), 2 + len(table.clear_columns), table.code
+    names, hashed = columns[2:end], len(columns) > end
+    rows = bulk.remove_rows(conn, table.table, columns[0], customers, columns)
+    rows.sort(key=_PLACE)
+
+    def destroyed() -> Iterator[tuple[Object, int, bytes, bytes | None]]:
+        for row in rows:
+            kept = {name: value for name, value in zip(names, row[2:end], strict=True) if value is not None}
+            of = (row[0], code, row[1])
+            # Names are in their order already: half of it when there are many.
+            yield of, last.get(of, 0) + 1, sha256(dumps(kept)).digest(), row[end] if hashed else None
+
+    bulk.insert_rows(conn, change, DESTROYED_COLUMNS, log.destroy_all(destroyed(), _EVERYTHING))
+    return rows
+
+
+def _forget_numbers(conn: Connection, columns: Sequence[str], orders: Sequence[bulk.Row]) -> None:
+    """Remove the look-up of the numbers of orders that are gone: whoever brings one again brings it anew."""
+    keys = ("number", "source")
+    number = itemgetter(*map(columns.index, keys))
+    bulk.delete_rows(conn, order_number, keys, sorted(set(map(number, orders))))

@@ -19,7 +19,7 @@ from crmctl.retention.judging import SPARED
 from crmctl.retention.records import PROBE_BYTES
 from crmctl.retention.rejected import IMPORTS, NOBODY, Import
 from crmctl.retention.selecting import Basis
-from crmctl.runs.plans import Plan
+from crmctl.runs.plans import Item, Plan
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
 from crmctl.security.sealing import TAG_BYTES
@@ -43,10 +43,9 @@ def settle(run: Run, found: Plan, base: Basis | None) -> None:
         conn.execute(update(plan_item).where(*_item(found.plan_id)).values(after=told))
 
 
-def going(conn: Connection, number: int) -> tuple[list[Import], dict[int, str]]:
-    """Return the imports that a plan has settled to go, and why the others of its set are spared; none when done."""
-    item = rejected.of(conn, number)
-    if item is None or item.after is None:
+def going(item: Item) -> tuple[list[Import], dict[int, str]]:
+    """Return the imports of an item that are settled to go, and why others of its set are spared."""
+    if item.after is None:
         return [], {}
     spared = {int(each): why for each, why in orjson.loads(item.after).items()}
     return [each for each in rejected.read(item) if not each.why and each.batch_id not in spared], spared
@@ -56,9 +55,9 @@ def empty(run: Run, number: int) -> None:
     """Destroy keys, rejected rows and sealed texts of the imports that a plan has settled to go."""
     with engine.read(run.engine) as conn:
         item = rejected.of(conn, number)
-        gone, spared = going(conn, number)
     if item is None:
         return
+    gone, spared = going(item)
     run.keys.remove("batch", [each.batch_id for each in gone], reference=records.reference(number))
     for each in gone:
         _empty(run, number, each)

@@ -14,7 +14,6 @@ from crmctl.clock import parse_stamp
 from crmctl.errors import REJECTED_ROWS
 from crmctl.retention import records
 from crmctl.retention.judging import SPARED
-from crmctl.retention.tables import destruction_leaf
 from crmctl.runs import plans
 from crmctl.runs import run as runs
 from crmctl.runs.plans import Plan
@@ -40,7 +39,7 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None) -> Outcom
         told = counts.get("imports", {})
         outcome.imports = [batch_id for batch_id, _rows in told.get("destroyed", ())]
         outcome.imports_spared = {int(batch_id): why for batch_id, why in told.get(SPARED, {}).items()}
-        outcome.destroyed = leaves(conn, number) - len(outcome.imports)
+        outcome.destroyed = counts["going"]
         outcome.rows = Counter(counts.get("rows", {}))
         counts = {**counts, "destroyed": outcome.destroyed, "spared": outcome.spared}
         records.set_values(
@@ -67,12 +66,6 @@ def complete_after(made: datetime, shredded: datetime, terms: Terms) -> datetime
     """
     replaced = max(shredded, made + timedelta(terms.rotation))
     return max(made + timedelta(terms.horizon), replaced + timedelta(terms.horizon - terms.rotation))
-
-
-def leaves(conn: Connection, number: int) -> int:
-    """Return how many customers and imports a plan has digests of."""
-    query = select(func.count()).select_from(destruction_leaf).where(destruction_leaf.c.plan_id == number)
-    return int(conn.execute(query).scalar_one())
 
 
 def spared(conn: Connection, number: int) -> Counter[str]:

@@ -14,29 +14,24 @@ from sqlalchemy import ColumnElement, Connection, delete, true, update
 from crmctl.cases.tables import case_number
 from crmctl.complaints import origins
 from crmctl.customers.tables import identity
-from crmctl.retention.judging import going
 from crmctl.runs.run import Run
 from crmctl.store import bulk, engine
 
-_SLICES = 32
+_SLICES = 16
 _AT_ONCE = 100_000  # customers in one pass
 
 
-def forget(run: Run, number: int) -> None:
-    """Remove every way to the customers that a plan has settled to go; done twice, nothing changes."""
-    after = 0
-    while True:
+def forget(run: Run, customers: Sequence[int]) -> None:
+    """Remove every way to these customers, who go; done twice, nothing changes."""
+    for start in range(0, len(customers), _AT_ONCE):
+        some = customers[start : start + _AT_ONCE]
         with engine.read(run.engine) as conn:
-            customers = going(conn, number, _AT_ONCE, after)
-            if not customers:
-                return
-            theirs = bulk.among(conn, identity.c.customer_id, customers)
+            theirs = bulk.among(conn, identity.c.customer_id, some)
         for part in _parts(run.engine.dialect.name):
             with engine.write(run.engine) as conn:
                 conn.execute(delete(identity).where(part, theirs))
         with engine.write(run.engine) as conn:
-            forget_cases(conn, customers)
-        after = customers[-1]
+            forget_cases(conn, some)
 
 
 def forget_cases(conn: Connection, customers: Sequence[int]) -> None:

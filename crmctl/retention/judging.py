@@ -55,15 +55,6 @@ def doomed(conn: Connection, number: int, most: int, after: int = 0) -> list[Ite
     return _items(conn, number, PURGING, most, after)
 
 
-def going(conn: Connection, number: int, most: int, after: int) -> list[int]:
-    """Return the numbers of all whom a plan has settled to go, those who go with somebody too, in their order."""
-    columns = plan_item.c
-    query = select(columns.customer_id).where(
-        columns.plan_id == number, columns.action == PURGING, columns.customer_id > after
-    )
-    return list(conn.execute(query.order_by(columns.customer_id).limit(most)).scalars())
-
-
 def _items(conn: Connection, number: int, action: str, most: int, after: int) -> list[Item]:
     columns = plan_item.c
     query = (

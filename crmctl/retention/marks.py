@@ -6,7 +6,7 @@ re-grade spoils no plan.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 
 from sqlalchemy import Connection
@@ -19,10 +19,9 @@ NOT_COUNTED = frozenset({"complaint_clock", "hold_item"})  # machines move the o
 
 @cache
 def written_by_people() -> tuple[ProtectedTable, ...]:
-    """Return the tables of customers' data that a mark counts."""
-    return tuple(
-        table for table in protected_tables() if table.owner_column == "customer_id" and table.code not in NOT_COUNTED
-    )
+    """Return the tables of customers' data that a mark counts, by their codes."""
+    theirs = (table for table in protected_tables() if table.owner_column == "customer_id")
+    return tuple(sorted((each for each in theirs if each.code not in NOT_COUNTED), key=lambda each: each.code))
 
 
 def marks(conn: Connection, customers: Collection[int]) -> dict[int, str]:
@@ -31,16 +30,29 @@ def marks(conn: Connection, customers: Collection[int]) -> dict[int, str]:
     `contact:2.3 customer:1.4` is two contact persons changed three times in all, and the customer's own record.
     """
     numbers = sorted(customers)
-    found: dict[int, dict[str, tuple[int, int]]] = {}
+    found: dict[int, list[str]] = {}
+    there: Collection[int] = ()
     for table in written_by_people():
-        versioned = "version" in table.table.c
-        columns = ("customer_id", "version") if versioned else ("customer_id",)
-        for row in bulk.fetch_by_keys(conn, table.table, "customer_id", numbers, columns):
-            of = found.setdefault(row[0], {})
-            number, version = of.get(table.code, (0, 0))
-            of[table.code] = (number + 1, version + (row[1] if versioned else 1))
-    return {
-        customer: " ".join(f"{code}:{number}.{version}" for code, (number, version) in sorted(of.items()))
-        for customer, of in found.items()
-        if "customer" in of
-    }
+        tally = _tally(conn, table, numbers)
+        if table.code == "customer":
+            there = tally.keys()
+        for customer, (number, version) in tally.items():
+            found.setdefault(customer, []).append(f"{table.code}:{number}.{version}")
+    return {customer: " ".join(found[customer]) for customer in there}
+
+
+def _tally(conn: Connection, table: ProtectedTable, numbers: Sequence[int]) -> dict[int, list[int]]:
+    """Return for each customer that has rows how many there are, and the sum of their versions."""
+    tally: dict[int, list[int]] = {}
+    if "version" not in table.table.c:
+        for (customer,) in bulk.fetch_by_keys(conn, table.table, "customer_id", numbers, ("customer_id",)):
+            tally[customer] = [each + 1 for each in tally.get(customer, (0, 0))]
+        return tally
+    for customer, version in bulk.fetch_by_keys(conn, table.table, "customer_id", numbers, ("customer_id", "version")):
+        of = tally.get(customer)
+        if of is None:
+            tally[customer] = [1, version]
+        else:
+            of[0] += 1
+            of[1] += version
+    return tally

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from crmctl.audit import tree
 from crmctl.errors import Refused
@@ -54,6 +54,12 @@ def leaves_of(conn: Connection, number: int) -> tuple[int, bytes]:
     """Return number and root of a plan's leaves, in the order of their bytes."""
     leaves = _leaves(conn, number)
     return len(leaves), tree.root(leaves)
+
+
+def number_of_leaves(conn: Connection, number: int) -> int:
+    """Return how many leaves a plan has: so many customers go with it."""
+    query = select(func.count()).select_from(destruction_leaf).where(destruction_leaf.c.plan_id == number)
+    return int(conn.execute(query).scalar_one())
 
 
 def prove(run: Run, receipt: Receipt) -> Proof:

@@ -14,7 +14,7 @@ Each step is committed and done again without harm; killed anywhere, the same co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,6 +24,7 @@ from crmctl.approvals import using
 from crmctl.approvals.beyond import fingerprint
 from crmctl.audit.changes import Changes
 from crmctl.errors import PlanStale
+from crmctl.process import uncollected
 from crmctl.retention import clockwise, emptying, ending, forgetting, judging, records, rejected, settled, waiting
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
 from crmctl.retention.judging import SPARED
@@ -36,10 +37,11 @@ from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
 from crmctl.store import engine
 
-SHREDDED = 2_000  # customers in one transaction: some tenths of a second
+SHREDDED = 3_000  # customers in one transaction: some tenths of a second
 JUDGED = 10_000
 _SLACK = 50  # rows that others may add to a chunk while it is counted
 Tell = Callable[[int], None]
+Left = Callable[[Connection, int, int, int], list[Item]]  # `judging.undecided` or `doomed`
 
 
 @dataclass
@@ -93,8 +95,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         outcome = Outcome(run.run_id, number, False, resumed=begun)
         ordinal = _judge(run, found, base, tell)
         emptying.settle(run, found, base)
-        settled.fix(run, found)
-        forgetting.forget(run, number)
+        forgetting.forget(run, settled.fix(run, found))
         _shred(run, found, ordinal, outcome, tell)
         with engine.read(run.engine) as conn:
             settled.require_imports(conn, number)
@@ -134,15 +135,27 @@ def _still(run: Run, found: Plan) -> Basis | None:
 def _judge(run: Run, found: Plan, base: Basis | None, tell: Tell) -> int:
     """Settle for every customer of the plan whether it goes or is spared; return the ordinal of the next chunk."""
     ordinal = 0
-    while True:
-        _held(run)
-        with engine.read(run.engine) as conn:
-            page = judging.undecided(conn, found.plan_id, JUDGED)
-        if not page:
-            return ordinal
+    for page in _pages(run, judging.undecided, found.plan_id, JUDGED):
         chunks.write(run, ordinal, len(page), 0, partial(_settle, run, found, base, page))
         tell(len(page))
         ordinal += 1
+    return ordinal
+
+
+def _pages(run: Run, left: Left, number: int, size: int) -> Iterator[list[Item]]:
+    """Yield what is left of a plan, by customer number, until a look from the beginning finds nothing.
+
+    What is done with lies before the page: looking from there on does not walk over all of it again.
+    """
+    after = 0
+    while True:
+        _held(run)
+        with engine.read(run.engine) as conn, uncollected():
+            page = left(conn, number, size, after) or left(conn, number, size, 0)
+        if not page:
+            return
+        yield page
+        after = page[-1].customer_id
 
 
 def _settle(
@@ -154,25 +167,20 @@ def _settle(
 
 def _shred(run: Run, found: Plan, ordinal: int, outcome: Outcome, tell: Tell) -> None:
     """Destroy keys, then rows, of all who go, chunk by chunk."""
-    while True:
-        _held(run)
-        with engine.read(run.engine) as conn:
-            page = judging.doomed(conn, found.plan_id, SHREDDED)
-            numbers = sorted({number for item in page for number in judging.group(item)})
-            expected = protected_rows(conn, numbers) if page else 0
+    for page in _pages(run, judging.doomed, found.plan_id, SHREDDED):
+        numbers = sorted({number for item in page for number in judging.group(item)})
+        with engine.read(run.engine) as conn, uncollected():
+            expected = protected_rows(conn, numbers)
             settled.require(conn, found.plan_id, page)
-        if not page:
-            return
         run.keys.remove("customer", numbers, reference=records.reference(found.plan_id))
-        fill = partial(_remove, run, found.plan_id, page)
+        fill = partial(_remove, run, found.plan_id, numbers)
         chunks.write(run, ordinal, len(numbers), expected + _SLACK, fill)
         outcome.destroyed += len(page)
         tell(len(page))
         ordinal += 1
 
 
-def _remove(run: Run, number: int, page: Sequence[Item], conn: Connection, log: Changes) -> Mapping[str, int]:
-    customers = sorted({each for item in page for each in judging.group(item)})
+def _remove(run: Run, number: int, customers: Sequence[int], conn: Connection, log: Changes) -> Mapping[str, int]:
     probes = probes_of(conn, customers)
     removed = destroy(conn, log, customers)
     records.add(conn, run, number, removed, probes)
@@ -212,6 +220,6 @@ def _rehearsed_imports(conn: Connection, found: Plan, base: Basis | None, outcom
         return
     planned = [each for each in rejected.read(item) if not each.why]
     settled_already = item.after is not None
-    spared = emptying.going(conn, found.plan_id)[1] if settled_already else rejected.judge(conn, base, planned)
+    spared = emptying.going(item)[1] if settled_already else rejected.judge(conn, base, planned)
     outcome.imports_spared = spared
     outcome.imports = [each.batch_id for each in planned if each.batch_id not in spared]

@@ -7,57 +7,72 @@ root into the log as well. From there on nobody is destroyed whose digest is not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from crmctl import clock
-from crmctl.audit import entries
+from crmctl.audit import entries, tree
 from crmctl.errors import IntegrityFailed
 from crmctl.i18n import _
-from crmctl.retention import emptying, judging, records
+from crmctl.retention import emptying, judging, records, rejected
 from crmctl.retention.leaves import leaf_of
-from crmctl.retention.proving import leaves_of
+from crmctl.retention.proving import leaves_of, number_of_leaves
 from crmctl.retention.tables import destruction_leaf
 from crmctl.runs import plans
-from crmctl.runs.plans import Item, Plan
+from crmctl.runs.plans import PURGING, Item, Plan
 from crmctl.runs.run import Run
 from crmctl.store import bulk, engine
 
 _AT_ONCE = 10_000
 
 
-def fix(run: Run, found: Plan) -> None:
-    """Fix who goes, all being settled; done again, see that they are those still.
+@dataclass
+class _Going:
+    """Those who go: how many items, all their customers, the digests of customers and imports."""
+
+    items: int = 0
+    customers: array[int] = field(default_factory=lambda: array("q"))
+    leaves: list[bytes] = field(default_factory=list)
+
+
+def fix(run: Run, found: Plan) -> Sequence[int]:
+    """Fix who goes, all being settled, and return them ascending; done again, those of them who are left.
 
     Raises IntegrityFailed where the plan is not what was agreed to, or others are fixed than were.
     """
     number = found.plan_id
-    with engine.write(run.engine) as conn:
+    with engine.read(run.engine) as conn:
         fixed = records.begun(conn, number).root
-        if fixed is None:
-            if not plans.as_it_was(conn, found, judging.as_saved):
+        if fixed is not None:
+            if leaves_of(conn, number)[1] != fixed:
                 raise _changed(number)
-            leaves = [_leaf(item, number) for item in _doomed(conn, number)]
-            leaves += [each.leaf(number) for each in emptying.going(conn, number)[0]]
-            rows = [(number, leaf) for leaf in sorted(leaves)]
-            bulk.insert_rows(conn, destruction_leaf, ("plan_id", "leaf"), rows)
-            root = leaves_of(conn, number)[1]
-            records.set_values(conn, number, root=root)
-            at, of = clock.now(), f"plan:{number}"
-            entries.append(conn, run.entry("done", act="purge.settle", at=at, obj=of, n=len(rows), source=root.hex()))
-        elif leaves_of(conn, number)[1] != fixed:
+            return _left(conn, number)
+        going = _agreed(conn, found)  # nobody waits meanwhile; what is changed later is not among them
+    leaves = sorted(going.leaves)
+    root = tree.root(leaves)
+    with engine.write(run.engine) as conn:
+        bulk.insert_rows(conn, destruction_leaf, ("plan_id", "leaf"), ((number, leaf) for leaf in leaves))
+        if number_of_leaves(conn, number) != len(leaves):  # some were there before
             raise _changed(number)
+        counts = {**records.begun(conn, number).counts, "going": going.items}
+        records.set_values(conn, number, root=root, counts=records.dumps(counts))
+        at, of = clock.now(), f"plan:{number}"
+        entries.append(conn, run.entry("done", act="purge.settle", at=at, obj=of, n=len(leaves), source=root.hex()))
+    return sorted(going.customers)
 
 
 def require(conn: Connection, number: int, page: Sequence[Item]) -> None:
-    """Raise IntegrityFailed where one of these items is not among those that were fixed."""
-    _require(conn, number, [_leaf(item, number) for item in page])
+    """Raise IntegrityFailed where one of these items, or who goes with it, is not among those that were fixed."""
+    _require(conn, number, [leaf for item in page for leaf in _leaves(item, number)])
 
 
 def require_imports(conn: Connection, number: int) -> None:
     """Raise IntegrityFailed where one of the imports that are settled to go is not among those that were fixed."""
-    _require(conn, number, [each.leaf(number) for each in emptying.going(conn, number)[0]])
+    item = rejected.of(conn, number)
+    _require(conn, number, _leaves(item, number) if item is not None else [])
 
 
 def _require(conn: Connection, number: int, leaves: Sequence[bytes]) -> None:
@@ -66,15 +81,41 @@ def _require(conn: Connection, number: int, leaves: Sequence[bytes]) -> None:
         raise _changed(number)
 
 
-def _doomed(conn: Connection, number: int) -> Iterator[Item]:
-    after = 0
+def _agreed(conn: Connection, found: Plan) -> _Going:
+    """Return who goes, from the very rows that are what was agreed to."""
+    going = _Going()
+
+    def as_saved(item: Item) -> Item | None:
+        if item.action == PURGING and item.detail:
+            going.items += 1
+            going.customers.extend(judging.group(item))
+            going.leaves.extend(_leaves(item, found.plan_id))
+        elif item.action == rejected.IMPORTS:
+            going.leaves.extend(_leaves(item, found.plan_id))
+        return judging.as_saved(item)
+
+    if not plans.as_it_was(conn, found, as_saved):
+        raise _changed(found.plan_id)
+    return going
+
+
+def _left(conn: Connection, number: int) -> Sequence[int]:
+    """Return who is left of those that were fixed, each found among them."""
+    customers, after = array("q"), 0
     while page := judging.doomed(conn, number, _AT_ONCE, after):
-        yield from page
+        require(conn, number, page)
+        for item in page:
+            customers.extend(judging.group(item))
         after = page[-1].customer_id
+    return sorted(customers)
 
 
-def _leaf(item: Item, number: int) -> bytes:
-    return leaf_of(judging.salt(item), item.customer_id, number)
+def _leaves(item: Item, number: int) -> list[bytes]:
+    """Return the digests of all that an item destroys: its customer and who goes along, or its imports."""
+    if item.action == rejected.IMPORTS:
+        return [each.leaf(number) for each in emptying.going(item)[0]]
+    salt = judging.salt(item)
+    return [leaf_of(salt, customer, number) for customer in judging.group(item)]
 
 
 def _changed(number: int) -> IntegrityFailed:

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from crmctl.errors import PlanStale, Refused
 from crmctl.i18n import _
+from crmctl.process import uncollected
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan, plan_item
 from crmctl.store import bulk, counters, engine
@@ -168,9 +169,10 @@ def usable(
 def as_it_was(conn: Connection, found: Plan, as_saved: Callable[[Item], Item | None]) -> bool:
     """Say whether the items of a plan are those that were saved; `as_saved` as `usable` takes it."""
     digest, count = sha256(), 0
-    for item in filter(None, map(as_saved, items(conn, found.plan_id))):
-        _hash(digest, item, orjson.dumps(list(item.detail)).decode())
-        count += 1
+    with uncollected():
+        for item in filter(None, map(as_saved, items(conn, found.plan_id))):
+            _hash(digest, item, orjson.dumps(list(item.detail)).decode())
+            count += 1
     return (digest.hexdigest(), count) == (found.hash, found.items)
 
 

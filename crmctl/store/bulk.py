@@ -58,6 +58,21 @@ def remove_rows(
     return rows
 
 
+def empty_rows(
+    conn: Connection,
+    table: Table,
+    key_column: str,
+    keys: Collection[Any],
+    emptied: Sequence[str],
+    columns: Sequence[str],
+) -> list[Row]:
+    """Set `emptied` to NULL in the rows whose `key_column` is one of `keys`; return `columns` of them, in no order."""
+    if not keys:
+        return []
+    rows: list[Row] = _engine_of(conn).empty_rows(conn, table, key_column, keys, tuple(emptied), tuple(columns))
+    return rows
+
+
 def replace_rows(conn: Connection, table: Table, columns: Sequence[str], rows: Iterable[Row]) -> int:
     """Insert `rows`; where the primary key is taken, set the other `columns` instead. Return how many.
 
@@ -87,6 +102,11 @@ def fetch_by_keys(
     narrowed = {name: tuple(values) for name, values in (extra or {}).items()}
     rows: list[Row] = _engine_of(conn).fetch_by_keys(conn, table, key_column, keys, tuple(columns), narrowed, locked)
     return rows
+
+
+def count_by_keys(conn: Connection, table: Table, key_column: str, keys: Collection[Any]) -> int:
+    """Return how many rows have one of `keys` as their `key_column`."""
+    return int(_engine_of(conn).count_by_keys(conn, table, key_column, keys)) if keys else 0
 
 
 def among(conn: Connection, column: ColumnElement[Any], numbers: Collection[int]) -> ColumnElement[bool]:

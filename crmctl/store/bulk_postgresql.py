@@ -23,6 +23,12 @@ from crmctl.store.metadata import JsonText, UtcTime
 Row = tuple[Any, ...]
 _stages = count(1)
 _PLANNER = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+_INDEXES_ONLY, _AS_IT_WAS = (
+    sql.SQL("SELECT {}").format(
+        sql.SQL(", ").join(sql.SQL("set_config({}, {}, true)").format(name, value) for name in _PLANNER)
+    )
+    for value in ("off", "on")
+)
 
 
 def insert_rows(conn: Connection, table: Table, columns: tuple[str, ...], rows: Iterable[Row]) -> int:
@@ -52,10 +58,31 @@ def remove_rows(
     conn: Connection, table: Table, key_column: str, keys: Collection[Any], columns: tuple[str, ...]
 ) -> list[Row]:
     """See `bulk.remove_rows`."""
-    statement = sql.SQL("DELETE FROM {} AS t WHERE t.{} = ANY(%b::{}) RETURNING {}").format(
-        sql.Identifier(table.name), sql.Identifier(key_column), _array(table, key_column), _names(columns)
+    array, given = _listed(table, key_column, keys)
+    statement = sql.SQL("DELETE FROM {} AS t WHERE t.{} = ANY({}) RETURNING {}").format(
+        sql.Identifier(table.name), sql.Identifier(key_column), array, _names(columns)
     )
-    return _look_up(_raw(conn), statement, [_to_server(table, key_column, list(keys))], table, columns)
+    return _look_up(_raw(conn), statement, [given], table, columns)
+
+
+def empty_rows(
+    conn: Connection,
+    table: Table,
+    key_column: str,
+    keys: Collection[Any],
+    emptied: tuple[str, ...],
+    columns: tuple[str, ...],
+) -> list[Row]:
+    """See `bulk.empty_rows`."""
+    array, given = _listed(table, key_column, keys)
+    statement = sql.SQL("UPDATE {} AS t SET {} WHERE t.{} = ANY({}) RETURNING {}").format(
+        sql.Identifier(table.name),
+        _list(sql.SQL("{} = NULL").format(sql.Identifier(name)) for name in emptied),
+        sql.Identifier(key_column),
+        array,
+        _names(columns),
+    )
+    return _look_up(_raw(conn), statement, [given], table, columns)
 
 
 def replace_rows(conn: Connection, table: Table, columns: tuple[str, ...], rows: Iterable[Row]) -> int:
@@ -79,15 +106,23 @@ def fetch_by_keys(
     locked: bool,
 ) -> list[Row]:
     """See `bulk.fetch_by_keys`."""
-    wanted = {key_column: list(keys), **{name: list(values) for name, values in extra.items()}}
+    listed = {name: _listed(table, name, values) for name, values in {key_column: keys, **extra}.items()}
     conditions = sql.SQL(" AND ").join(
-        sql.SQL("t.{} = ANY(%b::{})").format(sql.Identifier(name), _array(table, name)) for name in wanted
+        sql.SQL("t.{} = ANY({})").format(sql.Identifier(name), array) for name, (array, _given) in listed.items()
     )
     statement = sql.SQL("SELECT {} FROM {} AS t WHERE {}{}").format(
         _names(columns), sql.Identifier(table.name), conditions, _lock(locked)
     )
-    values = [_to_server(table, name, listed) for name, listed in wanted.items()]
-    return _look_up(_raw(conn), statement, values, table, columns)
+    return _look_up(_raw(conn), statement, [given for _array, given in listed.values()], table, columns)
+
+
+def count_by_keys(conn: Connection, table: Table, key_column: str, keys: Collection[Any]) -> int:
+    """See `bulk.count_by_keys`."""
+    array, given = _listed(table, key_column, keys)
+    statement = sql.SQL("SELECT count(*) FROM {} AS t WHERE t.{} = ANY({})").format(
+        sql.Identifier(table.name), sql.Identifier(key_column), array
+    )
+    return int(_look_up(_raw(conn), statement, [given], table, ())[0][0])
 
 
 def fetch_range(
@@ -108,17 +143,16 @@ def fetch_pairs(
     conn: Connection, table: Table, key_columns: tuple[str, ...], pairs: Collection[Row], columns: tuple[str, ...]
 ) -> list[Row]:
     """See `bulk.fetch_pairs`."""
-    arrays = sql.SQL(", ").join(sql.SQL("%b::{}").format(_array(table, name)) for name in key_columns)
+    given = zip(*set(pairs), strict=True)
+    listed = [_listed(table, name, column) for name, column in zip(key_columns, given, strict=True)]
     statement = sql.SQL("SELECT {} FROM unnest({}) AS s({}) JOIN {} AS t ON {}").format(
         _list(sql.SQL("t.{}").format(sql.Identifier(name)) for name in columns),
-        arrays,
+        _list(array for array, _values in listed),
         _names(key_columns),
         sql.Identifier(table.name),
         _match(key_columns),
     )
-    listed = zip(*set(pairs), strict=True)
-    values = [_to_server(table, name, list(column)) for name, column in zip(key_columns, listed, strict=True)]
-    return _look_up(_raw(conn), statement, values, table, columns)
+    return _look_up(_raw(conn), statement, [values for _array, values in listed], table, columns)
 
 
 def _row_policies(conn: Connection, table: Table) -> bool:
@@ -175,11 +209,9 @@ def _look_up(
 @contextlib.contextmanager
 def _by_index(raw: Raw[Row]) -> Iterator[None]:
     """Keep the planner to indexes for the statements inside; the settings end with the transaction at the latest."""
-    for name in _PLANNER:
-        raw.execute("SELECT set_config(%s, 'off', true)", (name,))
+    raw.execute(_INDEXES_ONLY)
     yield
-    for name in _PLANNER:
-        raw.execute("SELECT set_config(%s, 'on', true)", (name,))
+    raw.execute(_AS_IT_WAS)
 
 
 def _times_converted(
@@ -202,8 +234,16 @@ def _times_converted(
     return converted()
 
 
-def _to_server(table: Table, name: str, values: list[Any]) -> list[Any]:
-    return [parse_stamp(value) for value in values] if isinstance(table.c[name].type, UtcTime) else values
+def _listed(table: Table, name: str, values: Iterable[Any]) -> tuple[sql.Composable, object]:
+    """Return the placeholder for an array of a column's values, and what to give for it.
+
+    Numbers go as text, which the server reads in no time: the driver takes half a microsecond for each otherwise.
+    """
+    kind = table.c[name].type
+    cast = sql.SQL("::" + _type(table, name) + "[]")
+    if isinstance(kind, Integer):
+        return sql.SQL("%s") + cast, "{" + ",".join(map(str, values)) + "}"
+    return sql.SQL("%b") + cast, list(map(parse_stamp, values) if isinstance(kind, UtcTime) else values)
 
 
 def _type(table: Table, name: str) -> str:
@@ -223,10 +263,6 @@ _TYPES: tuple[tuple[type, str], ...] = (
     (JsonText, "text"),
     (Text, "text"),
 )
-
-
-def _array(table: Table, name: str) -> sql.SQL:
-    return sql.SQL(_type(table, name) + "[]")
 
 
 def _names(columns: Iterable[str]) -> sql.Composed:

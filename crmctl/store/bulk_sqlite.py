@@ -7,7 +7,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Table, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Table, and_, bindparam, delete, func, null, or_, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql import Delete, Insert, Select, Update
@@ -70,14 +70,40 @@ def fetch_by_keys(
     return found
 
 
+def count_by_keys(conn: Connection, table: Table, key_column: str, keys: Collection[Any]) -> int:
+    """See `bulk.count_by_keys`."""
+    execute = conn.connection.driver_connection.execute  # type: ignore[union-attr]
+    batches = _batches(sorted(set(keys)), _BATCHES)
+    return sum(execute(_count(table, key_column, len(batch)).text, batch).fetchone()[0] for batch in batches)
+
+
 def remove_rows(
     conn: Connection, table: Table, key_column: str, keys: Collection[Any], columns: tuple[str, ...]
 ) -> list[Row]:
-    """See `bulk.remove_rows`."""
+    """See `bulk.remove_rows`. Read, then deleted: RETURNING takes a third longer, and whoever writes here is alone."""
     execute = conn.connection.driver_connection.execute  # type: ignore[union-attr]
     found: list[Row] = []
     for batch in _batches(sorted(set(keys)), _BATCHES):
-        found += execute(_taking(table, key_column, len(batch), columns).text, batch).fetchall()
+        rows = execute(_selection(table, key_column, len(batch), columns, ()).text, batch).fetchall()
+        if rows:
+            execute(_removing(table, key_column, len(batch)).text, batch)
+            found += rows
+    return found
+
+
+def empty_rows(
+    conn: Connection,
+    table: Table,
+    key_column: str,
+    keys: Collection[Any],
+    emptied: tuple[str, ...],
+    columns: tuple[str, ...],
+) -> list[Row]:
+    """See `bulk.empty_rows`."""
+    execute = conn.connection.driver_connection.execute  # type: ignore[union-attr]
+    found: list[Row] = []
+    for batch in _batches(sorted(set(keys)), _BATCHES):
+        found += execute(_emptying(table, key_column, len(batch), emptied, columns).text, batch).fetchall()
     return found
 
 
@@ -163,7 +189,7 @@ def _removal(table: Table, key_columns: tuple[str, ...]) -> _Prepared:
     return _prepare(statement, keys)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _selection(
     table: Table, key_column: str, size: int, columns: tuple[str, ...], extra: tuple[tuple[str, int], ...]
 ) -> _Prepared:
@@ -177,10 +203,26 @@ def _selection(
 
 
 @lru_cache(maxsize=64)
-def _taking(table: Table, key_column: str, size: int, columns: tuple[str, ...]) -> _Prepared:
+def _count(table: Table, key_column: str, size: int) -> _Prepared:
     given = [f"key_{number}" for number in range(size)]
     condition = table.c[key_column].in_([bindparam(name) for name in given])
-    return _prepare(delete(table).where(condition).returning(*(table.c[name] for name in columns)), given)
+    return _prepare(select(func.count()).select_from(table).where(condition), given)
+
+
+@lru_cache(maxsize=64)
+def _removing(table: Table, key_column: str, size: int) -> _Prepared:
+    given = [f"key_{number}" for number in range(size)]
+    return _prepare(delete(table).where(table.c[key_column].in_([bindparam(name) for name in given])), given)
+
+
+@lru_cache(maxsize=64)
+def _emptying(
+    table: Table, key_column: str, size: int, emptied: tuple[str, ...], columns: tuple[str, ...]
+) -> _Prepared:
+    given = [f"key_{number}" for number in range(size)]
+    condition = table.c[key_column].in_([bindparam(name) for name in given])
+    statement = update(table).where(condition).values(dict.fromkeys(emptied, null()))
+    return _prepare(statement.returning(*(table.c[name] for name in columns)), given)
 
 
 @lru_cache(maxsize=64)

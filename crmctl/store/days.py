@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Date, Text, case, cast, func, literal, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Date, Text, case, cast, func, literal, literal_column, type_coerce
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -19,19 +19,23 @@ _STEP = timedelta(days=6)  # no zone changed its clocks twice within six days; B
 
 
 class _Zone(FunctionElement[str]):
-    """The company's day of a moment: `_Zone(moment)`, with the zone's name."""
+    """The company's day of a moment: `_Zone(moment)`, with the zone's name.
 
-    inherit_cache = False
+    Zone and end are among the clauses too: statements that differ in them are not taken for each other, and those that
+    do not are compiled once.
+    """
+
+    inherit_cache = True
     type = Text()
 
     def __init__(self, moment: ColumnElement[Any], zone: str, until: datetime) -> None:
-        super().__init__(moment)
+        super().__init__(moment, literal_column(f"{zone} {until.isoformat()}"))
         self.zone, self.until = zone, until
 
 
 @compiles(_Zone, "postgresql")
 def _day_postgresql(element: _Zone, compiler: Any, **given: Any) -> str:
-    (moment,) = element.clauses
+    moment, _of = element.clauses
     day = func.to_char(func.timezone(literal(element.zone), moment), literal("YYYY-MM-DD"))
     return str(compiler.process(day, **given))
 
@@ -39,7 +43,7 @@ def _day_postgresql(element: _Zone, compiler: Any, **given: Any) -> str:
 @compiles(_Zone, "sqlite")
 def _day_sqlite(element: _Zone, compiler: Any, **given: Any) -> str:
     """SQLite knows no zones: the offset of each stretch of time is written out."""
-    (moment,) = element.clauses
+    moment, _of = element.clauses
     text = type_coerce(moment, Text)
     *ended, (_open, seconds) = offsets(element.zone, element.until)
     shift: ColumnElement[str] = literal(f"{seconds:+d} seconds")

@@ -152,3 +152,25 @@ def test_many_updates_are_logged_as_each_would_be(updated: list[tuple[int, int, 
     assert [row[:12] + row[13:17] for row in made.rows] == [row[:12] + row[13:17] for row in singly.rows]
     assert [row[17] for row in made.rows] == [defined_leaf(row) for row in made.rows]
     assert made.upcoming == 7 + len(updated)
+
+
+@given(st.lists(st.tuples(numbers, numbers, st.integers(2, 9), digests, st.none() | digests), max_size=4))
+def test_many_destroyed_objects_are_logged_as_each_would_be(
+    destroyed: list[tuple[int, int, int, bytes, bytes | None]],
+) -> None:
+    made, singly = changes.Changes(5, 6, 7), changes.Changes(5, 6, 7)
+    many = [((c, "contact", n), version, clear, sealed) for c, n, version, clear, sealed in destroyed]
+    salts = iter([bytes([number]) * 16 for number in range(len(many))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(changes.Changes, "_salt", lambda _self: next(salts))
+        rows = [*made.destroy_all(many[:1], "[]"), *made.destroy_all(many[1:], "[]")]
+    for of, version, clear, sealed in many:
+        singly.destroy(of, version, "[]", changes.Before("{}", None, clear, sealed))
+    named = [dict(zip(changes.DESTROYED_COLUMNS, row, strict=True)) for row in rows]
+    whole = [tuple(row.get(name) for name in changes.CHANGE_COLUMNS) for row in named]
+    assert [row[:10] + row[13:17] for row in whole] == [row[:10] + row[13:17] for row in singly.rows]
+    assert all(row[10:13] == (None, None, None) for row in whole)
+    salted = [(*row[:12], bytes([number]) * 16, *row[13:]) for number, row in enumerate(whole)]
+    assert [row[17] for row in whole] == [defined_leaf(row) for row in salted]
+    assert (made.rows, made.upcoming) == ([], 7 + len(many))
+    assert made.summary() == (len(many), tree.root([row[17] for row in whole]).hex())

@@ -79,7 +79,7 @@ class Doomed:
         assert verified["clean"], verified
         record = json.loads(self.office.desk.say(STEWARD, "purge", "show", PLAN, "--record").stdout)
         told = (record["destroyed"], record["digests"], record["executed_by"])
-        assert told == (FIRMS + 3, FIRMS + 3 + IMPORTS, ["li.na"])
+        assert told == (FIRMS + 3, self.customers + IMPORTS, ["li.na"])
         assert [each["rejected_rows"] for each in record["imports"]["destroyed"]] == [REJECTED]
 
     @contextmanager
@@ -94,6 +94,10 @@ class Doomed:
     def digests(self) -> int:
         """Return how many digests the plan has left so far."""
         return self.count(destruction_leaf)
+
+    def ways(self) -> int:
+        """Return how many ways to customers there are."""
+        return self.count(identity)
 
     def alive(self) -> int:
         """Return how many customers there are."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from casework import HANDLER
 from desks import ADMIN, STEWARD
-from doomed import FIRMS, IMPORTS, PLAN, REJECTED, Doomed
+from doomed import IMPORTS, PLAN, REJECTED, Doomed
 
 SEED = 20261122
 KINDS = ("sqlite", "postgresql")
@@ -78,7 +78,7 @@ def test_killed_at_random(doomed: Doomed, full: bool) -> None:
     if again.returncode:
         assert json.loads(again.stderr)["code"] == "PLAN_APPLIED"
     assert doomed.left() == {}
-    assert doomed.digests() == FIRMS + 3 + IMPORTS
+    assert doomed.digests() == doomed.customers + IMPORTS
     doomed.office.sound()
     assert doomed.office.json(STEWARD, "purge", "verify", PLAN)["clean"]
 
@@ -121,6 +121,10 @@ FORGERIES = {
         "before:2:crmctl.security.keystore:KeyStore.remove",
         f"{FORGED}(SELECT min(customer_id) FROM plan_item WHERE customer_id > 0 AND detail <> '[]')",
     ),
+    "who goes along with them": (
+        "before:2:crmctl.security.keystore:KeyStore.remove",
+        "UPDATE plan_item SET detail = replace(detail, ',[]]', ',[4]]') WHERE action = 'purging' AND detail <> '[]'",
+    ),
     "a digest": (
         "before:2:crmctl.security.keystore:KeyStore.remove",
         "DELETE FROM destruction_leaf WHERE leaf = (SELECT leaf FROM destruction_leaf LIMIT 1)",
@@ -133,11 +137,12 @@ def test_nobody_goes_whom_nobody_agreed_to(doomed: Doomed, what: str) -> None:
     """DES-02: whoever writes into the plan of a killed purge gets nobody destroyed; the log has who was to go."""
     point, statement = FORGERIES[what]
     doomed.purge(f"SIGKILL:{point}")
-    before = doomed.alive()
+    before, ways = doomed.alive(), doomed.ways()
     doomed.office.sql(statement)
     done = doomed.purge()
     assert (done.returncode, json.loads(done.stderr)["code"]) == (13, "PLAN_CHANGED")
     assert doomed.alive() == before
+    assert doomed.ways() == ways
     assert doomed.office.desk.refusal(STEWARD, "purge", "verify", PLAN, status=1) == "PURGE_UNFINISHED"
 
 

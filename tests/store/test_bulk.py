@@ -174,3 +174,23 @@ def test_removed_rows_are_returned_as_they_were(engine: Engine) -> None:
     stored = [tuple(int(value) if type(value) is bool else value for value in row) for row in rows]
     assert sorted(gone) == [row for row in stored if row[0] in (1, 3)]
     assert all_rows(engine, contact, CONTACT) == [row for row in stored if row[0] not in (1, 3)]
+
+
+def test_counted_rows_are_those_asked_for(engine: Engine) -> None:
+    with write(engine) as conn:
+        bulk.insert_rows(conn, contact, CONTACT, contacts(3000))
+        assert bulk.count_by_keys(conn, contact, "customer_id", [3, 1, 3, 9999]) == 6
+        assert bulk.count_by_keys(conn, contact, "customer_id", range(2, 900)) == 3 * 898
+        assert bulk.count_by_keys(conn, contact, "customer_id", []) == 0
+
+
+def test_emptied_rows_are_told_and_the_others_are_as_they_were(engine: Engine) -> None:
+    rows = [a_run(number, ended_at=LATE) for number in range(1, 700)]
+    with write(engine) as conn:
+        bulk.insert_rows(conn, run, RUN, rows)
+        told = bulk.empty_rows(conn, run, "run_id", [5, *range(100, 650), 9999], ("ended_at", "counts"), ("run_id",))
+        assert bulk.empty_rows(conn, run, "run_id", [], ("counts",), ("run_id",)) == []
+    assert sorted(told) == [(5,), *((number,) for number in range(100, 650))]
+    emptied = {number for (number,) in told}
+    expected = [a_run(row[0], ended_at=None, counts=None) if row[0] in emptied else row for row in rows]
+    assert all_rows(engine, run, RUN) == expected
