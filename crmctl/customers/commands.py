@@ -27,6 +27,7 @@ READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 74)
 @mode_options("create", blank=N_("What blank cells do to an existing customer."))
 @click.option("--source", default="default", help=N_("System the external codes of this file come from."))
 @click.option("--type", "type_", default="", help=N_("Customer type of rows that name none."))
+@click.option("--recreate", is_flag=True, help=N_("Enter also who asked to be forgotten and came back (logged)."))
 @sheet_options(
     drop_unknown=N_("Leave out columns that are not on the field list (INF-11)."),
     max_changes=N_("Allow so many changes of customers (logged)."),

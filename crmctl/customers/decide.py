@@ -20,6 +20,7 @@ IDENTITY_CONFLICT = "IDENTITY_CONFLICT"
 NO_MATCH = "NO_MATCH"
 SHARED_KEY = "SHARED_KEY"
 NO_IDENTITY = "NO_IDENTITY"
+DO_NOT_RECREATE = "DO_NOT_RECREATE"
 
 
 class Candidate(NamedTuple):
@@ -34,6 +35,7 @@ class Candidate(NamedTuple):
     contact_keys: tuple[bytes, ...]
     has_contact: bool
     bare: bool  # no key at all but the row's own digest
+    barred: bool = False  # somebody who asked to be forgotten
 
 
 class Decision(NamedTuple):
@@ -117,6 +119,8 @@ class _Decider:
             return self._matched(row, match)
         if self.mode == "update":
             return Decision(REJECT, code=NO_MATCH)
+        if row.barred:
+            return Decision(REJECT, code=DO_NOT_RECREATE)
         customer = self.first + self.created
         self.created += 1
         self._remember(row, customer)

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from crmctl import clock
-from crmctl.customers import facts, merge, named_owners, orphans, record
+from crmctl.customers import barred, facts, merge, named_owners, orphans, record
 from crmctl.customers.build import Recipe
 from crmctl.customers.importing import Import
 from crmctl.customers.live import Live
@@ -110,7 +110,9 @@ def _work(run: Run, begun: Begun, tell: Tell, early: SecondProcess | None) -> To
     recipe = Recipe(
         begun.batch_id, run.run_id or 0, begun.key, run.keys.wrapper, epoch, terms, request.mode != "create"
     )
-    task = Task(recipe, BlindIndex(index_keys[epoch], epoch), request.source, request.chunk, begun.after, reading)
+    index = BlindIndex(index_keys[epoch], epoch)
+    fenced = None if request.recreate else barred.of(run, request.source)
+    task = Task(recipe, index, request.source, request.chunk, begun.after, reading, fenced)
     epochs = sorted(index_keys)
     ground = Rehearsal(run, begun.batch_id, epochs) if run.dry_run else Live(run, begun.batch_id, epochs)
     line = _line(begun, task, early)

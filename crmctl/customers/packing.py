@@ -79,11 +79,20 @@ def effective_kind(kind: int, of_contact: bool) -> int:
 class Packer:
     """Packs the rows of one file."""
 
-    def __init__(self, settings: CustomersSettings, ident: Ident, source: str, *, keep_rows: bool) -> None:
+    def __init__(
+        self,
+        settings: CustomersSettings,
+        ident: Ident,
+        source: str,
+        *,
+        keep_rows: bool,
+        barred: Callable[[Row], bool] | None = None,
+    ) -> None:
         self.completeness = record.Completeness(settings)
         self.ident = ident
         self.source = source
         self.keep_rows = keep_rows
+        self.barred = barred
 
     def pack(self, row: Row, cells: list[str]) -> tuple[Candidate, Packed]:
         """Return a row as the decider sees it, and as the builder needs it."""
@@ -125,6 +134,7 @@ class Packer:
         candidate = (
             row.number, row.organisation, unique, supporting, name, contact_name,
             supporting if len(contact_keys) == len(supporting) else contact_keys, row.contact is not None, bare,
+            self.barred is not None and self.barred(row),
         )  # fmt: skip
         return _new(Candidate, candidate), marks
 

@@ -66,6 +66,7 @@ class Task:
     chunk_size: int
     after: int
     reading: Any  # customers.reading.Reading
+    barred: Any = None  # customers.barred.Barred, where somebody is
 
 
 class _Shelf(NamedTuple):
@@ -83,7 +84,8 @@ class InProcess:
         ident = ident_function(task.index, task.source)
         self.builder = Builder(task.recipe, ident)
         terms = task.recipe.terms
-        self.packer = Packer(terms.settings, ident, task.source, keep_rows=task.recipe.remembers)
+        barred = task.barred.has if task.barred is not None else None
+        self.packer = Packer(terms.settings, ident, task.source, keep_rows=task.recipe.remembers, barred=barred)
         self.blocks: Iterator[list[Any]] = task.reading.blocks(task.chunk_size, task.after)
         self.convert: Callable[[int, list[str]], Row | Rejected] = task.reading.compile()
         self.shelves: dict[int, _Shelf] = {}

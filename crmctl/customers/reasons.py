@@ -12,6 +12,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
         N_("its keys belong to other customers, or to one with another name"),
         N_("compare with the candidates; correct the row or the customer"),
     ),
+    "DO_NOT_RECREATE": (
+        N_("asked to be forgotten, and was destroyed for it"),
+        N_("take it out of the file; who came back is entered with --recreate"),
+    ),
     "NO_MATCH": (N_("no such customer to update"), N_("check its keys, or import with --mode upsert")),
     "TYPE_CONFLICT": (
         N_("a person here, an organisation there"),

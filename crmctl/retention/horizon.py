@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from crmctl import clock
 from crmctl.audit import entries
-from crmctl.retention import records
+from crmctl.retention import barring, records
 from crmctl.retention.ending import complete_after
 from crmctl.retention.records import Destruction
 from crmctl.retention.tables import destruction
@@ -43,13 +43,15 @@ class Horizon:
 def look(run: Run) -> tuple[Run, list[Horizon]]:
     """Return how far every destruction is; those found complete are recorded so, each with an entry.
 
-    A dry run records nothing. Returns the run as well, with its number where something was recorded.
+    Whoever was not to be entered again and may be by now is taken off that list. A dry run records nothing. Returns the
+    run as well, with its number where something was recorded.
     """
     with engine.read(run.engine) as conn:
         found = list(_destructions(conn))
+        over = barring.over(conn, run)
     standing = [_horizon(run, each) for each in found]
     fresh = [each for each, was in zip(standing, found, strict=True) if each.complete_at and not _recorded(was)]
-    if not fresh or run.dry_run:
+    if not (fresh or over) or run.dry_run:
         return runs.record_reading(run, n=len(standing)), standing
     run = runs.begin(run)
     with runs.recorded_failure(run), engine.write(run.engine) as conn:
@@ -59,6 +61,9 @@ def look(run: Run) -> tuple[Run, list[Horizon]]:
             told = records.dumps({**counts, "complete_at": clock.stamp(each.complete_at)})
             records.set_values(conn, each.plan_id, counts=told, complete_after=each.complete_at)
             entries.append(conn, run.entry("done", act=ACT, at=clock.now(), obj=f"plan:{each.plan_id}"))
+        if over:
+            counts = {"unbarred": barring.forget(conn, run)}
+            entries.append(conn, run.entry("done", act=ACT, at=clock.now(), counts=counts))
         runs.finish(conn, run, "done", 0, {"complete": len(fresh)})
     return run, standing
 

@@ -92,17 +92,27 @@ class RejectedRows(Settings):
     source: Sources = Field(description=N_("clauses it comes from"))
 
 
+class DoNotRecreate(Settings):
+    """How long imports do not enter anew whoever was destroyed at the person's own request."""
+
+    keep: Span = Field(description=N_("how long from the destruction on"))
+    source: Sources = Field((), description=N_("clauses it comes from"))
+
+
 class RetentionSettings(Settings):
     """How long data are kept, and how plans to destroy them are handled."""
 
     scopes: ClassVar[tuple[ScopeName, ...]] = ("customer_type", "org_unit")  # what is a fact of customers
-    unscoped: ClassVar[tuple[str, ...]] = ("rejected_rows",)  # imports are of no type and of no unit
+    unscoped: ClassVar[tuple[str, ...]] = ("rejected_rows", "do_not_recreate")  # imports are of no type and of no unit
 
     customers: Annotated[Many[CustomerRule], Field(min_length=1)] = Field(
         description=N_("rules for customers with all that belongs to them, the first that fits")
     )
     rejected_rows: RejectedRows | None = Field(
         None, description=N_("rows that imports rejected, of all kinds; never destroyed unless given")
+    )
+    do_not_recreate: DoNotRecreate | None = Field(
+        None, description=N_("a list of who asked to be forgotten, as digests; none unless given")
     )
     plan_valid_hours: Annotated[int, Field(ge=1, le=720)] = Field(
         description=N_("hours that a plan may be carried out")

@@ -3,6 +3,7 @@
     begin     approval spent, plan begun, the point of no return in the log: one transaction
     judge     each customer of the plan is looked at again: whoever was held or edited since is spared and listed
     fix       those who go are whom somebody agreed to; their digests are written, and nobody goes without one
+    bar       who asked for it is listed, where the policy says so, so that no import enters them anew
     forget    identities go, so that nobody is found any more, and no import meets them
     shred     chunk by chunk: keys in key store and mirror, then all rows with their changes
     empty     import by import: rejected rows whose time is over, with whatever is sealed under the import's key
@@ -25,7 +26,18 @@ from crmctl.approvals.beyond import fingerprint
 from crmctl.audit.changes import Changes
 from crmctl.errors import PlanStale
 from crmctl.process import uncollected
-from crmctl.retention import clockwise, emptying, ending, forgetting, judging, records, rejected, settled, waiting
+from crmctl.retention import (
+    barring,
+    clockwise,
+    emptying,
+    ending,
+    forgetting,
+    judging,
+    records,
+    rejected,
+    settled,
+    waiting,
+)
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
 from crmctl.retention.judging import SPARED
 from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump, kinds_of
@@ -95,7 +107,9 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         outcome = Outcome(run.run_id, number, False, resumed=begun)
         ordinal = _judge(run, found, base, tell)
         emptying.settle(run, found, base)
-        forgetting.forget(run, settled.fix(run, found))
+        going = settled.fix(run, found)
+        barring.bar(run, found, going)
+        forgetting.forget(run, going)
         _shred(run, found, ordinal, outcome, tell)
         with engine.read(run.engine) as conn:
             settled.require_imports(conn, number)

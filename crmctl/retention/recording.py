@@ -59,6 +59,7 @@ def _about_plan(conn: Connection, run: Run, found: Destruction) -> dict[str, Any
         "kept": plan.summary.get("keep", {}),
         "spared": counts["spared"],
         "imports": _imports(found),
+        "do_not_recreate": found.counts.get("barred"),
         "rows": counts.get("rows", {}),
         "source_files": plan.summary.get("batches", []),
         "copies": plan.summary.get("copies", []),

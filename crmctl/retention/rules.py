@@ -114,6 +114,8 @@ def unset(policies: PolicySet, settings: RetentionSettings, kinds: Collection[Ki
     names: dict[str, None] = {}
     if "customers" in kinds:
         names.update(dict.fromkeys(_of_customers(policies, settings)))
+        if settings.do_not_recreate is not None:
+            names.update(dict.fromkeys(_waiting(policies, [settings.do_not_recreate.keep.figure])))
     if "rejected_rows" in kinds and settings.rejected_rows is not None:
         spans = (settings.rejected_rows.keep, settings.rejected_rows.grace)
         names.update(dict.fromkeys(_waiting(policies, [span.figure for span in spans if span is not None])))
@@ -144,3 +146,12 @@ def before(policies: PolicySet, day: date, span: Span) -> date:
         return months_before(day, int(whole)) if span.days is None else day - timedelta(days=int(whole))
     except (OverflowError, ValueError):
         return date.min
+
+
+def after(policies: PolicySet, day: date, span: Span) -> date:
+    """Return the day a span after `day`; the calendar's last where it would be later."""
+    whole = int(-(-Decimal(policies.resolve(span.figure)) // 1))
+    try:
+        return months_before(day, -whole) if span.days is None else day + timedelta(days=whole)
+    except (OverflowError, ValueError):
+        return date.max

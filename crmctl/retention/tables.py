@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, Table, Text
 
 from crmctl.store.metadata import Digest, JsonText, RowNumber, UtcTime, metadata
 
@@ -33,16 +33,4 @@ destruction_leaf = Table(
     Column("leaf", Digest, primary_key=True),
     sqlite_with_rowid=False,
     info={"distribution": "coordinator"},
-)
-
-# Who must not be entered again for a while, by keyed digests that only an import can compare (optional, by policy).
-do_not_recreate = Table(
-    "do_not_recreate",
-    metadata,
-    Column("digest", Digest, primary_key=True, comment="of an identity, under a key of its own"),
-    Column("plan_id", BigInteger, nullable=False),
-    Column("until_on", Text, nullable=False, comment="the last day; forgotten after it"),
-    Index("ix_do_not_recreate_until_on", "until_on"),
-    sqlite_with_rowid=False,
-    info={"distribution": "digest"},
 )

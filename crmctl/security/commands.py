@@ -21,6 +21,7 @@ OWNERS = {
     "document": N_("documents"),
     "staff": N_("staff"),
     "run": N_("runs"),
+    "do_not_recreate": N_("do-not-recreate lists"),
 }
 EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 13, 74)
 

@@ -18,7 +18,7 @@ from crmctl.i18n import _
 from crmctl.security.sealing import KEY_BYTES, NONCE_BYTES, DataKey, hmac_of_key, lp, owner_label
 
 # Numbers are stored: add, never renumber. What a key can belong to.
-OWNER_KINDS: Mapping[str, int] = {"customer": 1, "batch": 2, "document": 3, "staff": 4, "run": 5}
+OWNER_KINDS: Mapping[str, int] = {"customer": 1, "batch": 2, "document": 3, "staff": 4, "run": 5, "do_not_recreate": 6}
 OWNER_NAMES: Mapping[int, str] = {number: name for name, number in OWNER_KINDS.items()}
 
 # NIST SP 800-38D allows 2^32 random nonces under one key; a quarter of that leaves room.

@@ -109,6 +109,7 @@ _OWNERS = {
     "document": N_("document"),
     "staff": N_("staff member"),
     "run": N_("run"),
+    "do_not_recreate": N_("do-not-recreate list"),
 }
 
 

@@ -188,6 +188,7 @@ def _open_batch(run: Run, importer: Importer, begun: Begun) -> None:
             **options,
             "chunk": request.chunk,
             "clear_blanks": request.clear_blanks,
+            **({"recreate": True} if request.recreate else {}),
             "header_number": reading.info.header_number,
             **begun.notes,
         },
@@ -195,7 +196,12 @@ def _open_batch(run: Run, importer: Importer, begun: Begun) -> None:
     with engine.write(run.engine) as conn:
         info = batches.seal_info(Sealer(run.workspace.instance), begun.key, sealed)
         batches.create(conn, run, begun.batch_id, {**values, "cursor": reading.info.header_number}, info)
-        body = run.entry("begun", batch=begun.batch_id, source=reading.info.sha256, codes=importer.told)
+        body = run.entry(
+            "begun",
+            batch=begun.batch_id,
+            source=reading.info.sha256,
+            codes=[*importer.told, *(["RECREATE"] if request.recreate else [])],
+        )
         entries.append(conn, body)
 
 

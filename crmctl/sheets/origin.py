@@ -37,6 +37,7 @@ class Request:
     rejects: Path | None = None
     max_changes: int | None = None
     second_process: bool | None = None
+    recreate: bool = False  # of customers: those who asked to be forgotten as well
 
 
 def requested(file: str, given: Mapping[str, Any], type_code: str | None = None) -> Request:
@@ -64,6 +65,7 @@ def requested(file: str, given: Mapping[str, Any], type_code: str | None = None)
         chunk=given["chunk"],
         rejects=given["rejects"],
         max_changes=given.get("max_changes"),
+        recreate=given.get("recreate", False),
     )
 
 
@@ -114,6 +116,7 @@ def request_of(
         chunk=stored["chunk"],
         rejects=rejects,
         max_changes=max_changes,
+        recreate=stored.get("recreate", False),
     )
 
 

@@ -21,8 +21,7 @@ from sqlalchemy import func, select
 from crmctl.backups import manifest, sqlitecopy
 from crmctl.backups.contents import LEFT_OUT
 from crmctl.backups.tables import backup
-from crmctl.customers.tables import customer, identity
-from crmctl.retention.tables import do_not_recreate
+from crmctl.customers.tables import customer, do_not_recreate, identity
 from crmctl.store import schema
 from crmctl.store.engine import write
 
