@@ -128,7 +128,8 @@ def find(conn: Connection, number: int, kind: str) -> Plan:
     """Return a plan. Raises Refused when there is none of that number and kind."""
     row = conn.execute(select(plan).where(plan.c.plan_id == number, plan.c.kind == kind)).mappings().first()
     if row is None:
-        raise Refused(_("there is no plan {plan}").format(plan=number), hint=_("make a new plan"), code="PLAN_UNKNOWN")
+        hint = _("see: crmctl purge list") if kind == PURGE else _("make a new plan")
+        raise Refused(_("there is no plan {plan}").format(plan=number), hint=hint, code="PLAN_UNKNOWN")
     kept = {name: row[name] for name in Plan.__dataclass_fields__}
     return Plan(**{**kept, "summary": orjson.loads(row["summary"])})
 

@@ -134,7 +134,7 @@ def test_killed_while_an_override_is_set(folder: Path, small: commands.Given) ->
 
 
 def test_killed_at_random_moments(make: Callable[..., Path], kind: str, files: Path, full: bool) -> None:
-    kills, rows = (30, 50_000) if full else (4, 3_000)
+    kills, rows = (30, 50_000) if full else (2, 3_000)
     given = commands.generated(files, rows)
     chance = random.Random(SEED)
     folder = make(kind)
