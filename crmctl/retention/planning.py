@@ -10,20 +10,21 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import islice
+from functools import partial
 from typing import Any
 
-import orjson
-from sqlalchemy import Connection, update
+from sqlalchemy import ColumnElement, Connection, select
 
 from crmctl import clock
 from crmctl.approvals import asking, decide
 from crmctl.approvals.beyond import fingerprint
 from crmctl.audit import entries
 from crmctl.customers import scope
+from crmctl.customers.tables import customer
 from crmctl.errors import InvalidInput, Refused
 from crmctl.holds import everybody, kept
 from crmctl.i18n import _
+from crmctl.policy.metrics import Within
 from crmctl.retention import clockwise, leaves, rejected, weighing
 from crmctl.retention.decide import DUE, MINIMUM
 from crmctl.retention.marks import marks
@@ -36,13 +37,12 @@ from crmctl.runs import plans
 from crmctl.runs import run as runs
 from crmctl.runs.plans import Item
 from crmctl.runs.run import Run, access_of
-from crmctl.runs.tables import plan
 from crmctl.store import engine
 
 ACT = plans.PURGE
 DESTROY, KEEP = "destroy", "keep"  # what an item says is to become of its customer
 SHARED = "shared_complaint"  # a provisional customer of theirs is somebody else's as well
-_AT_ONCE = 10_000
+_AT_ONCE = 20_000  # customers looked at in one statement
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,8 @@ def make(run: Run, request: Request) -> Planned:
     scope.require(run, request.customers)
     if run.dry_run:
         tally = Tally()
-        with engine.read(run.engine) as conn:
-            for _item in items(conn, run, base, request, tally):
-                pass
+        for _part in parts(run, base, request, tally):
+            pass
         return Planned(None, None, None, tally, None)
     run = runs.begin(run)
     with runs.recorded_failure(run):
@@ -151,21 +150,26 @@ def agreed_by_somebody(run: Run) -> None:
 
 
 def _saved(run: Run, base: Basis, request: Request) -> Planned:
+    """Save the plan part by part, so that nobody waits for all of it, then ask for agreement to the whole."""
     tally = Tally()
     valid = timedelta(hours=min(settings_of(each).plan_valid_hours for each in base.acting.values()))
+    found = parts(run, base, request, tally)
+    first = next(found, [])  # whoever is refused leaves no plan behind
     with engine.write(run.engine) as conn:
-        found = items(conn, run, base, request, tally)
-        number = plans.put(conn, run, ACT, found, {}, expires_at=run.at + valid)
-        if request.customers:
-            asked = _asked(conn, number)
-            tally.receipts = [(customer, leaves.token(number, customer, salt)) for customer, salt in asked]
+        draft = plans.begin(conn, run, ACT, {}, expires_at=run.at + valid)
+        draft.add(conn, first)
+    for part in found:
+        with engine.write(run.engine) as conn:
+            draft.add(conn, part)
+    number = draft.plan_id
     with engine.read(run.engine) as conn:
         weight = weighing.weigh(conn, number)
+        asked = [*_asked(conn, number)] if request.customers else []
+    tally.receipts = [(customer, leaves.token(number, customer, salt)) for customer, salt in asked]
     summary = {**tally.summary(), "asked": len(request.customers), "kinds": list(request.of), **weight.document()}
     approval = None
     with engine.write(run.engine) as conn:
-        told = orjson.dumps(summary, option=orjson.OPT_SORT_KEYS).decode()
-        conn.execute(update(plan).where(plan.c.plan_id == number).values(summary=told))
+        draft.close(conn, summary)
         if tally.anything:
             saved = plans.find(conn, number, ACT)
             approval = asking.ask(
@@ -184,25 +188,48 @@ def _asked(conn: Connection, number: int) -> Iterator[tuple[int, bytes]]:
             yield item.customer_id, bytes.fromhex(item.detail[2])
 
 
-def items(conn: Connection, run: Run, base: Basis, request: Request, tally: Tally) -> Iterator[Item]:
-    """Yield what is to become of what is of no customer, then of each whose time is over, or who asks; count it."""
-    tally.imports = rejected.find(conn, base, tally.import_states)
+def parts(run: Run, base: Basis, request: Request, tally: Tally) -> Iterator[list[Item]]:
+    """Yield what is to become of what is of no customer, then of each whose time is over, or who asks; count it.
+
+    By customer number, some at a time; between them nothing is open, so that whoever takes them may write. Each part is
+    of its own moment: everybody is looked at once more when the plan is carried out.
+    """
+    with engine.read(run.engine) as conn:
+        tally.imports = rejected.find(conn, base, tally.import_states)
+        for (_place, state), number in base.states(conn).items() if not request.customers else ():
+            tally.states[state] = tally.states.get(state, 0) + number
     if tally.imports:
-        yield rejected.item(tally.imports)
-    for (_place, state), number in base.states(conn).items() if not request.customers else ():
-        tally.states[state] = tally.states.get(state, 0) + number
-    frozen = everybody(conn)
-    for page in _pages(conn, base, request):
-        yield from _decided(conn, run, base, page, frozen, tally)
+        yield [rejected.item(tally.imports)]
+    for among in _ranges(run) if base.readies and not request.customers else ():
+        with engine.read(run.engine) as conn:
+            found = list(base.due(conn, among))
+            decided = list(_decided(conn, run, base, [(each, "") for each in found], tally)) if found else []
+        if decided:
+            yield decided
+    if request.customers:
+        with engine.read(run.engine) as conn:
+            yield list(_decided(conn, run, base, _named(conn, base, request), tally))
 
 
-def _pages(conn: Connection, base: Basis, request: Request) -> Iterator[list[tuple[Found, str]]]:
-    """Yield customers with why each stays ("" for nothing so far), by customer number over all policies."""
-    if not request.customers:
-        due = base.due(conn)
-        while page := list(islice(due, _AT_ONCE)):
-            yield [(found, "") for found in page]
-        return
+def _ranges(run: Run) -> Iterator[Within]:
+    """Yield conditions that part the customers by number, so many in each."""
+    column, after = customer.c.customer_id, -1
+    while True:
+        query = select(column).where(column > after).order_by(column).offset(_AT_ONCE - 1).limit(1)
+        with engine.read(run.engine) as conn:
+            last = conn.execute(query).scalar_one_or_none()
+        yield partial(_between, after, last)
+        if last is None:
+            return
+        after = last
+
+
+def _between(after: int, last: int | None, number: ColumnElement[int]) -> ColumnElement[bool]:
+    return number > after if last is None else number.between(after + 1, last)
+
+
+def _named(conn: Connection, base: Basis, request: Request) -> list[tuple[Found, str]]:
+    """Return customers who ask, with why each stays ("" for nothing so far). Raises Refused for one without policy."""
     named = sorted(base.named(conn, request.customers))
     missing = sorted(set(request.customers) - {each.found.customer_id for each in named})
     if missing:
@@ -211,12 +238,13 @@ def _pages(conn: Connection, base: Basis, request: Request) -> Iterator[list[tup
             hint=_("excepted by name, under a policy in mode report, or an unidentified complainant who was found out"),
             code="RETENTION_NONE",
         )
-    yield [(each.found, MINIMUM if each.law else "") for each in named]
+    return [(each.found, MINIMUM if each.law else "") for each in named]
 
 
 def _decided(
-    conn: Connection, run: Run, base: Basis, page: Sequence[tuple[Found, str]], frozen: str | None, tally: Tally
+    conn: Connection, run: Run, base: Basis, page: Sequence[tuple[Found, str]], tally: Tally
 ) -> Iterator[Item]:
+    frozen = everybody(conn)
     numbers = [found.customer_id for found, _reason in page]
     with_them, shared = followers(conn, numbers)
     everyone = [*numbers, *(other for others in with_them.values() for other in others)]

@@ -119,6 +119,8 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
 
 def _base(conn: Connection, run: Run, found: Plan, accept_clock: bool) -> Basis:
     """Return what to judge by, once clock and plan are as they must be."""
+    if not waiting.anything(found):
+        raise waiting.nobody(found)
     base = basis(run, kinds_of(found))
     clockwise.require_right(conn, run, clock_jump(base), accept=accept_clock)
     plans.usable(conn, found, run.policies.hash, run.at)
@@ -128,8 +130,6 @@ def _base(conn: Connection, run: Run, found: Plan, accept_clock: bool) -> Basis:
 def _agreed(conn: Connection, run: Run, found: Plan) -> int:
     """Return the approval of a plan. Raises as `using.require` does; there is no purge that nobody agreed to."""
     subject, digest = f"plan:{found.plan_id}", fingerprint(found)
-    if not waiting.anything(found):
-        raise waiting.nobody(found)
     agreed_by_somebody(run)
     number = using.require(conn, run, act=ACT, subject=subject, subject_hash=digest, rows=max(1, found.items))
     assert number is not None

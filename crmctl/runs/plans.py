@@ -11,7 +11,7 @@ each kind the findings of the last run stand, so that there is one a customer at
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import islice
@@ -85,20 +85,46 @@ def put(
     state: str = OPEN,
 ) -> int:
     """Save a plan in the caller's transaction, whose connection `items` may read; return its number."""
-    digest, count = sha256(), 0
+    draft = begin(conn, run, kind, summary, expires_at=expires_at, state=state)
+    draft.add(conn, items)
+    draft.close(conn)
+    return draft.plan_id
 
-    def rows(number: int) -> Iterator[tuple[Any, ...]]:
-        nonlocal count
+
+@dataclass
+class Draft:
+    """A plan that is being saved, in one transaction or in several; until it is closed nothing can be done with it."""
+
+    plan_id: int
+    digest: Any = field(default_factory=sha256)
+    items: int = 0
+
+    def add(self, conn: Connection, items: Iterable[Item]) -> None:
+        """Save items, which come by customer number, behind those there are."""
+        found = self._rows(items)
+        while batch := list(islice(found, _BATCH)):  # while a COPY is open, PostgreSQL reads nothing
+            bulk.insert_rows(conn, plan_item, _COLUMNS, batch)
+
+    def _rows(self, items: Iterable[Item]) -> Iterator[tuple[Any, ...]]:
         for item in items:
             detail = orjson.dumps(list(item.detail)).decode()
-            _hash(digest, item, detail)
-            count += 1
-            yield (item.customer_id, number, item.action, item.before, item.after, detail)
+            _hash(self.digest, item, detail)
+            self.items += 1
+            yield (item.customer_id, self.plan_id, item.action, item.before, item.after, detail)
 
+    def close(self, conn: Connection, summary: Mapping[str, Any] | None = None) -> None:
+        """Save the hash of all items; `summary` where it is known only now."""
+        values: dict[str, Any] = {"hash": self.digest.hexdigest(), "items": self.items}
+        if summary is not None:
+            values["summary"] = _summary(summary)
+        conn.execute(update(plan).where(plan.c.plan_id == self.plan_id).values(**values))
+
+
+def begin(
+    conn: Connection, run: Run, kind: str, summary: Mapping[str, Any], *, expires_at: datetime, state: str = OPEN
+) -> Draft:
+    """Begin to save a plan in the caller's transaction."""
     number = counters.take(conn, "plan", 1)
-    found = rows(number)
-    while batch := list(islice(found, _BATCH)):  # while a COPY is open, PostgreSQL reads nothing
-        bulk.insert_rows(conn, plan_item, _COLUMNS, batch)
     conn.execute(
         insert(plan).values(
             plan_id=number,
@@ -106,17 +132,21 @@ def put(
             run_id=run.run_id,
             person=run.actor.person,
             state=state,
-            hash=digest.hexdigest(),
+            hash="",
             policy_hash=run.policies.hash,
             as_of=run.as_of,
             created_at=run.at,
             expires_at=expires_at,
-            items=count,
-            summary=orjson.dumps(dict(summary), option=orjson.OPT_SORT_KEYS).decode(),
+            items=0,
+            summary=_summary(summary),
             cursor=0,
         )
     )
-    return number
+    return Draft(number)
+
+
+def _summary(told: Mapping[str, Any]) -> str:
+    return orjson.dumps(dict(told), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _hash(digest: Any, item: Item, detail: str) -> None:  # noqa: ANN401 - hashlib has no public type

@@ -110,7 +110,7 @@ def _prepare(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         hours = Hours()
         patch.setattr(clock, "now", lambda: hours.at)
-        office = Office(Desk(folder, _database(folder)), hours)
+        office = Office(Desk(folder, database(folder)), hours)
         firms = folder.parent / "firms.csv"
         lines = [f"enterprise,样例{n}号有限公司,经办{n},139{n:08}\nenterprise,样例{n}号有限公司,同事{n},137{n:08}\n"
                  for n in range(FIRMS)]  # fmt: skip
@@ -136,7 +136,8 @@ def _prepare(folder: Path) -> None:
         office.desk.close()
 
 
-def _database(folder: Path) -> str:
+def database(folder: Path) -> str:
+    """Return the URL of a workspace's database on a server; empty for a file."""
     from crmctl import workspace
 
     place = workspace.find(folder)

@@ -23,7 +23,8 @@ if __name__ == "__main__":
 
     os.getresuid = lambda: (int(uid),) * 3
     clock.now = lambda: datetime.fromisoformat(time)
-    purging.SHREDDED, purging.JUDGED, emptying.AT_ONCE = PIECE, 3 * PIECE, 2
+    if os.environ.get("STRUCK_SIZES") != "own":
+        purging.SHREDDED, purging.JUDGED, emptying.AT_ONCE = PIECE, 3 * PIECE, 2
     if point:
         arm(point)
     sys.argv[1:] = words

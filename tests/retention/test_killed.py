@@ -155,3 +155,17 @@ def test_no_import_goes_that_nobody_agreed_to(doomed: Doomed) -> None:
     assert (done.returncode, json.loads(done.stderr)["code"]) == (13, "PLAN_CHANGED")
     assert doomed.left() == before
     assert before["rejected_row"] == REJECTED
+
+
+def test_a_plan_that_was_killed_is_nothing(doomed: Doomed) -> None:
+    """What is saved of it part by part is never carried out, says so, and is in nobody's way."""
+    words = ("purge", "plan", "-o", "json")
+    done = doomed.purge("SIGKILL:after:2:crmctl.runs.plans:Draft.add", *words)
+    assert done.returncode == -signal.SIGKILL
+    office = doomed.office
+    assert office.json(STEWARD, "purge", "show", PLAN + 1)["state"] == "unasked"
+    assert office.desk.refusal(STEWARD, "purge", "run", PLAN + 1, status=1) == "PLAN_UNASKED"
+    again = json.loads(doomed.purge("", *words).stdout)
+    assert (again["plan"], sum(again["destroy"].values())) == (PLAN + 2, 23)
+    assert doomed.purge().returncode == 0
+    office.sound()
