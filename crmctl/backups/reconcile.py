@@ -10,6 +10,7 @@ that lacks something, and nothing may be removed for that.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, Engine, select, update
 
+from crmctl import clock
+from crmctl.audit import entries
 from crmctl.audit.changes import Changes
 from crmctl.audit.tables import change
 from crmctl.customers.opened import pages
@@ -143,12 +146,16 @@ def forget_quarantine(run: Run) -> int:
     if returned:
         run.keys.remove("batch", returned, reference=f"{OURS}{run.run_id}")
     keyless = list(_without((number for number, destroyed in rows if destroyed is None), run.keys.owner_ids("batch")))
-    if not keyless or len(keyless) > _receipts(run, "batch"):
+    known = sum(destroyed is not None for _number, destroyed in rows)  # their receipts account for nothing else
+    if not keyless or len(keyless) > _receipts(run, "batch") - known:
         return 0
     with engine.write(run.engine) as conn:
         theirs = bulk.among(conn, columns.batch_id, keyless)
         conn.execute(update(tables["batch"]).where(theirs).values(sealed=b"", destroyed_at=run.at))
-        return len(bulk.remove_rows(conn, rejected, "batch_id", keyless, ("batch_id",)))
+        gone = Counter(row[0] for row in bulk.remove_rows(conn, rejected, "batch_id", keyless, ("batch_id",)))
+        for number in keyless:
+            entries.append(conn, run.entry("done", at=clock.now(), batch=number, n=gone[number]))
+    return gone.total()
 
 
 def _receipts(run: Run, owner_kind: str) -> int:

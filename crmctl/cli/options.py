@@ -117,6 +117,8 @@ def command(
         for parameter in declared:
             if isinstance(parameter, click.Option) and parameter.default == "":
                 parameter.show_default = False  # an empty default is nothing to tell
+            if isinstance(parameter, click.Option) and isinstance(parameter.type, click.Path):
+                parameter.metavar = parameter.metavar or "PATH"  # click's own is in the language of whoever came first
         extra = [headers_option()] if set(_TABULAR) & set(known) else []
         leaf = Leaf(
             name=function.__name__.removesuffix("_command").replace("_", "-"),

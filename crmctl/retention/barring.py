@@ -7,7 +7,6 @@ day on which they are forgotten too. Optional: without `do_not_recreate` in the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 
 from sqlalchemy import ColumnElement, Connection, delete, select
 
@@ -15,14 +14,13 @@ from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers import barred
 from crmctl.customers.opened import opened
-from crmctl.customers.packing import ident_function
+from crmctl.customers.packing import ROW, ident_function
 from crmctl.customers.records import settings_of as customers_settings
 from crmctl.customers.reindexing import values_of
 from crmctl.customers.tables import customer, do_not_recreate
-from crmctl.policy.policyset import Policy
-from crmctl.policy.scopes import in_force
 from crmctl.retention import records
 from crmctl.retention.rules import after, settings_of
+from crmctl.retention.selecting import Basis
 from crmctl.runs import run as runs
 from crmctl.runs.plans import Plan
 from crmctl.runs.run import Run
@@ -33,27 +31,30 @@ _AT_ONCE = 1_000
 _COLUMNS = ("digest", "plan_id", "until_on")
 
 
+def until(run: Run, base: Basis) -> str | None:
+    """Return the last day on which imports do not enter whoever asks today; None where the policy has no list."""
+    found = (settings_of(each).do_not_recreate for each in base.acting.values() if each.scope.everybody)
+    listed = next((each for each in found if each is not None), None)
+    return None if listed is None else after(run.policies, base.at.date(), listed.keep).isoformat()
+
+
 def bar(run: Run, found: Plan, customers: Sequence[int]) -> None:
-    """List these customers, who asked for it and still have their keys, where the policy says so; done twice, once."""
-    day = runs.today(run.policies, run.at)
-    policy = _policy(run, day)
-    if policy is None or not found.summary.get("asked"):
+    """List these customers, who asked for it and still have their keys, where the plan says so; done twice, once."""
+    last = found.summary.get("barred_until")
+    if last is None:
         return
-    listed = settings_of(policy).do_not_recreate
-    assert listed is not None
-    until = after(run.policies, day, listed.keep).isoformat()
     digests = 0
     for start in range(0, len(customers), _AT_ONCE):
         some = customers[start : start + _AT_ONCE]
-        rows = sorted((digest, found.plan_id, until) for digest in _digests(run, some))
+        rows = sorted((digest, found.plan_id, last) for digest in _digests(run, some))
         with engine.write(run.engine) as conn:
             digests += bulk.replace_rows(conn, do_not_recreate, _COLUMNS, rows)
     with engine.write(run.engine) as conn:
         counts = records.begun(conn, found.plan_id).counts
         if "barred" not in counts:  # else a run that was killed said so, of all of them
-            told = {**counts, "barred": {"digests": digests, "until": until}}
+            told = {**counts, "barred": {"digests": digests, "until": last}}
             records.set_values(conn, found.plan_id, counts=records.dumps(told))
-            obj = f"plan:{found.plan_id}"
+            obj = records.reference(found.plan_id)
             entries.append(conn, run.entry("done", act="purge.bar", at=clock.now(), obj=obj, n=digests))
 
 
@@ -72,13 +73,6 @@ def _expired(run: Run) -> ColumnElement[bool]:
     return do_not_recreate.c.until_on < runs.today(run.policies, run.at).isoformat()
 
 
-def _policy(run: Run, day: date) -> Policy | None:
-    """Return the policy for everybody that acts and has a list."""
-    acting = (each.policy for each in in_force(run.policies, "retention", day) if not each.report)
-    found = (each for each in acting if each.scope.everybody)
-    return next((each for each in found if settings_of(each).do_not_recreate is not None), None)
-
-
 def _digests(run: Run, customers: Sequence[int]) -> Iterator[bytes]:
     """Yield digests of what says who these customers are; of those whose key is gone there is nothing to say."""
     index, settings = barred.index_of(run, make=True), customers_settings(run)
@@ -89,6 +83,6 @@ def _digests(run: Run, customers: Sequence[int]) -> Iterator[bytes]:
     seen = set()
     for each in opened(run, numbers):
         for kind, value, source, exclusive in values_of(settings, each, sources):
-            if exclusive:
+            if exclusive and kind != ROW:  # what is known by its row alone, another row does not meet
                 seen.add(ident_function(index, source)(kind, value)[:16])
     yield from seen

@@ -96,7 +96,7 @@ def reject_command(call: Invocation, plan: int, **given: Any) -> int | None:  # 
 
 @command(
     example=("crmctl purge run 12", "crmctl purge run"),
-    exits=CHANGING_EXITS,
+    exits=(*CHANGING_EXITS, 13),
     changes=True,
     formats=("table", "json"),
 )

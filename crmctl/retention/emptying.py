@@ -7,10 +7,10 @@ digest from then on (`settled`). `empty` is done again without harm, killed anyw
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from crmctl import clock, holds
 from crmctl.audit import entries
@@ -29,6 +29,7 @@ from crmctl.store import engine
 
 AT_ONCE = 20_000  # rows in one transaction
 _PROBED = 2  # rows of an import
+Require = Callable[[Connection, int, Sequence[Item]], None]
 
 
 def settle(run: Run, found: Plan, base: Basis | None) -> None:
@@ -51,12 +52,16 @@ def going(item: Item) -> tuple[list[Import], dict[int, str]]:
     return [each for each in rejected.read(item) if not each.why and each.batch_id not in spared], spared
 
 
-def empty(run: Run, number: int) -> None:
-    """Destroy keys, rejected rows and sealed texts of the imports that a plan has settled to go."""
+def empty(run: Run, number: int, require: Require) -> None:
+    """Destroy keys, rejected rows and sealed texts of the imports that a plan has settled to go.
+
+    `require` says whether an item is what was fixed; what it was asked about is what is destroyed.
+    """
     with engine.read(run.engine) as conn:
         item = rejected.of(conn, number)
-    if item is None:
-        return
+        if item is None:
+            return
+        require(conn, number, (item,))
     gone, spared = going(item)
     run.keys.remove("batch", [each.batch_id for each in gone], reference=records.reference(number))
     for each in gone:
@@ -76,16 +81,18 @@ def _empty(run: Run, number: int, each: Import) -> None:
     theirs = columns.batch_id == each.batch_id
     with engine.read(run.engine) as conn:
         probes = _probes(conn, each.batch_id)
-    while True:
+    last: int | None = 0
+    while last is not None:
+        if run.held is not None:
+            run.held.check()
         with engine.write(run.engine) as conn:
             numbers = select(columns.row_number).where(theirs).order_by(columns.row_number)
             last = conn.execute(numbers.offset(AT_ONCE - 1).limit(1)).scalar_one_or_none()
             part = theirs if last is None else theirs & (columns.row_number <= last)
             removed = conn.execute(delete(rejected_row).where(part)).rowcount
-            records.add(conn, run, number, {"rejected_row": removed} if removed else {}, probes)
+            records.add(conn, run, number, {"rejected_row": removed} if removed else {}, probes, of="imports")
             if last is None:
                 _close(conn, run, number, each)
-                break
         probes = []
     with contextlib.suppress(FileNotFoundError):  # of one that was never finished; its key is gone
         batches.spool_file(run, each.batch_id).unlink()
@@ -100,10 +107,13 @@ def _close(conn: Connection, run: Run, number: int, each: Import) -> None:
         entries.append(conn, body)
 
 
-def _probes(conn: Connection, number: int) -> Sequence[bytes]:
+def _probes(conn: Connection, number: int) -> list[bytes]:
+    """Return pieces of what is sealed of an import and of some of its rows, to be searched for in the files."""
     columns = rejected_row.c
     query = select(columns.sealed).where(columns.batch_id == number).order_by(columns.row_number).limit(_PROBED)
-    return [sealed[-PROBE_BYTES - TAG_BYTES : -TAG_BYTES] for sealed in conn.execute(query).scalars()]
+    own = select(batch.c.sealed).where(batch.c.batch_id == number, func.length(batch.c.sealed) > 0)
+    sealed = [*conn.execute(query).scalars(), *conn.execute(own).scalars()]
+    return [bytes(each[-PROBE_BYTES - TAG_BYTES : -TAG_BYTES]) for each in sealed]
 
 
 def _item(number: int) -> tuple[ColumnElement[bool], ...]:

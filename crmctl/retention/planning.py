@@ -25,7 +25,7 @@ from crmctl.errors import InvalidInput, Refused
 from crmctl.holds import everybody, kept
 from crmctl.i18n import _
 from crmctl.policy.metrics import Within
-from crmctl.retention import clockwise, leaves, rejected, weighing
+from crmctl.retention import barring, clockwise, leaves, rejected, weighing
 from crmctl.retention.decide import DUE, MINIMUM
 from crmctl.retention.marks import marks
 from crmctl.retention.policy import CUSTOMERS, KINDS, Kind
@@ -166,7 +166,13 @@ def _saved(run: Run, base: Basis, request: Request) -> Planned:
         weight = weighing.weigh(conn, number)
         asked = [*_asked(conn, number)] if request.customers else []
     tally.receipts = [(customer, leaves.token(number, customer, salt)) for customer, salt in asked]
-    summary = {**tally.summary(), "asked": len(request.customers), "kinds": list(request.of), **weight.document()}
+    summary = {
+        **tally.summary(),
+        "asked": len(request.customers),
+        "barred_until": barring.until(run, base) if request.customers else None,
+        "kinds": list(request.of),
+        **weight.document(),
+    }
     approval = None
     with engine.write(run.engine) as conn:
         draft.close(conn, summary)

@@ -95,7 +95,7 @@ class RejectedRows(Settings):
 class DoNotRecreate(Settings):
     """How long imports do not enter anew whoever was destroyed at the person's own request."""
 
-    keep: Span = Field(description=N_("how long from the destruction on"))
+    keep: Span = Field(description=N_("how long from the plan on"))
     source: Sources = Field((), description=N_("clauses it comes from"))
 
 

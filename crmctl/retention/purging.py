@@ -38,6 +38,7 @@ from crmctl.retention import (
     settled,
     waiting,
 )
+from crmctl.retention import begun as rightly
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
 from crmctl.retention.judging import SPARED
 from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump, kinds_of
@@ -95,7 +96,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         found = plans.find(conn, number, ACT)
         begun = found.state == plans.APPLYING
         base = None if begun else _base(conn, run, found, accept_clock)
-        approval = None if begun else _agreed(conn, run, found)
+        approval = rightly.require(conn, found) if begun else _agreed(conn, run, found)
     if run.dry_run:
         return _rehearsed(run, found, base)
     run = runs.begin(run)
@@ -111,9 +112,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         barring.bar(run, found, going)
         forgetting.forget(run, going)
         _shred(run, found, ordinal, outcome, tell)
-        with engine.read(run.engine) as conn:
-            settled.require_imports(conn, number)
-        emptying.empty(run, number)
+        emptying.empty(run, number, settled.require)
         return ending.end(run, found, outcome, approval)
 
 

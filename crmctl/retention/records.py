@@ -89,13 +89,19 @@ def begun(conn: Connection, number: int) -> Destruction:
     return found
 
 
-def add(conn: Connection, run: Run, number: int, removed: Mapping[str, int], probes: Sequence[bytes]) -> None:
-    """Add up in a chunk's transaction what was removed, by table, and keep probes of it while there is room."""
+def add(
+    conn: Connection, run: Run, number: int, removed: Mapping[str, int], probes: Sequence[bytes], of: str = "customers"
+) -> None:
+    """Add up in a chunk's transaction what was removed, by table, and keep probes of it while there is room.
+
+    Probes of customers and of imports (`of`) have room of their own.
+    """
     counts = begun(conn, number).counts
     rows = Counter(counts.get("rows", {}))
     rows.update(removed)
     runs = sorted({*counts.get("runs", ()), run.run_id})
-    kept = [*counts.get("probes", ()), *(probe.hex() for probe in probes)][:PROBES]
+    kept: dict[str, list[str]] = dict(counts.get("probes", {}))
+    kept[of] = [*kept.get(of, ()), *(probe.hex() for probe in probes)][:PROBES]
     set_values(conn, number, counts=dumps({**counts, "rows": rows, "runs": runs, "probes": kept}))
 
 

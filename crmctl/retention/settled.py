@@ -17,7 +17,7 @@ from crmctl import clock
 from crmctl.audit import entries, tree
 from crmctl.errors import IntegrityFailed
 from crmctl.i18n import _
-from crmctl.retention import emptying, judging, records, rejected
+from crmctl.retention import begun, emptying, judging, records, rejected
 from crmctl.retention.leaves import leaf_of
 from crmctl.retention.proving import leaves_of, number_of_leaves
 from crmctl.retention.tables import destruction_leaf
@@ -47,6 +47,7 @@ def fix(run: Run, found: Plan) -> Sequence[int]:
     with engine.read(run.engine) as conn:
         fixed = records.begun(conn, number).root
         if fixed is not None:
+            begun.require_settled(conn, number, fixed)
             if leaves_of(conn, number)[1] != fixed:
                 raise _changed(number)
             return _left(conn, number)
@@ -65,17 +66,8 @@ def fix(run: Run, found: Plan) -> Sequence[int]:
 
 
 def require(conn: Connection, number: int, page: Sequence[Item]) -> None:
-    """Raise IntegrityFailed where one of these items, or who goes with it, is not among those that were fixed."""
-    _require(conn, number, [leaf for item in page for leaf in _leaves(item, number)])
-
-
-def require_imports(conn: Connection, number: int) -> None:
-    """Raise IntegrityFailed where one of the imports that are settled to go is not among those that were fixed."""
-    item = rejected.of(conn, number)
-    _require(conn, number, _leaves(item, number) if item is not None else [])
-
-
-def _require(conn: Connection, number: int, leaves: Sequence[bytes]) -> None:
+    """Raise IntegrityFailed where what one of these items destroys is not among what was fixed."""
+    leaves = [leaf for item in page for leaf in _leaves(item, number)]
     known = bulk.fetch_by_keys(conn, destruction_leaf, "leaf", leaves, ("leaf",), extra={"plan_id": (number,)})
     if len(known) != len(leaves):
         raise _changed(number)

@@ -20,10 +20,11 @@ from crmctl.audit.tables import change, look
 from crmctl.customers.tables import identity
 from crmctl.errors import IntegrityFailed, Locked, Refused
 from crmctl.i18n import _
-from crmctl.retention import recording, records
+from crmctl.retention import begun, recording, records
 from crmctl.retention.belongings import belongings
 from crmctl.retention.proving import leaves_of
 from crmctl.retention.records import Destruction
+from crmctl.runs import plans
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.keywrap import OWNER_KINDS
@@ -74,6 +75,10 @@ def verify(run: Run, number: int) -> Verified:
             hint=_("finish it: crmctl purge run {plan}").format(plan=number),
             code="PURGE_UNFINISHED",
         )
+    if found.state != records.VERIFIED:  # later its own hash is in the log
+        with engine.read(run.engine) as conn:
+            begun.require(conn, plans.find(conn, number, plans.PURGE))
+            begun.require_settled(conn, number, found.root or b"")
     if not hygiene.settle(run.engine):
         raise Locked(
             _("plan {plan}: somebody reads the database as it was before, so its files cannot be searched").format(
@@ -116,7 +121,7 @@ def _checks(run: Run, found: Destruction) -> Iterator[Check]:
     )  # fmt: skip
     yield Check("keys", len(stores) * (len(customers) + len(imports)), keys)
     files = list(_files(run))
-    probes = [bytes.fromhex(text) for text in found.counts.get("probes", ())]
+    probes = [bytes.fromhex(text) for kept in found.counts.get("probes", {}).values() for text in kept]
     yield Check("files", len(files), sum(_contains(path, probes) for path in files))
 
 

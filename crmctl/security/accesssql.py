@@ -92,6 +92,7 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
          "batch": "UPDATE"},
     ),
     (("purge.verify", "purge.horizon"), {"destruction": "UPDATE"}),
+    (("purge.horizon",), {"do_not_recreate": "DELETE"}),
 )  # fmt: skip
 # What a purge removes are rows of customers, whichever table; of what only loses its images and salts, those columns.
 # Who is under a hold is never destroyed.
@@ -103,6 +104,7 @@ _LOOKS = (
 )  # fmt: skip
 _IMPORTS = (
     "customer.import", "order.import", "staff.import", "complaint.import", "batch.list", "batch.show", "batch.rejects",
+    "purge.plan", "purge.run", "purge.verify",
 )  # fmt: skip
 
 

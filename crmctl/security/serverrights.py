@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from crmctl.runs.run import Run
 
 _FILTERED = "SELECT row_security_active(:table)"
+_OWNS = (
+    "SELECT session_user, pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(:table)"
+)
 _ASKED = "SELECT session_user, has_table_privilege(current_user, :table, :rights)"
 
 
@@ -30,13 +33,27 @@ def require(run: Run, table: str, *rights: str) -> None:
         answers = [conn.execute(text(_ASKED), {"table": table, "rights": right}).one() for right in rights]
     if all(has for _login, has in answers):
         return
-    raise PermissionMissing(
+    raise _owner_only(run, answers[0][0], table)
+
+
+def _owner_only(run: Run, login: str, table: str) -> PermissionMissing:
+    return PermissionMissing(
         _("{command}: the database login {login} may not change {table}; nothing was begun").format(
-            command=run.command, login=answers[0][0], table=table
+            command=run.command, login=login, table=table
         ),
         hint=_("the owner of the database runs it, in mode direct: docs/access.md, Mode server"),
         code="DATABASE_OWNER_ONLY",
     )
+
+
+def require_owner(run: Run) -> None:
+    """Raise PermissionMissing (DATABASE_OWNER_ONLY) when the session's role is not the owner of the tables."""
+    if run.engine.dialect.name != "postgresql":
+        return
+    with engine.read(run.engine) as conn:
+        login, owns = conn.execute(text(_OWNS), {"table": "customer"}).one()
+    if not owns:
+        raise _owner_only(run, login, "customer")
 
 
 def require_every_row(run: Run, table: str) -> None:

@@ -181,16 +181,19 @@ def db_check_command(call: Invocation) -> int | None:
 
 @command(example="crmctl db vacuum", exits=(0, 4, 6, 10, 11, 74, 130, 143), formats=("table", "json"), silent=True)
 def db_vacuum_command(call: Invocation) -> int | None:
-    """Give back the room that destroyed rows left, so that no page holds anything of them.
+    """Give back the room that destroyed rows left.
 
     For a quiet hour, after large purges: on SQLite the file is written anew, which takes its size twice on disk, and
-    nobody else writes meanwhile. On PostgreSQL it is VACUUM (ANALYZE) of every table, beside other work.
+    nobody else writes meanwhile. On PostgreSQL it is VACUUM (ANALYZE) of every table, beside other work: the room is
+    there for new rows, the files seldom shrink.
     """
     from crmctl.runs import run as runs
     from crmctl.setup import database
 
     with runs.open_run(call, "db vacuum", "db.vacuum", lock="import") as run, runs.hold(run, "purge"):
         done = database.vacuum(run)
+    if not done.settled:
+        call.warn(_("somebody still reads the database as it was: its log is cut back when they are done"))
     told = _("database: {before} MB before, {after} MB now")
     call.emit(
         {"run_id": done.run_id, "bytes_before": done.before, "bytes_after": done.after},

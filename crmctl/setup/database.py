@@ -14,7 +14,7 @@ from crmctl.audit import entries
 from crmctl.errors import PermissionMissing
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
-from crmctl.security import actor, permissions
+from crmctl.security import actor, permissions, serverrights
 from crmctl.store import engine, migrate
 from crmctl.store import vacuum as sizes
 
@@ -52,25 +52,32 @@ def check(call: Invocation) -> list[str]:
 
 @dataclass(frozen=True)
 class Vacuumed:
-    """How many bytes a database took before it was vacuumed, and after."""
+    """How many bytes a database took before it was vacuumed, and after; `settled` unless SQLite's log is in use."""
 
     run_id: int | None
     before: int
     after: int
+    settled: bool
 
 
 def vacuum(run: Run) -> Vacuumed:
-    """Vacuum the database of a run, on the record. Raises what `store.vacuum` does."""
+    """Vacuum the database of a run, on the record.
+
+    Raises what `store.vacuum` does, PermissionMissing for a login that does not own the tables, which a server would
+    pass over.
+    """
+    with runs.denial_noted(run):
+        serverrights.require_owner(run)
     run = runs.begin(run)
     with runs.recorded_failure(run):
         before = sizes.size(run.engine)
-        sizes.vacuum(run.engine, run.workspace.timeout)
+        settled = sizes.vacuum(run.engine, run.workspace.timeout)
         after = sizes.size(run.engine)
         counts = {"bytes_before": before, "bytes_after": after}
         with engine.write(run.engine) as conn:
             runs.finish(conn, run, "done", 0, counts)
             entries.append(conn, run.entry("done", at=clock.now(), counts=counts))
-    return Vacuumed(run.run_id, before, after)
+    return Vacuumed(run.run_id, before, after, settled)
 
 
 @contextlib.contextmanager

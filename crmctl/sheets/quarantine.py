@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from crmctl import clock, files
 from crmctl.audit import entries
+from crmctl.errors import Refused
 from crmctl.i18n import _, lang
+from crmctl.runs import plans
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.sealing import DataKey, Sealer
@@ -163,8 +165,21 @@ def _fitted(cells: list[str], width: int) -> list[str]:
 
 def _register(run: Run, batch_id: int, digest: str, rows: int, path: Path, key: DataKey, size: int) -> None:
     with engine.write(run.engine) as conn:
-        batches.require_there(batches.find(conn, batch_id))  # a purge may have come in between: the file never appears
+        _require_kept(conn, batch_id)  # else the file never appears
         leaving = copies.Leaving("batch.rejects", digest, size, rows, batch_id=batch_id, place=(key, path))
         copies.register(conn, run, leaving)
         body = run.entry("done", act="copy.register", at=clock.now(), batch=batch_id, n=rows, source=digest)
         entries.append(conn, body)
+
+
+def _require_kept(conn: Connection, batch_id: int) -> None:
+    """Raise Refused where a purge destroyed the batch meanwhile, or is at work: it would not know of the file."""
+    plans.keep_destruction_out(conn)
+    batches.require_there(batches.find(conn, batch_id))
+    purge = plans.unfinished(conn, plans.PURGE)
+    if purge is not None:
+        raise Refused(
+            _("the purge of plan {plan} is not finished; it may destroy what would be written").format(plan=purge),
+            hint=_("wait until it is done, or finish it: crmctl purge run {plan}").format(plan=purge),
+            code="PURGE_UNFINISHED",
+        )

@@ -1,4 +1,4 @@
-"""VACUUM: the room that rows left behind is given back, and no page holds what was in them (security.md 2(g)).
+"""VACUUM: the room that rows left behind is given back, on a server to its own tables (security.md 2(g)).
 
 Maintenance, apart from every purge: on SQLite it writes the whole file anew, and nobody else writes meanwhile.
 """
@@ -28,19 +28,20 @@ def size(engine: Engine) -> int:
         return int(conn.execute(query, {"names": names}).scalar_one() or 0)
 
 
-def vacuum(engine: Engine, timeout: float) -> None:
+def vacuum(engine: Engine, timeout: float) -> bool:
     """Rebuild a SQLite database; let a server reuse what rows left, and look at its tables anew.
 
-    Raises StorageFailed where a second copy of the file has no room, Locked while others keep it busy.
+    Returns False while somebody still reads what was before, so that SQLite's log is not cut back yet. Raises
+    StorageFailed where a second copy of the file has no room, Locked while others keep it busy.
     """
     if engine.dialect.name == "sqlite":
         _require_room(engine)
         _rebuild(engine, timeout)
-        hygiene.settle(engine)
-        return
+        return hygiene.settle(engine)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn, translated(engine.url, timeout):
         for table in schema.load_all().sorted_tables:
             conn.exec_driver_sql(f"VACUUM (ANALYZE) {table.name}")
+    return True
 
 
 def _rebuild(engine: Engine, timeout: float) -> None:

@@ -12,6 +12,13 @@ import pytest
 from casework import HANDLER
 from desks import ADMIN, STEWARD
 from doomed import IMPORTS, PLAN, REJECTED, Doomed
+from sqlalchemy import delete, insert, update
+
+from crmctl.audit import tree
+from crmctl.retention.leaves import leaf_of
+from crmctl.retention.tables import destruction, destruction_leaf
+from crmctl.runs.tables import plan, plan_item
+from crmctl.store.engine import write
 
 SEED = 20261122
 KINDS = ("sqlite", "postgresql")
@@ -169,3 +176,57 @@ def test_a_plan_that_was_killed_is_nothing(doomed: Doomed) -> None:
     assert (again["plan"], sum(again["destroy"].values())) == (PLAN + 2, 23)
     assert doomed.purge().returncode == 0
     office.sound()
+
+
+def _forged(doomed: Doomed, plan: int, customer: int) -> None:
+    """Write a root, a digest and an item of a purge that goes for one customer."""
+    salt = bytes(16)
+    leaf = leaf_of(salt, customer, plan)
+    item = {"action": "purging", "detail": f'[0,1,"{salt.hex()}",[]]'}
+    theirs = (plan_item.c.plan_id == plan, plan_item.c.customer_id == customer)
+    with write(doomed.office.desk.engine) as conn:
+        conn.execute(delete(destruction_leaf).where(destruction_leaf.c.plan_id == plan))
+        conn.execute(insert(destruction_leaf).values(plan_id=plan, leaf=leaf))
+        conn.execute(update(plan_item).where(plan_item.c.plan_id == plan).values(action="spared", after="edited"))
+        conn.execute(update(plan_item).where(*theirs).values(**item, after=None))
+        conn.execute(
+            update(destruction)
+            .where(destruction.c.plan_id == plan)
+            .values(root=tree.root([leaf]), counts='{"going":1}')
+        )
+
+
+def test_nobody_goes_by_a_forged_root(doomed: Doomed) -> None:
+    """DES-02: what was to go is in the log; a root written between a kill and the settling is not."""
+    doomed.purge("SIGKILL:before:1:crmctl.retention.settled:fix")
+    _forged(doomed, PLAN, 7)
+    done = doomed.purge()
+    assert (done.returncode, json.loads(done.stderr)["code"]) == (13, "PURGE_FORGED")
+    assert doomed.alive() == doomed.customers
+
+
+def test_nobody_goes_by_a_beginning_that_never_was(doomed: Doomed) -> None:
+    """DES-02: a plan written as begun, which nobody agreed to, destroys nobody and proves nothing."""
+    made = json.loads(doomed.purge("", "purge", "plan", "-o", "json").stdout)["plan"]
+    with write(doomed.office.desk.engine) as conn:
+        conn.execute(update(plan).where(plan.c.plan_id == made).values(state="applying"))
+        values = {"plan_id": made, "state": "begun", "run_id": 1, "begun_at": doomed.office.hours.at, "counts": "{}"}
+        conn.execute(insert(destruction).values(**values))
+    _forged(doomed, made, 7)
+    done = doomed.purge("", "purge", "run", made, "-o", "json")
+    assert (done.returncode, json.loads(done.stderr)["code"]) == (13, "PURGE_FORGED")
+    assert doomed.alive() == doomed.customers
+    with write(doomed.office.desk.engine) as conn:
+        conn.execute(update(destruction).where(destruction.c.plan_id == made).values(state="done"))
+    assert doomed.office.desk.refusal(STEWARD, "purge", "verify", made, status=13) == "PURGE_FORGED"
+
+
+def test_no_file_is_written_of_rows_that_are_about_to_go(doomed: Doomed) -> None:
+    """DES-06: a copy that the purge does not know of never appears."""
+    doomed.purge("SIGKILL:before:5:crmctl.security.keystore:KeyStore.remove")
+    office = doomed.office
+    (number,) = (row["batch"] for row in office.json(STEWARD, "batch", "list")["batches"] if row["rejected"])
+    out = office.desk.folder.parent / "late.csv"
+    assert office.desk.refusal(STEWARD, "batch", "rejects", number, "--export", out, status=1) == "PURGE_UNFINISHED"
+    assert not out.exists()
+    assert doomed.purge().returncode == 0

@@ -165,6 +165,46 @@ def test_a_purge_by_three_people(realm: Realm, server: postgres.Server) -> None:
     assert realm.json(AUDITOR, "purge", "show", made["plan"])["state"] == "verified"
 
 
+def test_rejected_rows_and_the_list_through_logins(realm: Realm, server: postgres.Server, tmp_path: Path) -> None:
+    """DES-06: a steward empties an import, an auditor clears the list of whose day is over."""
+    policy = realm.folder / "policies" / "retention.yaml"
+    listed = "  do_not_recreate: {keep: {months: 12}}\n  plan_valid_hours: 72"
+    policy.write_text(policy.read_text("utf-8").replace("  plan_valid_hours: 72", listed), "utf-8")
+    serve(realm, "li.na")
+    sheet = tmp_path / "bad.csv"
+    sheet.write_text("customer_type,name,mobile\nalien,某人,13800000077\n", "utf-8")
+    number = realm.json(STEWARD, "customer", "import", sheet, status=3)["batch"]
+    as_owner(realm, server, f"UPDATE batch SET ended_at = '2020-01-01' WHERE batch_id = {number}")
+    plans = [realm.json(STEWARD, "purge", "plan", *words)["plan"] for words in (("--kind", "rejected_rows"),
+             ("--customer", 4))]  # fmt: skip
+    serve(realm, "wang.j")
+    for plan in plans:
+        realm.json(SUPERVISOR, "purge", "approve", plan)
+    serve(realm, "li.na")
+    done = realm.json(STEWARD, "purge", "run")["purges"]
+    assert [(each["destroyed"], each["imports"]) for each in done] == [(0, [number]), (1, [])]
+    assert realm.json(STEWARD, "customer", "import", sheet, status=3)["rejected"] == 1  # reads the list
+    serve(realm, "an.q")
+    assert all(realm.json(AUDITOR, "purge", "verify", plan)["clean"] for plan in plans)
+    as_owner(realm, server, "UPDATE do_not_recreate SET until_on = '2020-01-01'")
+    realm.json(AUDITOR, "purge", "horizon")
+    with as_login(realm, server, "an.q") as conn:
+        assert conn.execute("SELECT count(*) FROM do_not_recreate").fetchone() == (0,)
+
+
+def test_vacuuming_is_the_owner_s(realm: Realm, server: postgres.Server) -> None:
+    serve(realm, "zhou.m")
+    assert realm.json(ADMIN, "db", "vacuum", status=6)["code"] == "DATABASE_OWNER_ONLY"
+    (denied,) = realm.entries("db.vacuum")
+    assert denied["result"] == "denied"
+
+
+def as_owner(realm: Realm, server: postgres.Server, statement: str) -> None:
+    """Execute a statement as the owner of the database."""
+    with server.connect(database(realm)) as conn:
+        assert conn.execute(statement).rowcount  # type: ignore[call-overload]
+
+
 def test_the_program_works_for_an_agent_and_an_auditor(realm: Realm, server: postgres.Server) -> None:
     serve(realm, "chen.x")
     assert [row["customer"] for row in realm.json(AGENT, "customer", "list")["customers"]] == [1, 2]
