@@ -37,6 +37,7 @@ full: lint
 	$(PYTHON) -m benchmarks.audit
 	$(PYTHON) -m benchmarks.complaints
 	$(PYTHON) -m benchmarks.backup
+	$(PYTHON) -m benchmarks.purge
 	$(PYTHON) -m benchmarks.keys
 	$(PYTHON) -m benchmarks.startup
 
