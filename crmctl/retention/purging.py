@@ -35,10 +35,10 @@ from crmctl.retention import (
     judging,
     records,
     rejected,
+    rightly,
     settled,
     waiting,
 )
-from crmctl.retention import begun as rightly
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
 from crmctl.retention.judging import SPARED
 from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump, kinds_of

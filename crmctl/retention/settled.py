@@ -17,7 +17,7 @@ from crmctl import clock
 from crmctl.audit import entries, tree
 from crmctl.errors import IntegrityFailed
 from crmctl.i18n import _
-from crmctl.retention import begun, emptying, judging, records, rejected
+from crmctl.retention import emptying, judging, records, rejected, rightly
 from crmctl.retention.leaves import leaf_of
 from crmctl.retention.proving import leaves_of, number_of_leaves
 from crmctl.retention.tables import destruction_leaf
@@ -47,7 +47,7 @@ def fix(run: Run, found: Plan) -> Sequence[int]:
     with engine.read(run.engine) as conn:
         fixed = records.begun(conn, number).root
         if fixed is not None:
-            begun.require_settled(conn, number, fixed)
+            rightly.require_settled(conn, number, fixed)
             if leaves_of(conn, number)[1] != fixed:
                 raise _changed(number)
             return _left(conn, number)

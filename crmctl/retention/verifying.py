@@ -20,7 +20,7 @@ from crmctl.audit.tables import change, look
 from crmctl.customers.tables import identity
 from crmctl.errors import IntegrityFailed, Locked, Refused
 from crmctl.i18n import _
-from crmctl.retention import begun, recording, records
+from crmctl.retention import recording, records, rightly
 from crmctl.retention.belongings import belongings
 from crmctl.retention.proving import leaves_of
 from crmctl.retention.records import Destruction
@@ -77,8 +77,8 @@ def verify(run: Run, number: int) -> Verified:
         )
     if found.state != records.VERIFIED:  # later its own hash is in the log
         with engine.read(run.engine) as conn:
-            begun.require(conn, plans.find(conn, number, plans.PURGE))
-            begun.require_settled(conn, number, found.root or b"")
+            rightly.require(conn, plans.find(conn, number, plans.PURGE))
+            rightly.require_settled(conn, number, found.root or b"")
     if not hygiene.settle(run.engine):
         raise Locked(
             _("plan {plan}: somebody reads the database as it was before, so its files cannot be searched").format(

@@ -179,7 +179,7 @@ def db_check_command(call: Invocation) -> int | None:
     return 1 if differences else 0
 
 
-@command(example="crmctl db vacuum", exits=(0, 4, 6, 10, 11, 74, 130, 143), formats=("table", "json"), silent=True)
+@command(example="crmctl db vacuum", exits=(0, 4, 6, 10, 11, 74, 130, 143), changes=True, formats=("table", "json"))
 def db_vacuum_command(call: Invocation) -> int | None:
     """Give back the room that destroyed rows left.
 
@@ -195,8 +195,15 @@ def db_vacuum_command(call: Invocation) -> int | None:
     if not done.settled:
         call.warn(_("somebody still reads the database as it was: its log is cut back when they are done"))
     told = _("database: {before} MB before, {after} MB now")
+    if call.dry_run:
+        told = _("database: {before} MB; nothing was written")
     call.emit(
-        {"run_id": done.run_id, "bytes_before": done.before, "bytes_after": done.after},
+        {
+            "run_id": done.run_id,
+            "dry_run": call.dry_run,
+            "bytes_before": done.before,
+            "bytes_after": None if call.dry_run else done.after,
+        },
         told.format(before=f"{done.before / 2**20:.1f}", after=f"{done.after / 2**20:.1f}"),
     )
     return None

@@ -61,13 +61,17 @@ class Vacuumed:
 
 
 def vacuum(run: Run) -> Vacuumed:
-    """Vacuum the database of a run, on the record.
+    """Vacuum the database of a run, on the record; a dry run looks whether it could be done.
 
     Raises what `store.vacuum` does, PermissionMissing for a login that does not own the tables, which a server would
     pass over.
     """
     with runs.denial_noted(run):
         serverrights.require_owner(run)
+    sizes.require_room(run.engine)
+    if run.dry_run:
+        now = sizes.size(run.engine)
+        return Vacuumed(None, now, now, settled=True)
     run = runs.begin(run)
     with runs.recorded_failure(run):
         before = sizes.size(run.engine)

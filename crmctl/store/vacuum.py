@@ -32,10 +32,9 @@ def vacuum(engine: Engine, timeout: float) -> bool:
     """Rebuild a SQLite database; let a server reuse what rows left, and look at its tables anew.
 
     Returns False while somebody still reads what was before, so that SQLite's log is not cut back yet. Raises
-    StorageFailed where a second copy of the file has no room, Locked while others keep it busy.
+    Locked while others keep it busy. Ask `require_room` first.
     """
     if engine.dialect.name == "sqlite":
-        _require_room(engine)
         _rebuild(engine, timeout)
         return hygiene.settle(engine)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn, translated(engine.url, timeout):
@@ -65,7 +64,10 @@ def _rebuild(engine: Engine, timeout: float) -> None:
         raw.close()
 
 
-def _require_room(engine: Engine) -> None:
+def require_room(engine: Engine) -> None:
+    """Raise StorageFailed where a second copy of a SQLite database has no room; of a server's disk nothing is known."""
+    if engine.dialect.name != "sqlite":
+        return
     path = _files(engine)[0]
     needed, free = 2 * path.stat().st_size, shutil.disk_usage(path.parent).free
     if free < needed:

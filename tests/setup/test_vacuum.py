@@ -27,6 +27,8 @@ def emptied(desk: Desk) -> Desk:
 
 
 def test_room_is_given_back(emptied: Desk) -> None:
+    rehearsed = emptied.json(ADMIN, "db", "vacuum", "--dry-run")
+    assert (rehearsed["run_id"], rehearsed["bytes_after"], emptied.entries("db.vacuum")) == (None, None, [])
     done = emptied.json(ADMIN, "db", "vacuum")
     assert done["bytes_after"] > 0
     if emptied.url.startswith("sqlite"):
