@@ -35,7 +35,7 @@ def measured(name: str, url: str, number: int, home: Path) -> tuple[list[list[An
     if not people.exists():
         generate(["--rows", str(number), "--out", str(people)])
     _run(["init", place, "--demo", *(["--database", url] if url else [])], env, crmctl)
-    private = _configured(place)
+    private = configured(place)
     _import(place, people, env, crmctl)
     _run(["-w", place, "audit", "checkpoint"], env, crmctl)
     words: list[object] = ["-w", place, "backup"]
@@ -65,7 +65,7 @@ def _line(name: str, what: str, done: Measured, size: int) -> list[Any]:
     return [f"{name}: {what}", f"{done.seconds:.1f}", f"{done.cpu_seconds:.1f}", f"{done.largest:.0f}", size // 10**6]
 
 
-def _configured(place: Path) -> Path:
+def configured(place: Path) -> Path:
     """Make a pair of keys and let crmctl.yaml name its public half; return the file of the private one."""
     import pyrage
 

@@ -1,10 +1,12 @@
 """Measure a purge: a tenth of all customers is planned, agreed to, destroyed and verified, with contacts and orders.
 
+A backup made before it is tried and restored after it: who was destroyed is in neither, who lives can be read.
+
     python -m benchmarks.purge                       # 1,000,000 customers, 100,000 of them destroyed, both databases
     python -m benchmarks.purge --customers 20000     # does it run at all
 
 All is done by the commands, each a process of its own. Those to be destroyed came in by a clock that is nine years
-behind; one person plans and destroys, another agrees.
+behind; one person plans and destroys, another agrees, a third keeps the backups.
 """
 
 from __future__ import annotations
@@ -18,15 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import measure
+from benchmarks.backup import configured
 from benchmarks.contenders import environment
 from benchmarks.measure import Measured
 from benchmarks.report import Budget
+from benchmarks.server import postgresql
 from benchmarks.sitting import Sitting, sit
 
 YEARS_BEHIND = 9
 SHARE = 10  # one in so many is destroyed
 ORDERS = 2
-STEWARD, SUPERVISOR = 70_001, 70_002
+STEWARD, SUPERVISOR, ADMIN = 70_001, 70_002, 70_003
 # crmctl as somebody, by a clock that is so many days behind; a process it starts to seal for it does neither
 AS = """\
 import os, sys
@@ -72,10 +76,10 @@ def _run(place: Path, env: dict[str, str], uid: int, *words: object, days: int =
 
 
 def _staffed(place: Path) -> None:
-    """Let one person be steward and another supervisor."""
+    """Let one person be steward, another supervisor, a third admin."""
     path = place / "policies" / "access.yaml"
     papers = "confidentiality_signed: 2015-01-01, training_passed: 2015-01-01"
-    people = (("first", STEWARD, "steward"), ("second", SUPERVISOR, "supervisor"))
+    people = (("first", STEWARD, "steward"), ("second", SUPERVISOR, "supervisor"), ("third", ADMIN, "admin"))
     lines = [f"    {name}: {{uids: [{uid}], roles: [{role}], {papers}}}\n" for name, uid, role in people]
     text = path.read_text("utf-8")
     path.write_text(
@@ -101,18 +105,47 @@ def measured(name: str, url: str, number: int, home: Path) -> tuple[list[list[An
         (new, "customer", 0),
     ):
         _run(place, env, STEWARD, what, "import", file, "-q", days=days)
+    opened = ["--identity", _backed_up(place, env), "-o", "json"]
     runs = {"plan": _run(place, env, STEWARD, "purge", "plan", "-o", "json")}
     _run(place, env, SUPERVISOR, "purge", "approve", 1)
     runs["run"] = _run(place, env, STEWARD, "purge", "run", 1, "-o", "json")
     runs["verify"] = _run(place, env, STEWARD, "purge", "verify", 1, "-o", "json")
-    (done,) = json.loads(runs["run"].stdout)["purges"]
-    if done["destroyed"] != doomed or not json.loads(runs["verify"].stdout)["clean"]:
-        sys.exit(f"FAILED: {done['destroyed']} of {doomed} destroyed")
+    runs["backup drill"] = _run(place, env, ADMIN, "backup", "drill", 1, *opened, *_server(url))
+    with postgresql() as fresh:
+        target = ["--database", fresh.create("restored")] if url else []
+        line = ["backup", "restore", 1, "--into", home / f"{name}-back", *opened, *target]
+        runs["backup restore"] = _run(place, env, ADMIN, *line)
+    _checked(number, doomed, {what: json.loads(each.stdout) for what, each in runs.items()})
     lines = [
         [f"{name}: {what}", f"{each.seconds:.2f}", f"{each.cpu_seconds:.2f}", f"{each.largest:.0f}"]
         for what, each in runs.items()
     ]
     return lines, _budgets(name, doomed, runs), {what: each.seconds for what, each in runs.items()}
+
+
+def _server(url: str) -> list[str]:
+    return ["--database", url] if url else []
+
+
+def _backed_up(place: Path, env: dict[str, str]) -> Path:
+    """Make a backup of data and keys; return the file that opens it."""
+    private, shelf = configured(place), place.parent / f"{place.name}-media"
+    _run(place, env, ADMIN, "audit", "checkpoint")
+    _run(place, env, ADMIN, "backup", "create", "--to", shelf / "data")
+    _run(place, env, ADMIN, "backup", "create", "--keys", "--to", shelf / "vault" / "keys")
+    return private
+
+
+def _checked(number: int, doomed: int, told: dict[str, Any]) -> None:
+    """Exit with what is wrong where a command did not do its work."""
+    (done,) = told["run"]["purges"]
+    if done["destroyed"] != doomed or not told["verify"]["clean"]:
+        sys.exit(f"FAILED: {done['destroyed']} of {doomed} destroyed")
+    tried, back = told["backup drill"], told["backup restore"]
+    if tried["problems"] or tried["decrypted"] != min(200, tried["living"]) or tried["living"] != number - doomed:
+        sys.exit(f"FAILED: the trial opened {tried['decrypted']} of {tried['living']}: {tried['problems']}")
+    if back["customers_removed"] != doomed:
+        sys.exit(f"FAILED: the restore removed {back['customers_removed']} of {doomed}")
 
 
 def _budgets(name: str, doomed: int, runs: dict[str, Measured]) -> Sequence[Budget]:
