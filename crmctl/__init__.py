@@ -32,6 +32,7 @@ owners      who looks after which customer and why: assignment, pools, hand-over
 satisfaction  what customers answered when they were asked
 complaints  complaints from acceptance to closing, on real clocks
 holds       what may not be destroyed for now, and why
+paper       paper and media with customer information: where they are, and that they were destroyed
 retention   what is destroyed when nobody needs it any more: planned, agreed to, done, proved
 backups     backups of data and of keys, never together; restored and drilled
 """

@@ -94,6 +94,7 @@ ALLOWED = {
     },  # fmt: skip
     # `use` knows how texts are sealed under the key of a run
     "holds": {"audit", "complaints", "customers", "runs", "security", "store", "use"},
+    "paper": {"audit", "customers", "policy", "runs", "security", "store", "use"},
     "retention": {
         "approvals",
         "audit",
@@ -102,6 +103,7 @@ ALLOWED = {
         "customers",
         "holds",
         "orders",
+        "paper",
         "policy",
         "runs",
         "security",
@@ -109,7 +111,7 @@ ALLOWED = {
         "store",
         "use",
     },
-    "backups": {"audit", "customers", "policy", "retention", "runs", "security", "store"},
+    "backups": {"audit", "customers", "paper", "policy", "retention", "runs", "security", "store"},
     # `doctor` looks into every room that has something to say of a workspace.
     "setup": {
         "audit",
@@ -118,6 +120,7 @@ ALLOWED = {
         "customers",
         "holds",
         "notify",
+        "paper",
         "policy",
         "retention",
         "runs",

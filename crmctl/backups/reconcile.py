@@ -25,6 +25,7 @@ from crmctl.audit.tables import change
 from crmctl.customers.opened import pages
 from crmctl.errors import KeyMissing
 from crmctl.i18n import _
+from crmctl.paper import marking
 from crmctl.retention.destroying import destroy, protected_rows
 from crmctl.retention.forgetting import forget_cases
 from crmctl.runs import chunks
@@ -118,15 +119,16 @@ def remove(run: Run, customers: Sequence[int], tell: Callable[[int], None]) -> d
     for ordinal, some in enumerate(_batches(customers)):
         with engine.read(run.engine) as conn:
             rows = protected_rows(conn, some)
-        counts = chunks.write(run, ordinal, len(some), rows, partial(_fill, customers=some))
+        counts = chunks.write(run, ordinal, len(some), rows, partial(_fill, run, customers=some))
         for name, number in counts.items():
             gone[name] = gone.get(name, 0) + number
         tell(len(some))
     return gone
 
 
-def _fill(conn: Connection, log: Changes, customers: Sequence[int]) -> dict[str, int]:
-    """Remove them as a purge does, and whatever held them when the set was made."""
+def _fill(run: Run, conn: Connection, log: Changes, customers: Sequence[int]) -> dict[str, int]:
+    """Remove them as a purge does, and whatever held them when the set was made; their paper is due."""
+    marking.make_due(conn, run, customers)
     forget_cases(conn, customers)
     return dict(destroy(conn, log, customers, held=True))
 

@@ -57,6 +57,11 @@ GROUPS: tuple[GroupEntry, ...] = (
         "crmctl purge plan",
     ),
     GroupEntry(
+        "paper",
+        N_("Paper and media: where they lie, who keeps them, what has to be destroyed."),
+        "crmctl paper list --due",
+    ),
+    GroupEntry(
         "approval", N_("Approvals: what somebody else has to agree to, and who did."), "crmctl approval list --open"
     ),
     GroupEntry("use", N_("Use of customer information: ask, record, copies."), "crmctl use copies --due"),

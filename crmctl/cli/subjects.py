@@ -294,4 +294,9 @@ SUBJECTS: tuple[Entry, ...] = (
     Entry("purge list", "crmctl.retention.commands:list_command", N_("List purges: planned, approved, done, proved.")),
     Entry("purge show", "crmctl.retention.commands:show_command", N_("Show one purge, its customers, its record.")),
     Entry("purge form", "crmctl.retention.commands:form_command", N_("Write the approval form, one page to print.")),
+    Entry("paper add", "crmctl.paper.commands:add_command", N_("Register paper or a medium about customers.")),
+    Entry("paper list", "crmctl.paper.commands:list_command", N_("List paper and media; what has to be destroyed.")),
+    Entry("paper show", "crmctl.paper.commands:show_command", N_("Show one item: where it lies, whom it is about.")),
+    Entry("paper move", "crmctl.paper.commands:move_command", N_("Record another keeper, or another place.")),
+    Entry("paper destroyed", "crmctl.paper.commands:destroyed_command", N_("Record that an item was destroyed.")),
 )

@@ -152,6 +152,7 @@ def show_parts(shown: Shown) -> Iterator[Part]:
     ):
         if told[name] and (text := words(told[name])):
             lines.append((_(heading), text))
+    lines += telling.by_hand(told)
     yield Table(_WHAT, lines)
     if shown.items:
         columns = (

@@ -3,6 +3,7 @@
     begin     approval spent, plan begun, the point of no return in the log: one transaction
     judge     each customer of the plan is looked at again: whoever was held or edited since is spared and listed
     fix       those who go are whom somebody agreed to; their digests are written, and nobody goes without one
+    paper     what is about them on paper is due, to be destroyed by hand
     bar       who asked for it is listed, where the policy says so, so that no import enters them anew
     forget    identities go, so that nobody is found any more, and no import meets them
     shred     chunk by chunk: keys in key store and mirror, then all rows with their changes
@@ -25,6 +26,7 @@ from crmctl.approvals import using
 from crmctl.approvals.beyond import fingerprint
 from crmctl.audit.changes import Changes
 from crmctl.errors import PlanStale
+from crmctl.paper import marking
 from crmctl.process import uncollected
 from crmctl.retention import (
     barring,
@@ -109,6 +111,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         ordinal = _judge(run, found, base, tell)
         emptying.settle(run, found, base)
         going = settled.fix(run, found)
+        marking.mark(run, going, number)
         barring.bar(run, found, going)
         forgetting.forget(run, going)
         _shred(run, found, ordinal, outcome, tell)

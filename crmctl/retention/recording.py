@@ -13,7 +13,7 @@ from crmctl.approvals import records as approvals
 from crmctl.errors import IntegrityFailed
 from crmctl.i18n import _
 from crmctl.policy.policyset import Policy
-from crmctl.retention import records
+from crmctl.retention import byhand, records
 from crmctl.retention.planning import ACT
 from crmctl.retention.proving import leaves_of
 from crmctl.retention.records import Destruction
@@ -62,7 +62,7 @@ def _about_plan(conn: Connection, run: Run, found: Destruction) -> dict[str, Any
         "do_not_recreate": found.counts.get("barred"),
         "rows": counts.get("rows", {}),
         "source_files": plan.summary.get("batches", []),
-        "copies": plan.summary.get("copies", []),
+        **byhand.left(conn, plan),
         "begun_at": clock.local(found.begun_at, run.zone),
         "shredded_at": clock.local(found.shredded_at, run.zone),
         "erasure_complete_after": clock.local(found.complete_after, run.zone),

@@ -14,7 +14,7 @@ from crmctl.approvals.beyond import fingerprint
 from crmctl.customers.showing import number_text, parse_number
 from crmctl.errors import Refused
 from crmctl.i18n import _
-from crmctl.retention import waiting
+from crmctl.retention import byhand, waiting
 from crmctl.retention.planning import DESTROY
 from crmctl.retention.policy import CUSTOMERS
 from crmctl.retention.waiting import Purge
@@ -138,7 +138,8 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "rows": done.counts.get("rows", {}) if done and done.shredded_at else plan.summary.get("rows", {}),
         "bytes": plan.summary.get("bytes", 0),
         "batches": plan.summary.get("batches", []),
-        "copies": plan.summary.get("copies", []),
+        **byhand.left(conn, plan),
+        "paper_planned": plan.summary.get("paper", 0),
         "approval": asked.approval_id if asked else None,
         "approved_by": [each.person for each in made if each.decision == "approve"],
         "begun_at": at(done and done.begun_at),

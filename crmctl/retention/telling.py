@@ -108,6 +108,26 @@ def spared_imports(kept: Mapping[Any, str]) -> str:
     return ", ".join(f"{number}: {reason(why)}" for number, why in kept.items())
 
 
+def by_hand(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what people have to destroy of a purge, and how much of it they said they did."""
+    if told["copies"]:
+        yield (
+            _("Copies destroyed"),
+            _("{number} of {size}").format(
+                number=f"{len(told['copies_destroyed']):,}", size=f"{len(told['copies']):,}"
+            ),
+        )
+    if told["paper"]:
+        yield (
+            _("Paper items"),
+            _("{size}, confirmed destroyed {number}").format(
+                number=f"{len(told['paper_destroyed']):,}", size=f"{len(told['paper']):,}"
+            ),
+        )
+    elif told["paper_planned"]:
+        yield _("Paper items"), f"{told['paper_planned']:,}"
+
+
 def plan_document(planned: Planned, dry_run: bool) -> dict[str, Any]:
     """Return the JSON of a plan that was made."""
     tally = planned.tally
@@ -162,6 +182,10 @@ def _outside(planned: Planned) -> Iterator[str]:
     if planned.weight.copies:
         told = _("Copies that hold some of them and are not destroyed: {copies} (crmctl use copies)")
         yield told.format(copies=", ".join(map(str, planned.weight.copies)))
+    if planned.weight.paper:
+        yield _("Paper items to be destroyed by hand: {number} (crmctl paper list --plan {plan})").format(
+            number=f"{planned.weight.paper:,}", plan=planned.plan_id
+        )
 
 
 def run_document(outcomes: Sequence[Outcome]) -> dict[str, Any]:

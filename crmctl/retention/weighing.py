@@ -1,4 +1,4 @@
-"""How much a plan would destroy, and what else holds those customers: source files, exported copies (DES-06)."""
+"""How much a plan would destroy, and what else holds those customers: source files, exported copies, paper (DES-06)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, literal, select
 
 from crmctl.audit.tables import look
+from crmctl.paper import records as paper
 from crmctl.retention import rejected
 from crmctl.retention.belongings import belongings
 from crmctl.runs.tables import plan_item
@@ -17,12 +18,13 @@ from crmctl.use.tables import copy_register
 
 @dataclass(frozen=True)
 class Weight:
-    """What goes: rows by table, bytes of sealed envelopes; imports whose files hold them, copies that do."""
+    """What goes: rows by table, bytes of sealed envelopes; imports whose files hold them, copies and paper that do."""
 
     rows: dict[str, int]
     sealed_bytes: int
     batches: tuple[int, ...]
     copies: tuple[int, ...]
+    paper: int
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -31,6 +33,7 @@ class Weight:
             "bytes": self.sealed_bytes,
             "batches": list(self.batches),
             "copies": list(self.copies),
+            "paper": self.paper,
         }
 
 
@@ -52,7 +55,7 @@ def weigh(conn: Connection, number: int) -> Weight:
     if of_imports := sum(each.rows for each in going):
         rows["rejected_row"] = of_imports
     batches = {*_batches(conn, number), *(each.batch_id for each in going)}
-    return Weight(rows, total, tuple(sorted(batches)), _copies(conn, number))
+    return Weight(rows, total, tuple(sorted(batches)), _copies(conn, number), paper.planned(conn, number))
 
 
 def _same(table: Any) -> Any:  # noqa: ANN401 - a table of customers' data

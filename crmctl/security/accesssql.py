@@ -70,6 +70,7 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         {"use_request": KEEP, "use_record": KEEP},
     ),
     (("use.evaluated",), {"use_evaluation": ADD}),
+    (("paper.add", "paper.move", "paper.destroyed"), {"paper_item": KEEP, "paper_customer": KEEP}),
     ((*_STEPS, "calendar.update"), _STEP),
     (
         ("complaint.open", "complaint.import"),
@@ -89,7 +90,7 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         ("purge.run",),
         {"destruction": KEEP, "destruction_leaf": ADD, "do_not_recreate": ALL, "identity": "DELETE",
          "order_number": "DELETE", "case_number": "UPDATE, DELETE", "change": ADD, "rejected_row": "DELETE",
-         "batch": "UPDATE"},
+         "batch": "UPDATE", "paper_customer": "UPDATE"},
     ),
     (("purge.verify", "purge.horizon"), {"destruction": "UPDATE"}),
     (("purge.horizon",), {"do_not_recreate": "DELETE"}),
@@ -101,6 +102,7 @@ EMPTIED = {"change": "UPDATE (before_clear, before_sealed, salt)", "look": "UPDA
 # Nouns whose acts look at customers; a role without any of them reads none of their tables.
 _LOOKS = (
     "customer", "order", "tier", "policy", "purge", "owner", "audit", "batch", "access", "use", "complaint", "hold",
+    "paper",
 )  # fmt: skip
 _IMPORTS = (
     "customer.import", "order.import", "staff.import", "complaint.import", "batch.list", "batch.show", "batch.rejects",

@@ -22,7 +22,7 @@ LENT = frozenset(f"approval.{verb}" for verb in ("list", "show", "statement", "a
 WHOLE = (
     "customer.import", "order.import", "tier.regrade", "tier.findings", "tier.overrides", "tier.summary",
     "owner.assign", "owner.handover", "owner.reclaim", "purge.*", "batch.rejects", "batch.resume",
-    "complaint.import", "complaint.escalate", "calendar.update", "hold.*",
+    "complaint.import", "complaint.escalate", "calendar.update", "hold.*", "paper.*",
 )  # fmt: skip
 # What a person answers for and cron cannot.
 NOT_FOR_JOBS = (

@@ -232,6 +232,7 @@ _CHECKS: tuple[tuple[str, Callable[[Patient], None]], ...] = (
     ("backups", rooms.backups),
     ("batches", rooms.batches),
     ("use", rooms.use),
+    ("paper", rooms.paper),
     ("calendar", rooms.calendars),
     ("notices", rooms.notices),
     ("complaints", rooms.complaints),

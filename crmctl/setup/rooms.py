@@ -24,6 +24,20 @@ def use(patient: Patient) -> None:
         patient.note(WARNS, "use", message, "crmctl use evaluate")
 
 
+def paper(patient: Patient) -> None:
+    from crmctl.paper import records
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+
+    if patient.engine is None or patient.policies is None:
+        return
+    with engine.read(patient.engine) as conn:
+        late = records.overdue(conn, runs.today(patient.policies, patient.at).isoformat())
+    if late:
+        message = _("paper items that have to be destroyed: {number}").format(number=late)
+        patient.note(WARNS, "paper", message, "crmctl paper list --due")
+
+
 def calendars(patient: Patient) -> None:
     from crmctl.runs import run as runs
     from crmctl.worktime import calendars

@@ -27,6 +27,7 @@ TABLE_MODULES = (
     "crmctl.satisfaction.tables",
     "crmctl.complaints.tables",
     "crmctl.holds.tables",
+    "crmctl.paper.tables",
     "crmctl.retention.tables",
     "crmctl.backups.tables",
 )

@@ -24,7 +24,7 @@ from crmctl.errors import CrmctlError, Refused
 from crmctl.i18n import _
 from crmctl.runs.run import Run, finish, today
 from crmctl.security.sealing import DataKey
-from crmctl.store import counters, engine
+from crmctl.store import bulk, counters, engine
 from crmctl.use import sealed
 from crmctl.use.policy import UseSettings
 from crmctl.use.tables import copy_register
@@ -140,6 +140,13 @@ def listed(conn: Connection, limit: int, before: int | None = None, *, due: str 
     if due:
         query = query.where(columns.due_on <= due)
     return list(_copies(conn.execute(query).mappings()))
+
+
+def destroyed(conn: Connection, numbers: Sequence[int]) -> list[int]:
+    """Return which of some copies are said to be destroyed, ascending."""
+    columns = copy_register.c
+    query = select(columns.copy_id).where(bulk.among(conn, columns.copy_id, numbers), columns.disposed_at.is_not(None))
+    return sorted(conn.execute(query).scalars())
 
 
 def find(conn: Connection, number: int) -> Copy:

@@ -56,8 +56,16 @@ class Recipient(CodeItem):
         return self.where == "outside"
 
 
+class PaperMethod(CodeItem):
+    """How paper and media are destroyed (DES-03)."""
+
+    in_part: bool = Field(
+        False, description=N_("only what is about the destroyed is made unreadable; the item stays for the others")
+    )
+
+
 class UseSettings(Settings):
-    """Purposes, manners, recipients and results of use, and how long copies may be kept."""
+    """Purposes, manners, recipients and results of use, how long copies may be kept; kinds of paper, how it goes."""
 
     purposes: Annotated[Many[Purpose], Field(min_length=1)] = Field(description=N_("what for, allowed and forbidden"))
     manners: Annotated[Many[CodeItem], Field(min_length=1)] = Field(description=N_("how: by telephone, in a report …"))
@@ -65,6 +73,11 @@ class UseSettings(Settings):
     results: Annotated[Many[CodeItem], Field(min_length=1)] = Field(description=N_("what came of it (USE-02)"))
     copies_for: Figure | None = Field(None, description=N_("days after which a copy has to be destroyed"))
     evaluated_every: Figure | None = Field(None, description=N_("months after which use is evaluated (USE-03)"))
+    paper_kinds: Many[CodeItem] = Field((), description=N_("kinds of paper and media in the register (SEC-06)"))
+    paper_methods: Many[PaperMethod] = Field((), description=N_("how paper and media are destroyed (DES-03)"))
+    paper_for: Figure | None = Field(
+        None, description=N_("days after a purge by which its paper has to be destroyed; at once unless given")
+    )
     source: Sources = Field((), description=N_("clauses the rules come from"))
 
     def provides(self) -> Mapping[str, Collection[str]]:
@@ -76,7 +89,7 @@ class UseSettings(Settings):
 
     def lint(self, look: Lookup) -> Iterator[Finding]:
         """Yield names used twice, and what cannot have an effect."""
-        for name in ("purposes", "manners", "recipients", "results"):
+        for name in ("purposes", "manners", "recipients", "results", "paper_kinds", "paper_methods"):
             yield from lint_codes(getattr(self, name), (name,))
         for place, purpose in enumerate(self.purposes):
             if not purpose.allowed and (purpose.ticket or purpose.fields):
@@ -89,3 +102,6 @@ class UseSettings(Settings):
         days = None if self.copies_for is None else look.figure(self.copies_for)
         if days is not None and (days < 1 or days != int(days)):
             yield Finding(("copies_for",), _("whole days above 0 are wanted"))
+        days = None if self.paper_for is None else look.figure(self.paper_for)
+        if days is not None and (days < 0 or days != int(days)):
+            yield Finding(("paper_for",), _("whole days are wanted, 0 or more"))

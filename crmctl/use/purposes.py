@@ -13,7 +13,7 @@ from crmctl.policy.model import CodeItem, folded, spellings
 from crmctl.policy.problems import suggest
 from crmctl.runs import denials
 from crmctl.store import engine
-from crmctl.use.policy import Purpose, Recipient, UseSettings
+from crmctl.use.policy import PaperMethod, Purpose, Recipient, UseSettings
 
 if TYPE_CHECKING:
     from crmctl.policy import PolicySet
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 _TICKET = re.compile(r"[A-Z]{2,10}-[0-9]{1,10}(?:-[0-9]{1,9})?", re.ASCII)  # CRM-4711, CMP-20261121-0007
 Item = TypeVar("Item", bound=CodeItem)
-KINDS = {"purposes": N_("purpose"), "manners": N_("manner"), "recipients": N_("recipient"), "results": N_("result")}
+KINDS = {
+    "purposes": N_("purpose"),
+    "manners": N_("manner"),
+    "recipients": N_("recipient"),
+    "results": N_("result"),
+    "paper_kinds": N_("kind of paper"),
+    "paper_methods": N_("method"),
+}
 
 
 def settings_of(policies: PolicySet) -> UseSettings:
@@ -84,6 +91,16 @@ def result(policies: PolicySet, code: str) -> CodeItem:
     return _find(settings_of(policies).results, "results", code)
 
 
+def paper_kind(policies: PolicySet, code: str) -> CodeItem:
+    """Return the kind of paper that `code` names. Raises InvalidInput for an unknown one."""
+    return _find(settings_of(policies).paper_kinds, "paper_kinds", code)
+
+
+def paper_method(policies: PolicySet, code: str) -> PaperMethod:
+    """Return the way of destroying paper that `code` names. Raises InvalidInput for an unknown one."""
+    return _find(settings_of(policies).paper_methods, "paper_methods", code)
+
+
 def evaluated_every(policies: PolicySet) -> int | None:
     """Return the months after which use is evaluated (USE-03); None while the company has not decided."""
     figure = settings_of(policies).evaluated_every
@@ -98,7 +115,7 @@ def named(item: CodeItem) -> str:
 
 
 def label(policies: PolicySet, kind: str, code: str | None) -> str:
-    """Return what people call a code of purposes, manners, recipients or results; the code where it is no more."""
+    """Return what people call a code of one of the lists (`KINDS`); the code where it is no more."""
     items: Sequence[CodeItem] = getattr(settings_of(policies), kind)
     return next((named(item) for item in items if item.code == code), code or "")
 
@@ -150,6 +167,6 @@ def _find(items: Sequence[Item], kind: str, text: str) -> Item:
     codes = [item.code for item in items if not isinstance(item, Purpose) or item.allowed]
     raise InvalidInput(
         _("{text}: no such {field}").format(text=text[:40], field=_(KINDS[kind])),
-        hint=suggest(text, codes) or _("one of: {codes}").format(codes=", ".join(codes)),
+        hint=suggest(text, codes) or _("one of: {codes}").format(codes=", ".join(codes) or "-"),
         code=f"{kind.removesuffix('s').upper()}_UNKNOWN",
     )

@@ -228,11 +228,12 @@ def spend(conn: Connection, run: Run, request: Request, approval: int | None) ->
         )
 
 
-def person_or_number(text: str) -> str:
+def person_or_number(text: str, flag: str = "--responsible") -> str:
     """Return who answers for a use, as given: a staff number or a name of access.yaml. Raises InvalidInput."""
     if not _PERSON.fullmatch(text):
         raise InvalidInput(
-            _("--responsible: a staff number or a name of access.yaml is wanted"), code="RESPONSIBLE_INVALID"
+            _("{flag}: a staff number or a name of access.yaml is wanted").format(flag=flag),
+            code=f"{flag.lstrip('-').upper()}_INVALID",
         )
     return text
 

@@ -24,6 +24,7 @@ from crmctl import clock
 from crmctl.cases.tables import case_number
 from crmctl.cli.invocation import Invocation
 from crmctl.customers.tables import customer, identity
+from crmctl.paper.tables import paper_customer
 from crmctl.retention.belongings import belongings
 from crmctl.retention.tables import destruction_leaf
 from crmctl.runs import run as runs
@@ -34,6 +35,7 @@ FIRMS = 20
 REJECTED = 5  # rows of the import of customers
 IMPORTS = 1  # that rejected any
 PLAN = 1
+PAPER = {1: ("C-5", "C-24"), 2: ("C-9",)}  # items, and whom each is about; 24 is nobody known yet
 
 
 @dataclass
@@ -81,6 +83,10 @@ class Doomed:
         told = (record["destroyed"], record["digests"], record["executed_by"])
         assert told == (FIRMS + 3, self.customers + IMPORTS, ["li.na"])
         assert [each["rejected_rows"] for each in record["imports"]["destroyed"]] == [REJECTED]
+        assert (record["paper"], record["paper_destroyed"]) == ([*PAPER], [])
+        about = self.office.desk.rows(select(paper_customer.c.plan_id, paper_customer.c.due_on))
+        assert {row["plan_id"] for row in about} == {PLAN} and all(row["due_on"] for row in about)
+        assert [entry["n"] for entry in self.office.desk.entries("purge.paper")] == [len(about)]  # once
 
     @contextmanager
     def opened(self) -> Iterator[runs.Run]:
@@ -127,6 +133,10 @@ def _prepare(folder: Path) -> None:
                 office.json(HANDLER, "complaint", "link", number, "C-6")
             hours.forward(hours=1)
             office.through(number)
+        for number in PAPER.values():
+            about = [word for each in number for word in ("--customer", each)]
+            words = (*about, "--kind", "folder", "--keeper", "K1", "--place", office.text("档案柜"))
+            office.json(STEWARD, "paper", "add", *words)
         hours.forward(days=31 * 62)
         office.json(ADMIN, "keys", "rotate")  # the log is of today
         made = office.json(STEWARD, "purge", "plan")

@@ -54,6 +54,8 @@ def test_a_backup_made_before_brings_nobody_back(
     assert [row["customer"] for row in found] == [25]
     assert not back.json(STEWARD, "customer", "find", "--mobile", "13812345678")["customers"]
     assert desk.json(STEWARD, "purge", "show", PLAN)["state"] == "verified"
+    due = back.json(STEWARD, "paper", "list")["items"]
+    assert [(each["item"], each["state"], each["plans"]) for each in due] == [(2, "due", []), (1, "due", [])]
     back.close()
 
 

@@ -165,6 +165,27 @@ def test_a_purge_by_three_people(realm: Realm, server: postgres.Server) -> None:
     assert realm.json(AUDITOR, "purge", "show", made["plan"])["state"] == "verified"
 
 
+def test_paper_through_logins(realm: Realm, server: postgres.Server, tmp_path: Path) -> None:
+    """SEC-06, DES-03: a steward registers it, purges whom it is about, says that it is destroyed; others only look."""
+    place = tmp_path / "place.txt"
+    place.write_text("cabinet 3", "utf-8")
+    words = ("paper", "add", "--customer", 3, "--customer", 4, "--kind", "folder", "--keeper", "1001")
+    serve(realm, "li.na")
+    assert realm.json(STEWARD, *words, "--place", f"@{place}")["items"][0]["item"] == 1
+    assert realm.json(STEWARD, "paper", "move", 1, "--keeper", "1002")["items"][0]["keeper"] == "1002"
+    made = realm.json(STEWARD, "purge", "plan", "--customer", 4)
+    serve(realm, "wang.j")
+    realm.json(SUPERVISOR, "purge", "approve", made["plan"])
+    serve(realm, "li.na")
+    realm.json(STEWARD, "purge", "run", made["plan"])
+    said = ("paper", "destroyed", 1, "--method", "redacted")
+    serve(realm, "an.q")
+    assert realm.json(AUDITOR, *said, status=6)["code"] == "ACT_NOT_GRANTED"
+    assert realm.json(AUDITOR, "paper", "list", "--plan", made["plan"])["items"][0]["state"] == "due"
+    serve(realm, "li.na")
+    assert realm.json(STEWARD, *said)["items"][0]["state"] == "kept"
+
+
 def test_rejected_rows_and_the_list_through_logins(realm: Realm, server: postgres.Server, tmp_path: Path) -> None:
     """DES-06: a steward empties an import, an auditor clears the list of whose day is over."""
     policy = realm.folder / "policies" / "retention.yaml"
