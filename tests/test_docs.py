@@ -225,7 +225,7 @@ def test_the_tour_is_real(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 # One company: what the first page leaves the second goes on with.
 WORKED = ("docs/tiers.md", "docs/owners.md", "docs/complaints.md", "docs/holds.md")
 CLOCKS = "docs/clocks.md"
-PURGES = ("docs/retention.md", "docs/erasure.md")  # in a workspace of several people
+PURGES = ("docs/retention.md", "docs/erasure.md", "docs/paper.md")  # in a workspace of several people
 PEOPLE = {"lina": (2101, "steward, admin"), "wang": (2102, "supervisor"), "an": (2103, "auditor")}
 AT = datetime(2026, 11, 22, 7, tzinfo=UTC)  # in another quarter other customers would have other owners
 DECIDED = {"core_annual_amount": 30_000, "important_annual_amount": 10_000}  # as docs/tiers.md says

@@ -71,6 +71,17 @@ import pytest
                 "crmctl purge form 12",
             ],
         ),
+        (
+            "help-paper",
+            [
+                "crmctl paper --help",
+                "crmctl paper add --help",
+                "crmctl paper list --help",
+                "crmctl paper destroyed --help",
+                "crmctl paper add",
+                "crmctl paper move 3",
+            ],
+        ),
         ("help-topics", ["crmctl help exit-codes", "crmctl help cron", "crmctl help policies", "crmctl help --help"]),
         (
             "usage",
