@@ -107,7 +107,7 @@ def _texts(desk: _Desk) -> tuple[tuple[str, str], ...]:
     told = [(_("Rows by table"), telling.by_table(rows)), (_("Method"), method)]
     if line := telling.going(plan.summary.get("rejected_rows", {})):
         told.insert(1, (_("Rejected rows"), line))
-    if number := plan.summary.get("paper"):
+    if number := plan.summary.get("paper_planned"):
         line = _("{number}, destroyed by hand; which: crmctl paper list --plan {plan}")
         told.append((_("Paper items"), line.format(number=f"{number:,}", plan=plan.plan_id)))
     if plan.summary.get("asked"):

@@ -139,7 +139,7 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "bytes": plan.summary.get("bytes", 0),
         "batches": plan.summary.get("batches", []),
         **byhand.left(conn, plan),
-        "paper_planned": plan.summary.get("paper", 0),
+        "paper_planned": plan.summary.get("paper_planned", 0),
         "approval": asked.approval_id if asked else None,
         "approved_by": [each.person for each in made if each.decision == "approve"],
         "begun_at": at(done and done.begun_at),

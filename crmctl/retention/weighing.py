@@ -33,7 +33,7 @@ class Weight:
             "bytes": self.sealed_bytes,
             "batches": list(self.batches),
             "copies": list(self.copies),
-            "paper": self.paper,
+            "paper_planned": self.paper,
         }
 
 

@@ -68,6 +68,7 @@ SUBJECTS = {
     "backups": N_("backups"),
     "batches": N_("imports"),
     "use": N_("use of information"),
+    "paper": N_("paper"),
     "calendar": N_("working calendar"),
     "notices": N_("notices"),
     "complaints": N_("complaints"),

@@ -126,7 +126,7 @@ def test_from_the_plan_to_the_record(office: Office, hours: Hours) -> None:
         add(office, *customers)
     made = office.json(STEWARD, "purge", "plan", "--customer", "C-1", "--customer", "C-2")
     plan = made["plan"]
-    assert made["paper"] == 2
+    assert made["paper_planned"] == 2
     assert listed(office, "--plan", plan) == [2, 1]
     assert office.json(STEWARD, "purge", "show", plan)["paper_planned"] == 2
     office.json(SUPERVISOR, "purge", "approve", plan)
@@ -195,7 +195,7 @@ def test_destroyed_whole_though_somebody_is_there(office: Office) -> None:
     done = office.desk.say(STEWARD, "paper", "destroyed", 1, "--method", "shredded")
     assert (done.exit_code, "not destroyed: C-000002" in done.stdout + done.stderr) == (0, True)
     assert office.json(STEWARD, "purge", "show", plan)["paper_destroyed"] == [1]
-    assert office.json(STEWARD, "purge", "plan", "--customer", "C-2")["paper"] == 0
+    assert office.json(STEWARD, "purge", "plan", "--customer", "C-2")["paper_planned"] == 0
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def _full(found: Known) -> Known:
     rows = {f"some_long_table_{number}": 10**9 for number in range(40)}
     summary = {
         "destroy": many, "keep": many, "rows": rows, "asked": 1, "batches": [*range(99)], "copies": [*range(99)],
-        "paper": 10**9,
+        "paper_planned": 10**9,
     }  # fmt: skip
     plan = replace(found.purge.plan, summary=summary, policy_hash="other", person="长" * 99)
     at = plan.created_at
