@@ -14,7 +14,7 @@ from crmctl.paper.texts import Texts
 from crmctl.runs.run import Run
 from crmctl.use import purposes
 
-STATES = {KEPT: N_("kept"), DUE: N_("to be destroyed"), DESTROYED: N_("destroyed")}
+STATES = {KEPT: N_("kept"), DUE: N_("to be destroyed"), DESTROYED: N_("was destroyed")}
 
 
 def _codes(run: Run, kind: str) -> Any:  # noqa: ANN401 - a function from code to label
