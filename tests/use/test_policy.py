@@ -93,6 +93,8 @@ def test_third_parties_get_nothing_unless_the_policy_says_so(policies: PolicySet
         ("      synonyms: [处理投诉]\n", "      synonyms: [处理投诉]\n      fields: [mobil]\n", "'mobile'"),
         ("copies_for: $copy_retention_days", "copies_for: 0", "above 0"),
         ("copies_for: $copy_retention_days", "copies_for: $copy_days", "no value"),
+        ("paper_for: $paper_destruction_days", "paper_for: -1", "0 or more"),
+        ("{code: burnt, labels", "{code: shredded, labels", "shredded"),
         ("{code: self, where: inside,", "{code: self, where: here,", "where"),
         ("      use: allowed\n      labels: {zh: 跟进联系", "      use: maybe\n      labels: {zh: 跟进联系", "use"),
     ],
