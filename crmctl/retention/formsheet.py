@@ -14,7 +14,7 @@ from crmctl import clock
 from crmctl.approvals.listing import ASSURANCES
 from crmctl.i18n import _, lang, pick
 from crmctl.printed import Cutter, Part
-from crmctl.retention import telling
+from crmctl.retention import left, telling
 from crmctl.retention.form import HASH_DIGITS, LISTED, Known
 from crmctl.retention.policy import CustomerRule
 from crmctl.retention.rules import settings_of
@@ -107,6 +107,8 @@ def _texts(desk: _Desk) -> tuple[tuple[str, str], ...]:
     told = [(_("Rows by table"), telling.by_table(rows)), (_("Method"), method)]
     if line := telling.going(plan.summary.get("rejected_rows", {})):
         told.insert(1, (_("Rejected rows"), line))
+    if line := left.words(plan.summary.get("anonymise", ())):
+        told.append((_("Left of the anonymised"), line))
     if plan.summary.get("asked"):
         told.append((_("Asked for"), _("at the request of the persons themselves (PIPL art. 47)")))
     if done is not None and done.counts.get("spared"):

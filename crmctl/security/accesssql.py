@@ -89,7 +89,7 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         ("purge.run",),
         {"destruction": KEEP, "destruction_leaf": ADD, "do_not_recreate": ALL, "identity": "DELETE",
          "order_number": "DELETE", "case_number": "UPDATE, DELETE", "change": ADD, "rejected_row": "DELETE",
-         "batch": "UPDATE"},
+         "batch": "UPDATE", "anonymous_group": ALL},
     ),
     (("purge.verify", "purge.horizon"), {"destruction": "UPDATE"}),
     (("purge.horizon",), {"do_not_recreate": "DELETE"}),

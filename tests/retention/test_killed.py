@@ -31,7 +31,7 @@ POINTS = {
     "who goes is settled of the first": ("after:1:crmctl.runs.chunks:write", True),
     "who goes is settled of all": ("before:1:crmctl.retention.forgetting:forget", True),
     "who goes is fixed, not committed": ("before:1:crmctl.audit.entries:append:purge.settle", True),
-    "some identities are gone": ("after:9:crmctl.store.bulk:among", True),
+    "some identities are gone": ("after:1:crmctl.retention.forgetting:forget_slice", True),
     "identities are gone": ("after:1:crmctl.retention.forgetting:forget", True),
     "the first keys are about to go": ("before:1:crmctl.security.keystore:KeyStore.remove", True),
     "the first keys are gone, their rows are not": ("after:1:crmctl.security.keystore:KeyStore.remove", True),
