@@ -291,6 +291,7 @@ SUBJECTS: tuple[Entry, ...] = (
         "purge prove", "crmctl.retention.commands:prove_command", N_("Show somebody that the record speaks of them.")
     ),
     Entry("purge horizon", "crmctl.retention.commands:horizon_command", N_("Say when no copy of keys opens any more.")),
+    Entry("purge anonymous", "crmctl.retention.commands:anonymous_command", N_("List what anonymised customers left.")),
     Entry("purge list", "crmctl.retention.commands:list_command", N_("List purges: planned, approved, done, proved.")),
     Entry("purge show", "crmctl.retention.commands:show_command", N_("Show one purge, its customers, its record.")),
     Entry("purge form", "crmctl.retention.commands:form_command", N_("Write the approval form, one page to print.")),

@@ -189,6 +189,29 @@ def horizon_command(call: Invocation) -> int | None:
     return None
 
 
+@command(
+    example=("crmctl purge anonymous", "crmctl purge anonymous --rule former -o csv"),
+    exits=READING_EXITS,
+)
+@click.option("--rule", "rules", multiple=True, metavar="CODE", help=N_("Only of this rule; repeatable."))
+def anonymous_command(call: Invocation, rules: tuple[str, ...]) -> int | None:
+    """List what anonymised customers left behind: how many there were under which values, by rule of the policy.
+
+    Nobody is in it: values are those that the rule leaves, and customers of whom too few were alike are a number
+    without any. It grows with each purge.
+    """
+    from crmctl.retention import left
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+
+    with runs.open_run(call, "purge anonymous", "purge.list") as run:
+        with engine.read(run.engine) as conn:
+            found = left.table(conn, rules)
+        run = runs.record_reading(run, n=len(list(found.rows)))
+        call.emit({"run_id": run.run_id}, found)
+    return None
+
+
 @command(example="crmctl purge list", exits=READING_EXITS)
 @click.option("--limit", type=click.IntRange(1, 500), default=50, help=N_("How many to show."))
 @click.option("--before", type=PLAN, metavar="PLAN", help=N_("Continue before this plan."))

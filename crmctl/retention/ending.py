@@ -12,7 +12,8 @@ from crmctl import clock
 from crmctl.audit import entries
 from crmctl.clock import parse_stamp
 from crmctl.errors import REJECTED_ROWS
-from crmctl.retention import records
+from crmctl.retention import grouping, records
+from crmctl.retention.grouping import Leaving
 from crmctl.retention.judging import SPARED
 from crmctl.runs import plans
 from crmctl.runs import run as runs
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from crmctl.retention.purging import Outcome
 
 
-def end(run: Run, found: Plan, outcome: Outcome, approval: int | None) -> Outcome:
+def end(run: Run, found: Plan, outcome: Outcome, approval: int | None, leaving: Leaving) -> Outcome:
     """Record that a purge is done, with what it destroyed and when no copy of the keys can bring it back."""
     number = found.plan_id
     run.keys.compact()
@@ -41,6 +42,8 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None) -> Outcom
         outcome.imports_spared = {int(batch_id): why for batch_id, why in told.get(SPARED, {}).items()}
         outcome.destroyed = counts["going"]
         outcome.rows = Counter(counts.get("rows", {}))
+        outcome.anonymised = Counter(counts.get("anonymised", {}))
+        grouping.fold(conn, leaving)
         counts = {**counts, "destroyed": outcome.destroyed, "spared": outcome.spared}
         records.set_values(
             conn,

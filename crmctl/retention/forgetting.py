@@ -18,7 +18,7 @@ from crmctl.customers.tables import customer, identity
 from crmctl.runs.run import Run
 from crmctl.store import bulk, engine
 
-_PER_SLICE = 250_000  # customers there are, to a slice of the identities: some tenths of a second
+PER_SLICE = 250_000  # customers there are, to a slice of the identities: some tenths of a second
 _AT_ONCE = 100_000  # customers in one pass
 
 
@@ -30,10 +30,15 @@ def forget(run: Run, customers: Sequence[int]) -> None:
             theirs = bulk.among(conn, identity.c.customer_id, some)
             parts = list(_parts(conn))
         for part in parts:
-            with engine.write(run.engine) as conn:
-                conn.execute(delete(identity).where(part, theirs))
+            forget_slice(run, part & theirs)
         with engine.write(run.engine) as conn:
             forget_cases(conn, some)
+
+
+def forget_slice(run: Run, theirs: ColumnElement[bool]) -> None:
+    """Remove some identities, in a transaction of their own."""
+    with engine.write(run.engine) as conn:
+        conn.execute(delete(identity).where(theirs))
 
 
 def forget_cases(conn: Connection, customers: Sequence[int]) -> None:
@@ -46,7 +51,7 @@ def forget_cases(conn: Connection, customers: Sequence[int]) -> None:
 def _parts(conn: Connection) -> Iterator[ColumnElement[bool]]:
     """Yield conditions that part the identities; whole on a server, where nobody else waits for a long statement."""
     newest = conn.execute(select(func.max(customer.c.customer_id))).scalar_one() or 0
-    slices = 1 if conn.dialect.name == "postgresql" else min(256, 1 + newest // _PER_SLICE)
+    slices = 1 if conn.dialect.name == "postgresql" else min(256, 1 + newest // PER_SLICE)
     bounds = [256 * number // slices for number in range(slices + 1)]
     for begin, end in pairwise(bounds):
         from_here = identity.c.digest >= bytes([begin])

@@ -25,7 +25,7 @@ from crmctl.errors import InvalidInput, Refused
 from crmctl.holds import everybody, kept
 from crmctl.i18n import _
 from crmctl.policy.metrics import Within
-from crmctl.retention import barring, clockwise, leaves, rejected, weighing
+from crmctl.retention import barring, clockwise, grouping, leaves, rejected, weighing
 from crmctl.retention.decide import DUE, MINIMUM
 from crmctl.retention.marks import marks
 from crmctl.retention.policy import CUSTOMERS, KINDS, Kind
@@ -69,6 +69,7 @@ class Tally:
     receipts: list[tuple[int, str]] = field(default_factory=list)  # (customer, token), of those who ask themselves
     imports: list[Import] = field(default_factory=list)  # whose rejected rows are over
     import_states: Counter[str] = field(default_factory=Counter)
+    anonymise: list[dict[str, Any]] = field(default_factory=list)  # what rules leave of customers; of who asks, none
 
     @property
     def anything(self) -> bool:
@@ -168,6 +169,7 @@ def _saved(run: Run, base: Basis, request: Request) -> Planned:
     tally.receipts = [(customer, leaves.token(number, customer, salt)) for customer, salt in asked]
     summary = {
         **tally.summary(),
+        grouping.SUMMARY: tally.anonymise,
         "asked": len(request.customers),
         "barred_until": barring.until(run, base) if request.customers else None,
         "kinds": list(request.of),
@@ -206,6 +208,7 @@ def parts(run: Run, base: Basis, request: Request, tally: Tally) -> Iterator[lis
             tally.states[state] = tally.states.get(state, 0) + number
     if tally.imports:
         yield [rejected.item(tally.imports)]
+    tally.anonymise = [] if request.customers else grouping.told(base)
     for among in _ranges(run) if base.readies and not request.customers else ():
         with engine.read(run.engine) as conn:
             found = list(base.due(conn, among))

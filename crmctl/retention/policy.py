@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from crmctl.i18n import N_, _
 from crmctl.policy.conditions import Condition
@@ -17,11 +17,20 @@ from crmctl.policy.model import Code, Figure, Finding, Labels, Lookup, Many, Sco
 from crmctl.policy.nodes import Path
 
 Since = Literal["added", "last_contact", "last_order", "contract_end", "complaint", "cancelled"]
-Action = Literal["destroy"]
+Action = Literal["destroy", "anonymise"]
 Method = Literal["key_destruction"]
 Kind = Literal["customers", "rejected_rows"]  # kinds of data, each with a period of its own (DES-01)
 KINDS: tuple[Kind, ...] = ("customers", "rejected_rows")
 CUSTOMERS: tuple[Kind, ...] = ("customers",)
+
+# What may be left of an anonymised customer, and how: what lies clear, and is a fact of many.
+Kept = Literal["customer_type", "status", "stage", "tier", "org_unit", "region", "industry", "source"]
+Masked = Literal["region", "industry", "source", "company_name"]
+Generalised = Literal[
+    "first_added_at", "last_contact_at", "created_at", "cancelled_at", "annual_amount", "completeness"
+]
+PERIODS = ("year", "quarter", "month")
+NUMBERS: tuple[Generalised, ...] = ("annual_amount", "completeness")
 
 # What each day is in the table of metrics.
 METRIC_OF: Mapping[Since, str] = {
@@ -63,6 +72,46 @@ class Minimum(Settings):
     source: Sources = Field((), description=N_("clauses it comes from"))
 
 
+def _step(data: object) -> object:
+    if data in PERIODS or (isinstance(data, int) and not isinstance(data, bool) and data >= 1):
+        return data
+    raise Wrong(_("year, quarter, month or a whole number is wanted"), _("{first_added_at: year, completeness: 10}"))
+
+
+Step = Annotated[
+    int | str,
+    BeforeValidator(_step),
+    WithJsonSchema({"anyOf": [{"enum": list(PERIODS)}, {"type": "integer", "minimum": 1}]}),
+]
+
+
+class Anonymise(Settings):
+    """What is left of customers who are anonymised; what is not listed is deleted, and so is all that is sealed."""
+
+    keep: Many[Kept] = Field((), description=N_("fields left as they are"))
+    generalise: dict[Generalised, Step] = Field(
+        {}, description=N_("times left as year, quarter or month; numbers rounded down to a multiple")
+    )
+    mask: dict[Masked, Annotated[int, Field(ge=1, le=20)]] = Field(
+        {}, description=N_("texts of which so many characters are left")
+    )
+    at_least: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        description=N_("customers who must be alike; of fewer nothing is left but their number")
+    )
+
+    @model_validator(mode="after")
+    def _meant(self) -> Self:
+        named = [*self.keep, *self.mask]
+        twice = next((name for name in named if named.count(name) > 1), None)
+        if twice is not None:
+            raise Wrong(_("{field} is listed twice").format(field=twice), _("keep it or mask it"))
+        for name, step in self.generalise.items():
+            if isinstance(step, int) != (name in NUMBERS):
+                hint = _("a number is rounded to a multiple, a time to year, quarter or month")
+                raise Wrong(_("{field}: not so").format(field=name), hint, ("generalise", name))
+        return self
+
+
 class CustomerRule(Settings):
     """How long customers are kept. The first rule whose condition holds is theirs; whoever none fits stays."""
 
@@ -74,8 +123,19 @@ class CustomerRule(Settings):
     grace: Span | None = Field(None, description=N_("how long they are listed before they may be destroyed"))
     minimums: Many[Minimum] = Field((), description=N_("periods of the law, which must have ended as well"))
     then: Action = Field("destroy", description=N_("what becomes of them"))
+    anonymise: Anonymise | None = Field(None, description=N_("what is left of them, with then: anonymise"))
     basis: Labels | None = Field(None, description=N_("why they may be destroyed then"))
     source: Sources = Field(description=N_("clauses it comes from"))
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.then == "anonymise") != (self.anonymise is not None):
+            raise Wrong(
+                _("then: anonymise and the list under anonymise: belong together"),
+                _("give both, or neither"),
+                ("anonymise",) if self.anonymise is not None else ("then",),
+            )
+        return self
 
 
 class RejectedRows(Settings):
@@ -87,7 +147,7 @@ class RejectedRows(Settings):
 
     keep: Span = Field(description=N_("how long they are kept from the end of the import on"))
     grace: Span | None = Field(None, description=N_("how long they are listed before they may be destroyed"))
-    then: Action = Field("destroy", description=N_("what becomes of them"))
+    then: Literal["destroy"] = Field("destroy", description=N_("what becomes of them"))
     basis: Labels | None = Field(None, description=N_("why they may be destroyed then"))
     source: Sources = Field(description=N_("clauses it comes from"))
 

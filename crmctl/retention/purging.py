@@ -6,7 +6,8 @@
     paper     what is about them on paper is due, to be destroyed by hand
     bar       who asked for it is listed, where the policy says so, so that no import enters them anew
     forget    identities go, so that nobody is found any more, and no import meets them
-    shred     chunk by chunk: keys in key store and mirror, then all rows with their changes
+    shred     chunk by chunk: keys in key store and mirror, then all rows with their changes; who is anonymised is
+              counted before (`grouping`)
     empty     import by import: rejected rows whose time is over, with whatever is sealed under the import's key
     end       what came in between, look-ups of case numbers, the record of the destruction
 
@@ -34,6 +35,7 @@ from crmctl.retention import (
     emptying,
     ending,
     forgetting,
+    grouping,
     judging,
     records,
     rejected,
@@ -42,6 +44,7 @@ from crmctl.retention import (
     waiting,
 )
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
+from crmctl.retention.grouping import Leaving
 from crmctl.retention.judging import SPARED
 from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump, kinds_of
 from crmctl.retention.selecting import Basis, basis
@@ -63,7 +66,8 @@ Left = Callable[[Connection, int, int, int], list[Item]]  # `judging.undecided` 
 class Outcome:
     """What a purge did: customers destroyed, and spared by reason; rows by table; `resumed` one that was killed.
 
-    `imports` are those whose rejected rows were destroyed, `imports_spared` those that stay, and why.
+    `anonymised` are those of the destroyed who left a number behind, by rule. `imports` are those whose rejected rows
+    were destroyed, `imports_spared` those that stay, and why.
     """
 
     run_id: int | None
@@ -73,6 +77,7 @@ class Outcome:
     destroyed: int = 0
     spared: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
+    anonymised: Counter[str] = field(default_factory=Counter)
     imports: list[int] = field(default_factory=list)
     imports_spared: dict[int, str] = field(default_factory=dict)
 
@@ -114,9 +119,10 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         marking.mark(run, going, number)
         barring.bar(run, found, going)
         forgetting.forget(run, going)
-        _shred(run, found, ordinal, outcome, tell)
+        leaving = grouping.leaving(run, found)
+        _shred(run, leaving, ordinal, outcome, tell)
         emptying.empty(run, number, settled.require)
-        return ending.end(run, found, outcome, approval)
+        return ending.end(run, found, outcome, approval, leaving)
 
 
 def _base(conn: Connection, run: Run, found: Plan, accept_clock: bool) -> Basis:
@@ -181,25 +187,29 @@ def _settle(
     return {PURGING: len(page) - len(spared), SPARED: len(spared)}
 
 
-def _shred(run: Run, found: Plan, ordinal: int, outcome: Outcome, tell: Tell) -> None:
+def _shred(run: Run, leaving: Leaving, ordinal: int, outcome: Outcome, tell: Tell) -> None:
     """Destroy keys, then rows, of all who go, chunk by chunk."""
-    for page in _pages(run, judging.doomed, found.plan_id, SHREDDED):
+    plan = leaving.plan_id
+    for page in _pages(run, judging.doomed, plan, SHREDDED):
         numbers = sorted({number for item in page for number in judging.group(item)})
         with engine.read(run.engine) as conn, uncollected():
             expected = protected_rows(conn, numbers)
-            settled.require(conn, found.plan_id, page)
-        run.keys.remove("customer", numbers, reference=records.reference(found.plan_id))
-        fill = partial(_remove, run, found.plan_id, numbers)
+            settled.require(conn, plan, page)
+        run.keys.remove("customer", numbers, reference=records.reference(plan))
+        fill = partial(_remove, run, leaving, page, numbers)
         chunks.write(run, ordinal, len(numbers), expected + _SLACK, fill)
         outcome.destroyed += len(page)
         tell(len(page))
         ordinal += 1
 
 
-def _remove(run: Run, number: int, customers: Sequence[int], conn: Connection, log: Changes) -> Mapping[str, int]:
+def _remove(
+    run: Run, leaving: Leaving, page: Sequence[Item], customers: Sequence[int], conn: Connection, log: Changes
+) -> Mapping[str, int]:
     probes = probes_of(conn, customers)
+    anonymised = grouping.leave(conn, leaving, page)
     removed = destroy(conn, log, customers)
-    records.add(conn, run, number, removed, probes)
+    records.add(conn, run, leaving.plan_id, removed, probes, anonymised=anonymised)
     return dict(removed)
 
 

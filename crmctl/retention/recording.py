@@ -56,6 +56,7 @@ def _about_plan(conn: Connection, run: Run, found: Destruction) -> dict[str, Any
         "policy": [_policy(policy) for policy in run.policies.of_kind("retention")] if _same(run, plan) else None,
         "destroyed": counts["destroyed"],
         "rules": plan.summary.get("destroy", {}),
+        "anonymised": counts.get("anonymised", {}),
         "kept": plan.summary.get("keep", {}),
         "spared": counts["spared"],
         "imports": _imports(found),

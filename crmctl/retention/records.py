@@ -90,11 +90,17 @@ def begun(conn: Connection, number: int) -> Destruction:
 
 
 def add(
-    conn: Connection, run: Run, number: int, removed: Mapping[str, int], probes: Sequence[bytes], of: str = "customers"
+    conn: Connection,
+    run: Run,
+    number: int,
+    removed: Mapping[str, int],
+    probes: Sequence[bytes],
+    of: str = "customers",
+    anonymised: Mapping[str, int] | None = None,
 ) -> None:
     """Add up in a chunk's transaction what was removed, by table, and keep probes of it while there is room.
 
-    Probes of customers and of imports (`of`) have room of their own.
+    Probes of customers and of imports (`of`) have room of their own. `anonymised` are customers by rule.
     """
     counts = begun(conn, number).counts
     rows = Counter(counts.get("rows", {}))
@@ -102,7 +108,10 @@ def add(
     runs = sorted({*counts.get("runs", ()), run.run_id})
     kept: dict[str, list[str]] = dict(counts.get("probes", {}))
     kept[of] = [*kept.get(of, ()), *(probe.hex() for probe in probes)][:PROBES]
-    set_values(conn, number, counts=dumps({**counts, "rows": rows, "runs": runs, "probes": kept}))
+    told = {**counts, "rows": rows, "runs": runs, "probes": kept}
+    if anonymised:
+        told["anonymised"] = Counter(counts.get("anonymised", {})) + Counter(anonymised)
+    set_values(conn, number, counts=dumps(told))
 
 
 def set_values(conn: Connection, number: int, **values: Any) -> None:  # noqa: ANN401 - columns of the table

@@ -134,6 +134,8 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "planned_at": at(plan.created_at),
         "expires_at": at(plan.expires_at),
         **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states", "rejected_rows")},
+        "anonymise": plan.summary.get("anonymise", []),
+        "anonymised": done.counts.get("anonymised", {}) if done else {},
         # what the plan said it would be, until it is known what went
         "rows": done.counts.get("rows", {}) if done and done.shredded_at else plan.summary.get("rows", {}),
         "bytes": plan.summary.get("bytes", 0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 
 from crmctl.store.metadata import Digest, JsonText, RowNumber, UtcTime, metadata
 
@@ -31,6 +31,20 @@ destruction_leaf = Table(
     metadata,
     Column("plan_id", BigInteger, primary_key=True, autoincrement=False),
     Column("leaf", Digest, primary_key=True),
+    sqlite_with_rowid=False,
+    info={"distribution": "coordinator"},
+)
+
+# What anonymised customers left: of how many these facts held. Of no single one, and in no order of theirs.
+anonymous_group = Table(
+    "anonymous_group",
+    metadata,
+    Column("digest", Digest, primary_key=True, comment="SHA-256 of rule and facts"),
+    Column("rule", Text, nullable=False, comment="code of the rule of the retention policy"),
+    Column("facts", JsonText, nullable=False, comment="what was left, by field; {} where too few were alike"),
+    Column("customers", BigInteger, nullable=False),
+    Column("plan_id", BigInteger, nullable=False, comment="the last purge that added to it"),
+    Index("ix_anonymous_group_rule", "rule"),
     sqlite_with_rowid=False,
     info={"distribution": "coordinator"},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from crmctl import holds
@@ -74,6 +74,16 @@ def rule(policies: PolicySet, code: str) -> str:
     return _("asked for it") if code == DUE else code
 
 
+def anonymised(told: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the codes of the rules of which a plan's summary says that they leave a number behind."""
+    return frozenset(str(each["code"]) for each in told)
+
+
+def by_plain_rule(counts: Mapping[str, int]) -> str:
+    """Return counts by code of rule in one line."""
+    return ", ".join(f"{code} {number:,}" for code, number in sorted(counts.items()))
+
+
 def by_rule(policies: PolicySet, counts: Mapping[str, int]) -> str:
     """Return counts by rule in one line."""
     return ", ".join(f"{rule(policies, code)} {number:,}" for code, number in sorted(counts.items()))
@@ -138,6 +148,7 @@ def plan_document(planned: Planned, dry_run: bool) -> dict[str, Any]:
         "plan": planned.plan_id,
         "approval": planned.approval,
         **tally.summary(),
+        "anonymise": tally.anonymise,
         **(planned.weight.document() if planned.weight else {}),
         "receipts": receipts,
     }
@@ -148,15 +159,15 @@ def plan_parts(policies: PolicySet, planned: Planned, dry_run: bool) -> Iterator
     tally = planned.tally
     rows: list[tuple[str, int]] = [(_(STATES[state]), tally.states[state]) for state in STATES if state in tally.states]
     rows += [(_("kept: {reason}").format(reason=reason(code)), number) for code, number in sorted(tally.keep.items())]
-    rows += [
-        (_("to be destroyed: {rule}").format(rule=rule(policies, code)), number)
-        for code, number in sorted(tally.destroy.items())
-    ]
+    left = anonymised(tally.anonymise)
+    for code, number in sorted(tally.destroy.items()):
+        told = _("to be anonymised: {rule}") if code in left else _("to be destroyed: {rule}")
+        rows.append((told.format(rule=rule(policies, code)), number))
     yield Table(_COUNTED, rows)
-    told = tally.summary()["rejected_rows"]
-    if line := going(told):
+    imports = tally.summary()["rejected_rows"]
+    if line := going(imports):
         yield _("Rejected rows to be destroyed: {imports}").format(imports=line)
-    if line := staying(told):
+    if line := staying(imports):
         yield _("Rejected rows that stay: imports {imports}").format(imports=line)
     if planned.weight and planned.weight.rows:
         yield _("With them: {rows}").format(rows=by_table(planned.weight.rows))
@@ -201,6 +212,7 @@ def run_document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "destroyed": each.destroyed,
                 "spared": dict(each.spared),
                 "rows": dict(each.rows),
+                "anonymised": dict(each.anonymised),
                 "imports": each.imports,
                 "imports_spared": {str(number): why for number, why in each.imports_spared.items()},
             }
@@ -220,6 +232,9 @@ def run_parts(outcomes: Sequence[Outcome], dry_run: bool) -> Iterator[Part]:
         yield told.format(plan=each.plan_id, number=f"{each.destroyed:,}")
         if each.rows:
             yield _("Rows: {rows}").format(rows=by_table(each.rows))
+        if each.anonymised:
+            told = _("Of these anonymised, {rules}: crmctl purge anonymous")
+            yield told.format(rules=by_plain_rule(each.anonymised))
         if each.spared:
             yield _("Spared: {reasons}; see: crmctl purge show {plan} --customers").format(
                 reasons=by_reason(each.spared), plan=each.plan_id

@@ -33,7 +33,7 @@ POINTS = {
     "who goes is fixed, not committed": ("before:1:crmctl.audit.entries:append:purge.settle", True),
     "paper is due, not committed": ("before:1:crmctl.audit.entries:append:purge.paper", True),
     "paper is due": ("after:1:crmctl.paper.marking:mark", True),
-    "some identities are gone": ("after:9:crmctl.store.bulk:among", True),
+    "some identities are gone": ("after:1:crmctl.retention.forgetting:forget_slice", True),
     "identities are gone": ("after:1:crmctl.retention.forgetting:forget", True),
     "the first keys are about to go": ("before:1:crmctl.security.keystore:KeyStore.remove", True),
     "the first keys are gone, their rows are not": ("after:1:crmctl.security.keystore:KeyStore.remove", True),

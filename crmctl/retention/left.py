@@ -1,0 +1,53 @@
+"""What anonymised customers left, for people and programs: one row a group, one column a field that is left of any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from crmctl.cli.render import Column, Label, Table
+from crmctl.i18n import N_, _
+from crmctl.policy.metrics import BY_NAME
+from crmctl.retention import grouping
+
+_LABELS: Mapping[str, str] = {
+    "created_at": N_("Entered"),
+    "cancelled_at": N_("Cancelled"),
+    "first_added_at": N_("First added"),
+    "last_contact_at": N_("Last contact"),
+    "company_name": N_("Company"),
+}
+
+
+def table(conn: Connection, rules: Sequence[str]) -> Table:
+    """Return the groups of some rules, or of all; there are few, as each has many customers in it."""
+    groups = list(grouping.listed(conn, rules))
+    names = sorted({name for each in groups for name in each.facts})
+    columns = [
+        Column("rule", N_("Rule")),
+        *(Column(name, _label(name)) for name in names),
+        Column("customers", N_("Customers"), lambda value: f"{value:,}", right=True),
+    ]
+    rows = [(each.rule, *map(each.facts.get, names), each.customers) for each in groups]
+    return Table(columns, rows, "groups")
+
+
+def _label(name: str) -> Label:
+    if name in BY_NAME:
+        return BY_NAME[name].labels
+    return _LABELS.get(name, name)
+
+
+def words(told: Sequence[Mapping[str, Any]]) -> str:
+    """Return what rules leave, as a plan's summary has it, in one line: who agrees reads it."""
+    return "; ".join(map(_one, told))
+
+
+def _one(each: Mapping[str, Any]) -> str:
+    parts = [*each["keep"]]
+    parts += [f"{name} ({step})" for name, step in each["generalise"].items()]
+    parts += [f"{name} ({_('{count} characters').format(count=length)})" for name, length in each["mask"].items()]
+    few = _("at least {count} alike").format(count=each["at_least"])
+    return f"{each['code']}: {', '.join([*parts, few])}"
