@@ -139,7 +139,7 @@ FRONT = {
     "escalate_commands", "import_commands", "figure_commands", "cancel_commands",
     "export_commands", "prune_commands", "pruning", "bundle_telling", "leaving", "access_commands", "reviewing",
     "keycare", "keyturning", "asking", "outcome", "showing", "telling", "listing", "demo",
-    "rewriting",
+    "rewriting", "supervise_commands", "supervised",
 }  # fmt: skip
 FRONT_ALLOWED = {"cli", "runs", "audit"}
 FRONT_ALSO = {

@@ -292,6 +292,16 @@ SUBJECTS: tuple[Entry, ...] = (
     ),
     Entry("purge horizon", "crmctl.retention.commands:horizon_command", N_("Say when no copy of keys opens any more.")),
     Entry("purge anonymous", "crmctl.retention.commands:anonymous_command", N_("List what anonymised customers left.")),
+    Entry(
+        "purge supervise",
+        "crmctl.retention.supervise_commands:supervise_command",
+        N_("Count what a supervision of destruction looks at."),
+    ),
+    Entry(
+        "purge supervised",
+        "crmctl.retention.supervise_commands:supervised_command",
+        N_("Record how destruction was judged."),
+    ),
     Entry("purge list", "crmctl.retention.commands:list_command", N_("List purges: planned, approved, done, proved.")),
     Entry("purge show", "crmctl.retention.commands:show_command", N_("Show one purge, its customers, its record.")),
     Entry("purge form", "crmctl.retention.commands:form_command", N_("Write the approval form, one page to print.")),

@@ -200,13 +200,13 @@ def anonymous_command(call: Invocation, rules: tuple[str, ...]) -> int | None:
     Nobody is in it: values are those that the rule leaves, and customers of whom too few were alike are a number
     without any. It grows with each purge.
     """
-    from crmctl.retention import left
+    from crmctl.retention import leaving
     from crmctl.runs import run as runs
     from crmctl.store import engine
 
     with runs.open_run(call, "purge anonymous", "purge.list") as run:
         with engine.read(run.engine) as conn:
-            found = left.table(conn, rules)
+            found = leaving.table(conn, rules)
         run = runs.record_reading(run, n=len(list(found.rows)))
         call.emit({"run_id": run.run_id}, found)
     return None

@@ -14,7 +14,7 @@ from crmctl import clock
 from crmctl.approvals.listing import ASSURANCES
 from crmctl.i18n import _, lang, pick
 from crmctl.printed import Cutter, Part
-from crmctl.retention import left, telling
+from crmctl.retention import leaving, telling
 from crmctl.retention.form import HASH_DIGITS, LISTED, Known
 from crmctl.retention.policy import CustomerRule
 from crmctl.retention.rules import settings_of
@@ -110,7 +110,7 @@ def _texts(desk: _Desk) -> tuple[tuple[str, str], ...]:
     if number := plan.summary.get("paper_planned"):
         line = _("{number}, destroyed by hand; which: crmctl paper list --plan {plan}")
         told.append((_("Paper items"), line.format(number=f"{number:,}", plan=plan.plan_id)))
-    if line := left.words(plan.summary.get("anonymise", ())):
+    if line := leaving.words(plan.summary.get("anonymise", ())):
         told.append((_("Left of the anonymised"), line))
     if plan.summary.get("asked"):
         told.append((_("Asked for"), _("at the request of the persons themselves (PIPL art. 47)")))

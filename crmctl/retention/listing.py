@@ -9,7 +9,7 @@ from typing import Any
 from crmctl.cli.render import Column, Part, Table
 from crmctl.clock import local
 from crmctl.i18n import N_, _
-from crmctl.retention import left, telling
+from crmctl.retention import leaving, telling
 from crmctl.retention.horizon import Horizon
 from crmctl.retention.proving import Proof
 from crmctl.retention.showing import Shown
@@ -143,7 +143,7 @@ def show_parts(shown: Shown) -> Iterator[Part]:
         if told[name]:
             lines.append((_(heading), str(told[name]) if not isinstance(told[name], list) else _list(told[name])))
     for name, heading, words in (
-        ("anonymise", N_("Left of the anonymised"), left.words),
+        ("anonymise", N_("Left of the anonymised"), leaving.words),
         ("anonymised", N_("Anonymised"), lambda counts: telling.by_plain_rule(counts)),
         ("keep", N_("Kept back"), telling.by_reason),
         ("spared", N_("Spared"), telling.by_reason),

@@ -209,18 +209,18 @@ def parts(run: Run, base: Basis, request: Request, tally: Tally) -> Iterator[lis
     if tally.imports:
         yield [rejected.item(tally.imports)]
     tally.anonymise = [] if request.customers else grouping.told(base)
-    for among in _ranges(run) if base.readies and not request.customers else ():
+    for among in ranges(run) if base.readies and not request.customers else ():
         with engine.read(run.engine) as conn:
             found = list(base.due(conn, among))
-            decided = list(_decided(conn, run, base, [(each, "") for each in found], tally)) if found else []
+            decided = list(decided_of(conn, run, base, [(each, "") for each in found], tally)) if found else []
         if decided:
             yield decided
     if request.customers:
         with engine.read(run.engine) as conn:
-            yield list(_decided(conn, run, base, _named(conn, base, request), tally))
+            yield list(decided_of(conn, run, base, _named(conn, base, request), tally))
 
 
-def _ranges(run: Run) -> Iterator[Within]:
+def ranges(run: Run) -> Iterator[Within]:
     """Yield conditions that part the customers by number, so many in each."""
     column, after = customer.c.customer_id, -1
     while True:
@@ -250,9 +250,10 @@ def _named(conn: Connection, base: Basis, request: Request) -> list[tuple[Found,
     return [(each.found, MINIMUM if each.law else "") for each in named]
 
 
-def _decided(
+def decided_of(
     conn: Connection, run: Run, base: Basis, page: Sequence[tuple[Found, str]], tally: Tally
 ) -> Iterator[Item]:
+    """Yield what is to become of each customer, with why it stays where something keeps it; count it."""
     frozen = everybody(conn)
     numbers = [found.customer_id for found, _reason in page]
     with_them, shared = followers(conn, numbers)

@@ -159,11 +159,25 @@ class DoNotRecreate(Settings):
     source: Sources = Field((), description=N_("clauses it comes from"))
 
 
+class Supervision(Settings):
+    """How destruction is supervised (DES-05): how often somebody looks, and what is late."""
+
+    every: Span | None = Field(None, description=N_("how long after the last time it is due again"))
+    destroy_within: Span | None = Field(
+        None, description=N_("how long after data may be destroyed they are to be destroyed; then they are overdue")
+    )
+    source: Sources = Field((), description=N_("clauses it comes from"))
+
+
 class RetentionSettings(Settings):
     """How long data are kept, and how plans to destroy them are handled."""
 
     scopes: ClassVar[tuple[ScopeName, ...]] = ("customer_type", "org_unit")  # what is a fact of customers
-    unscoped: ClassVar[tuple[str, ...]] = ("rejected_rows", "do_not_recreate")  # imports are of no type and of no unit
+    unscoped: ClassVar[tuple[str, ...]] = (
+        "rejected_rows",
+        "do_not_recreate",
+        "supervision",
+    )  # imports are of no type and of no unit
 
     customers: Annotated[Many[CustomerRule], Field(min_length=1)] = Field(
         description=N_("rules for customers with all that belongs to them, the first that fits")
@@ -174,6 +188,7 @@ class RetentionSettings(Settings):
     do_not_recreate: DoNotRecreate | None = Field(
         None, description=N_("a list of who asked to be forgotten, as digests; none unless given")
     )
+    supervision: Supervision | None = Field(None, description=N_("how destruction is supervised"))
     plan_valid_hours: Annotated[int, Field(ge=1, le=720)] = Field(
         description=N_("hours that a plan may be carried out")
     )

@@ -7,8 +7,8 @@ nobody to decide about by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from heapq import merge
 from typing import Any, NamedTuple
@@ -98,6 +98,10 @@ class Basis:
             return None
         found = (each for each in self.acting.values() if each.scope.everybody)
         return next((each for each in found if settings_of(each).rejected_rows is not None), None)
+
+    def earlier(self, by: timedelta) -> Basis:
+        """Return the same as of some time before, for what has nothing but a beginning."""
+        return replace(self, at=self.at - by)
 
     @cached_property
     def conditions(self) -> list[ruled.Pair]:

@@ -71,7 +71,7 @@ def rule(policies: PolicySet, code: str) -> str:
         for each in policy.settings.customers:
             if each.code == code:
                 return pick(dict(each.labels.items()), code)
-    return _("asked for it") if code == DUE else code
+    return _("asked for it") if code == DUE else _("imports with rejected rows") if code == "rejected_rows" else code
 
 
 def anonymised(told: Iterable[Mapping[str, Any]]) -> frozenset[str]:

@@ -7,7 +7,7 @@ record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -108,18 +108,13 @@ def _checks(run: Run, found: Destruction) -> Iterator[Check]:
         imports = [batch_id for batch_id, _rows in found.counts.get("imports", {}).get("destroyed", ())]
         told = len(customers) + len(imports)
         yield Check("digests", leaves, abs(leaves - told) or int(root != found.root))
-        yield Check("rows", len(customers), _left(conn, customers))
-        yield Check("identities", len(customers), _identities(conn, customers))
-        yield Check("images", len(customers), _images(conn, customers))
+        yield Check("rows", len(customers), rows_left(conn, customers))
+        yield Check("identities", len(customers), ways_left(conn, customers))
+        yield Check("images", len(customers), images_left(conn, customers))
         if imports:
             yield Check("rejected_rows", len(imports), _quarantined(conn, imports))
-    stores = [run.keys.rows, *([run.keys.mirror.store().rows] if run.keys.mirror is not None else [])]
-    owners = (("customer", customers), ("batch", imports))
-    keys = sum(
-        len(store.select(OWNER_KINDS[kind], part))
-        for store in stores for kind, numbers in owners for part in _parts(numbers)
-    )  # fmt: skip
-    yield Check("keys", len(stores) * (len(customers) + len(imports)), keys)
+    stores, keys = keys_left(run, {"customer": customers, "batch": imports})
+    yield Check("keys", stores * (len(customers) + len(imports)), keys)
     files = list(_files(run))
     probes = [bytes.fromhex(text) for kept in found.counts.get("probes", {}).values() for text in kept]
     yield Check("files", len(files), sum(_contains(path, probes) for path in files))
@@ -134,7 +129,8 @@ def destroyed(conn: Connection, found: Destruction) -> list[int]:
     return sorted(conn.execute(query).scalars())
 
 
-def _left(conn: Connection, customers: Sequence[int]) -> int:
+def rows_left(conn: Connection, customers: Sequence[int]) -> int:
+    """Return how many rows of customers there are, in any table that belongs to them."""
     found = 0
     for table in belongings():
         for part in _parts(customers):
@@ -142,12 +138,13 @@ def _left(conn: Connection, customers: Sequence[int]) -> int:
     return found
 
 
-def _identities(conn: Connection, customers: Sequence[int]) -> int:
+def ways_left(conn: Connection, customers: Sequence[int]) -> int:
+    """Return how many identities lead to customers."""
     query = select(func.count()).select_from(identity).where(bulk.among(conn, identity.c.customer_id, customers))
     return int(conn.execute(query).scalar_one())
 
 
-def _images(conn: Connection, customers: Sequence[int]) -> int:
+def images_left(conn: Connection, customers: Sequence[int]) -> int:
     """Return how many changes and looks of them still have an image or a salt."""
     columns = change.c
     kept = or_(columns.salt.is_not(None), columns.before_clear.is_not(None), columns.before_sealed.is_not(None))
@@ -158,6 +155,16 @@ def _images(conn: Connection, customers: Sequence[int]) -> int:
         .where(look.c.salt.is_not(None), bulk.among(conn, look.c.customer_id, customers))
     )
     return int(conn.execute(query).scalar_one()) + int(conn.execute(salted).scalar_one())
+
+
+def keys_left(run: Run, owners: Mapping[str, Sequence[int]]) -> tuple[int, int]:
+    """Return how many key stores there are, and how many keys of these owners, by kind, are in them."""
+    stores = [run.keys.rows, *([run.keys.mirror.store().rows] if run.keys.mirror is not None else [])]
+    found = sum(
+        len(store.select(OWNER_KINDS[kind], part))
+        for store in stores for kind, numbers in owners.items() for part in _parts(numbers)
+    )  # fmt: skip
+    return len(stores), found
 
 
 def _quarantined(conn: Connection, imports: Sequence[int]) -> int:

@@ -116,7 +116,7 @@ def holds(patient: Patient) -> None:
 
 
 def purges(patient: Patient) -> None:
-    from crmctl.retention import standing
+    from crmctl.retention import standing, supervising
     from crmctl.runs import run as runs
     from crmctl.store import engine
 
@@ -124,8 +124,12 @@ def purges(patient: Patient) -> None:
         return
     with engine.read(patient.engine) as conn:
         found = list(standing.troubles(conn, patient.at, runs.company_zone(patient.policies)))
+        stands = supervising.standing(conn, patient.policies, patient.at)
     for wrong, message, command in found:
         patient.note(WRONG if wrong else WARNS, "purges", message, command)
+    if stands.overdue:
+        message = _("destruction was to be supervised by {day}").format(day=stands.due_on)
+        patient.note(WARNS, "purges", message, "crmctl purge supervise")
 
 
 def backups(patient: Patient) -> None:
