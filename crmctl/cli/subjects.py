@@ -302,6 +302,11 @@ SUBJECTS: tuple[Entry, ...] = (
         "crmctl.retention.supervise_commands:supervised_command",
         N_("Record how destruction was judged."),
     ),
+    Entry(
+        "purge findings",
+        "crmctl.retention.supervise_commands:findings_command",
+        N_("List whom policies in mode report would destroy."),
+    ),
     Entry("purge list", "crmctl.retention.commands:list_command", N_("List purges: planned, approved, done, proved.")),
     Entry("purge show", "crmctl.retention.commands:show_command", N_("Show one purge, its customers, its record.")),
     Entry("purge form", "crmctl.retention.commands:form_command", N_("Write the approval form, one page to print.")),

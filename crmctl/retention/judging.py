@@ -13,8 +13,8 @@ from sqlalchemy import Connection, select
 from crmctl import holds
 from crmctl.retention import rejected
 from crmctl.retention.decide import EDITED, GONE, LATE, NOT_DUE
+from crmctl.retention.deciding import DESTROY, SHARED
 from crmctl.retention.marks import marks
-from crmctl.retention.planning import DESTROY, SHARED
 from crmctl.retention.selecting import Basis
 from crmctl.retention.together import followers
 from crmctl.runs.plans import PURGING, Item, Plan, read_item

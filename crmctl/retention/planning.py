@@ -5,34 +5,25 @@ Nothing is destroyed here. Somebody else has to agree to exactly this set before
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import Connection
 
 from crmctl import clock
 from crmctl.approvals import asking, decide
 from crmctl.approvals.beyond import fingerprint
 from crmctl.audit import entries
 from crmctl.customers import scope
-from crmctl.customers.tables import customer
 from crmctl.errors import InvalidInput, Refused
-from crmctl.holds import everybody, kept
 from crmctl.i18n import _
-from crmctl.policy.metrics import Within
-from crmctl.retention import barring, clockwise, grouping, leaves, rejected, weighing
-from crmctl.retention.decide import DUE, MINIMUM
-from crmctl.retention.marks import marks
+from crmctl.retention import barring, clockwise, findings, grouping, leaves, rejected, weighing
+from crmctl.retention.decide import MINIMUM
+from crmctl.retention.deciding import DESTROY, Tally, decided_of, ranges
 from crmctl.retention.policy import CUSTOMERS, KINDS, Kind
-from crmctl.retention.rejected import Import
-from crmctl.retention.rules import settings_of
-from crmctl.retention.selecting import Basis, Found, basis
-from crmctl.retention.together import followers
+from crmctl.retention.selecting import Basis, Found, basis, reporting
 from crmctl.runs import plans
 from crmctl.runs import run as runs
 from crmctl.runs.plans import Item
@@ -40,9 +31,6 @@ from crmctl.runs.run import Run, access_of
 from crmctl.store import engine
 
 ACT = plans.PURGE
-DESTROY, KEEP = "destroy", "keep"  # what an item says is to become of its customer
-SHARED = "shared_complaint"  # a provisional customer of theirs is somebody else's as well
-_AT_ONCE = 20_000  # customers looked at in one statement
 
 
 @dataclass(frozen=True)
@@ -57,44 +45,6 @@ class Request:
     def of(self) -> tuple[Kind, ...]:
         """The kinds of data it is about: of who asks, the customer."""
         return CUSTOMERS if self.customers else self.kinds
-
-
-@dataclass
-class Tally:
-    """What a plan would do: customers destroyed by rule, kept by reason, and how many are in which state."""
-
-    destroy: Counter[str] = field(default_factory=Counter)
-    keep: Counter[str] = field(default_factory=Counter)
-    states: dict[str, int] = field(default_factory=dict)
-    receipts: list[tuple[int, str]] = field(default_factory=list)  # (customer, token), of those who ask themselves
-    imports: list[Import] = field(default_factory=list)  # whose rejected rows are over
-    import_states: Counter[str] = field(default_factory=Counter)
-    anonymise: list[dict[str, Any]] = field(default_factory=list)  # what rules leave of customers; of who asks, none
-
-    @property
-    def anything(self) -> bool:
-        """Whether there is anything to destroy."""
-        return bool(self.destroy) or any(not each.why for each in self.imports)
-
-    def summary(self) -> dict[str, Any]:
-        """Return it for the plan and the run."""
-        return {
-            "destroy": dict(self.destroy),
-            "keep": dict(self.keep),
-            "states": self.states,
-            "rejected_rows": {
-                "imports": [
-                    {"batch": each.batch_id, "rows": each.rows, "kept": each.why or None} for each in self.imports
-                ],
-                "states": dict(self.import_states),
-            },
-        }
-
-    def counts(self) -> dict[str, int]:
-        """Return it for the audit entry."""
-        going = sum(not each.why for each in self.imports)
-        counts = {"destroy": self.destroy.total(), "keep": self.keep.total()}
-        return {**counts, "imports": going, "imports_keep": len(self.imports) - going} if self.imports else counts
 
 
 @dataclass(frozen=True)
@@ -119,19 +69,21 @@ def make(run: Run, request: Request) -> Planned:
     with engine.read(run.engine) as conn:
         clockwise.require_right(conn, run, clock_jump(base), accept=request.accept_clock)
     scope.require(run, request.customers)
+    watched = reporting(run) if "customers" in request.of and not request.customers else None
     if run.dry_run:
         tally = Tally()
         for _part in parts(run, base, request, tally):
             pass
+        tally.reported = findings.count(run, watched) if watched else Counter()
         return Planned(None, None, None, tally, None)
     run = runs.begin(run)
     with runs.recorded_failure(run):
-        return _saved(run, base, request)
+        return _saved(run, base, request, watched)
 
 
 def clock_jump(base: Basis) -> int:
     """Return by how many days the clock may be ahead of the log: the strictest policy's word."""
-    return min(settings_of(each).clock_jump_days for each in base.acting.values())
+    return min(each.clock_jump_days for each in base.settings)
 
 
 def kinds_of(found: plans.Plan) -> tuple[Kind, ...]:
@@ -150,10 +102,10 @@ def agreed_by_somebody(run: Run) -> None:
         )
 
 
-def _saved(run: Run, base: Basis, request: Request) -> Planned:
+def _saved(run: Run, base: Basis, request: Request, watched: Basis | None) -> Planned:
     """Save the plan part by part, so that nobody waits for all of it, then ask for agreement to the whole."""
     tally = Tally()
-    valid = timedelta(hours=min(settings_of(each).plan_valid_hours for each in base.acting.values()))
+    valid = timedelta(hours=min(each.plan_valid_hours for each in base.settings))
     found = parts(run, base, request, tally)
     first = next(found, [])  # whoever is refused leaves no plan behind
     with engine.write(run.engine) as conn:
@@ -163,6 +115,7 @@ def _saved(run: Run, base: Basis, request: Request) -> Planned:
         with engine.write(run.engine) as conn:
             draft.add(conn, part)
     number = draft.plan_id
+    tally.reported = findings.save(run, watched) if watched else Counter()
     with engine.read(run.engine) as conn:
         weight = weighing.weigh(conn, number)
         asked = [*_asked(conn, number)] if request.customers else []
@@ -220,23 +173,6 @@ def parts(run: Run, base: Basis, request: Request, tally: Tally) -> Iterator[lis
             yield list(decided_of(conn, run, base, _named(conn, base, request), tally))
 
 
-def ranges(run: Run) -> Iterator[Within]:
-    """Yield conditions that part the customers by number, so many in each."""
-    column, after = customer.c.customer_id, -1
-    while True:
-        query = select(column).where(column > after).order_by(column).offset(_AT_ONCE - 1).limit(1)
-        with engine.read(run.engine) as conn:
-            last = conn.execute(query).scalar_one_or_none()
-        yield partial(_between, after, last)
-        if last is None:
-            return
-        after = last
-
-
-def _between(after: int, last: int | None, number: ColumnElement[int]) -> ColumnElement[bool]:
-    return number > after if last is None else number.between(after + 1, last)
-
-
 def _named(conn: Connection, base: Basis, request: Request) -> list[tuple[Found, str]]:
     """Return customers who ask, with why each stays ("" for nothing so far). Raises Refused for one without policy."""
     named = sorted(base.named(conn, request.customers))
@@ -248,29 +184,3 @@ def _named(conn: Connection, base: Basis, request: Request) -> list[tuple[Found,
             code="RETENTION_NONE",
         )
     return [(each.found, MINIMUM if each.law else "") for each in named]
-
-
-def decided_of(
-    conn: Connection, run: Run, base: Basis, page: Sequence[tuple[Found, str]], tally: Tally
-) -> Iterator[Item]:
-    """Yield what is to become of each customer, with why it stays where something keeps it; count it."""
-    frozen = everybody(conn)
-    numbers = [found.customer_id for found, _reason in page]
-    with_them, shared = followers(conn, numbers)
-    everyone = [*numbers, *(other for others in with_them.values() for other in others)]
-    held, stand = kept(conn, everyone, run.as_of), marks(conn, everyone)
-    for found, reason in page:
-        others = with_them.get(found.customer_id, [])
-        group = (found.customer_id, *others)
-        why = reason or (f"hold:{frozen}" if frozen else "") or _why(group, held)
-        why = why or (SHARED if found.customer_id in shared else "")
-        code = base.readies[found.policy].rules[found.rule].code if found.rule is not None else ""
-        (tally.keep if why else tally.destroy)[why or code or DUE] += 1
-        detail = (found.policy, found.rule, os.urandom(leaves.SALT_SIZE).hex(), others)
-        mark = "|".join(stand.get(number, "") for number in group)
-        yield Item(found.customer_id, KEEP if why else DESTROY, mark, why or None, detail)
-
-
-def _why(group: Sequence[int], held: dict[int, tuple[str, ...]]) -> str:
-    """Return the first reason that keeps one of those who go together; empty where none does."""
-    return next((f"hold:{code}" for number in group for code in held.get(number, ())), "")

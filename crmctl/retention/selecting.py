@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from heapq import merge
 from typing import Any, NamedTuple
@@ -46,7 +46,7 @@ from crmctl.policy.metrics import Left, Within
 from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.scopes import Ruling, in_force
 from crmctl.retention.decide import DUE, GRACE, MINIMUM, NO_RULE, NO_START, RUNNING
-from crmctl.retention.policy import CUSTOMERS, KINDS, Kind
+from crmctl.retention.policy import CUSTOMERS, KINDS, Kind, RetentionSettings
 from crmctl.retention.rules import NEVER, Ready, Rule, ready, settings_of, unset
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
@@ -90,6 +90,11 @@ class Basis:
     def acting(self) -> dict[int, Policy]:
         """The policies that act, by place."""
         return _acting(self.rulings)
+
+    @property
+    def settings(self) -> list[RetentionSettings]:
+        """The settings of the policies that act; where none does, of those that report."""
+        return [settings_of(each) for each in self.acting.values() or (ruling.policy for ruling in self.rulings)]
 
     @property
     def rejected_rows(self) -> Policy | None:
@@ -187,11 +192,9 @@ def basis(run: Run, kinds: Collection[Kind] = KINDS) -> Basis:
 
     Raises ValueUndecided naming all that is unset, InvalidInput with nothing in force.
     """
-    at = run.as_of.astimezone(ZoneInfo(run.zone))
-    day = runs.today(run.policies, run.as_of)
-    rulings = in_force(run.policies, "retention", day)
+    day, rulings = _in_force(run)
     acting = _acting(rulings)
-    if not acting:
+    if not rulings:
         raise InvalidInput(
             _("no retention policy is in force on {day}").format(day=day.isoformat()),
             hint=_("see: crmctl policy list"),
@@ -200,10 +203,28 @@ def basis(run: Run, kinds: Collection[Kind] = KINDS) -> Basis:
     names = [name for policy in acting.values() for name in unset(run.policies, settings_of(policy), kinds)]
     if names:
         raise run.policies.waiting(tuple(dict.fromkeys(names)))
+    return _basis(run, rulings, acting if "customers" in kinds else {}, day, kinds)
+
+
+def reporting(run: Run) -> Basis:
+    """Return what the policies in mode report decide by; of those that need a value nobody decided, nothing."""
+    day, rulings = _in_force(run)
+    found = {place: each.policy for place, each in enumerate(rulings) if each.report}
+    known = {place: each for place, each in found.items() if not unset(run.policies, settings_of(each), CUSTOMERS)}
+    return _basis(run, rulings, known, day, CUSTOMERS)
+
+
+def _in_force(run: Run) -> tuple[date, tuple[Ruling, ...]]:
+    day = runs.today(run.policies, run.as_of)
+    return day, in_force(run.policies, "retention", day)
+
+
+def _basis(
+    run: Run, rulings: tuple[Ruling, ...], asked: Mapping[int, Policy], day: date, kinds: Collection[Kind]
+) -> Basis:
     decimals = decimals_of(run.policies)
-    asked = acting if "customers" in kinds else {}
     readies = {place: ready(run.policies, policy, day, decimals) for place, policy in asked.items()}
-    return Basis(run.policies, rulings, readies, at, kinds)
+    return Basis(run.policies, rulings, readies, run.as_of.astimezone(ZoneInfo(run.zone)), kinds)
 
 
 def _acting(rulings: Sequence[Ruling]) -> dict[int, Policy]:

@@ -15,7 +15,7 @@ from crmctl.customers.showing import number_text, parse_number
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.retention import byhand, waiting
-from crmctl.retention.planning import DESTROY
+from crmctl.retention.deciding import DESTROY
 from crmctl.retention.policy import CUSTOMERS
 from crmctl.retention.waiting import Purge
 from crmctl.runs.plans import PURGING, Item, read_item
@@ -133,7 +133,7 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "planned_by": plan.person,
         "planned_at": at(plan.created_at),
         "expires_at": at(plan.expires_at),
-        **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states", "rejected_rows")},
+        **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states", "rejected_rows", "reported")},
         "anonymise": plan.summary.get("anonymise", []),
         "anonymised": done.counts.get("anonymised", {}) if done else {},
         # what the plan said it would be, until it is known what went

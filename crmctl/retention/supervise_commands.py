@@ -1,4 +1,4 @@
-"""`crmctl purge supervise`, `purge supervised`: what a supervision of destruction looks at, how it was judged."""
+"""`crmctl purge supervise`, `supervised`, `findings`: how destruction is judged, and what rules on trial would do."""
 
 from __future__ import annotations
 
@@ -57,4 +57,25 @@ def supervised_command(call: Invocation, outcome: str) -> int | None:
             stands = supervising.standing(conn, run.policies, run.at)
         said = _("supervision is recorded: {outcome}").format(outcome=_(supervised.OUTCOMES[outcome]))
         call.emit({**supervised.document(run, found, stands), "outcome": outcome}, said)
+    return None
+
+
+@command(example="crmctl purge findings", exits=READING_EXITS)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help=N_("How many to show."))
+@click.option("--after", default="", metavar="NUMBER", help=N_("Continue after this customer."))
+def findings_command(call: Invocation, limit: int, after: str) -> int | None:
+    """List whom policies in mode report would have destroyed at the last plan of customers, and by which rule.
+
+    Nobody of them is destroyed, nor by a policy that is for more customers.
+    """
+    from crmctl.customers.showing import parse_number
+    from crmctl.retention import findings, supervised
+    from crmctl.runs import run as runs
+    from crmctl.store import engine
+
+    with runs.open_run(call, "purge findings", "purge.list") as run:
+        with engine.read(run.engine) as conn:
+            found = findings.listed(conn, run, limit, parse_number(after) if after else 0)
+        run = runs.record_reading(run, n=len(found), looks=[each.customer_id for each in found])
+        call.emit({"run_id": run.run_id}, supervised.found(run, found))
     return None

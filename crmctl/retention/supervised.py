@@ -1,4 +1,4 @@
-"""A supervision of destruction in words and JSON (DES-05)."""
+"""A supervision of destruction, and what rules on trial found, in words and JSON (DES-05, RULE-07)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 from crmctl import clock
 from crmctl.cli.render import Column, Part, Table
+from crmctl.customers.showing import number_text
 from crmctl.i18n import N_, _
 from crmctl.retention import telling
+from crmctl.retention.findings import Finding
 from crmctl.retention.supervising import Figures, Standing
 from crmctl.runs.run import Run
 
@@ -63,6 +65,22 @@ def parts(run: Run, found: Figures, stands: Standing) -> Iterator[Part]:
     if stands.due_on is not None:
         told = _("supervision was due by {day}") if stands.overdue else _("supervision is due by {day}")
         yield told.format(day=stands.due_on.isoformat())
+
+
+def found(run: Run, findings: Sequence[Finding]) -> Table:
+    """Return whom policies in mode report would destroy."""
+    columns = (
+        Column("customer", N_("Customer")),
+        Column("rule", N_("Rule"), lambda code: telling.rule(run.policies, code)),
+        Column("policy", N_("Policy")),
+        Column("version", N_("Version"), right=True),
+        Column("found_at", N_("Found")),
+    )
+    rows = [
+        (number_text(each.customer_id), each.rule, each.policy, each.version, clock.local(each.found_at, run.zone))
+        for each in findings
+    ]
+    return Table(columns, rows, "findings")
 
 
 def _plans(numbers: Sequence[int]) -> str:

@@ -22,7 +22,7 @@ from crmctl.i18n import _
 from crmctl.paper import records as paper
 from crmctl.policy.policyset import PolicySet
 from crmctl.retention import records, rejected, rightly, verifying
-from crmctl.retention.planning import DESTROY, Tally, decided_of, ranges
+from crmctl.retention.deciding import DESTROY, Tally, decided_of, ranges
 from crmctl.retention.policy import Span, Supervision
 from crmctl.retention.rules import after, settings_of
 from crmctl.retention.selecting import Basis, basis

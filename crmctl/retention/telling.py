@@ -22,7 +22,8 @@ from crmctl.retention.decide import (
     NOT_DUE,
     RUNNING,
 )
-from crmctl.retention.planning import SHARED, Planned
+from crmctl.retention.deciding import SHARED
+from crmctl.retention.planning import Planned
 from crmctl.retention.policy import RetentionSettings
 from crmctl.retention.purging import Outcome
 from crmctl.retention.rejected import COPIES
@@ -163,6 +164,9 @@ def plan_parts(policies: PolicySet, planned: Planned, dry_run: bool) -> Iterator
     for code, number in sorted(tally.destroy.items()):
         told = _("to be anonymised: {rule}") if code in left else _("to be destroyed: {rule}")
         rows.append((told.format(rule=rule(policies, code)), number))
+    for code, number in sorted(tally.reported.items()):
+        told = _("mode report, nobody is destroyed: {rule}")
+        rows.append((told.format(rule=rule(policies, code)), number))
     yield Table(_COUNTED, rows)
     imports = tally.summary()["rejected_rows"]
     if line := going(imports):
@@ -176,6 +180,8 @@ def plan_parts(policies: PolicySet, planned: Planned, dry_run: bool) -> Iterator
         yield _("Receipt of {customer}, to be handed to the person now; it is shown once: {token}").format(
             customer=number_text(number), token=token
         )
+    if tally.reported and planned.plan_id is not None:
+        yield _("What policies in mode report found is kept; see: crmctl purge findings")
     if planned.approval is not None:
         told = _("Plan {plan} waits for somebody else: crmctl purge approve {plan}. Nothing is destroyed yet.")
         yield told.format(plan=planned.plan_id)

@@ -112,11 +112,13 @@ class Draft:
             self.items += 1
             yield (item.customer_id, self.plan_id, item.action, item.before, item.after, detail)
 
-    def close(self, conn: Connection, summary: Mapping[str, Any] | None = None) -> None:
-        """Save the hash of all items; `summary` where it is known only now."""
+    def close(self, conn: Connection, summary: Mapping[str, Any] | None = None, state: str = "") -> None:
+        """Save the hash of all items; `summary` where it is known only now, `state` where it becomes another."""
         values: dict[str, Any] = {"hash": self.digest.hexdigest(), "items": self.items}
         if summary is not None:
             values["summary"] = _summary(summary)
+        if state:
+            values["state"] = state
         conn.execute(update(plan).where(plan.c.plan_id == self.plan_id).values(**values))
 
 

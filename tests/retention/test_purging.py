@@ -375,7 +375,38 @@ def test_a_policy_in_mode_report_destroys_nobody_and_gives_nobody_away(office: O
     made = planned(office)
     assert sum(made["destroy"].values()) == 1
     assert sum(made["states"].values()) == 1
+    assert made["reported"] == {"never_bought": 2}
     assert office.desk.refusal(STEWARD, "purge", "plan", "--customer", "C-2", status=1) == "RETENTION_NONE"
+    found = office.json(SUPERVISOR, "purge", "findings")["findings"]
+    assert {each["rule"] for each in found} == {"never_bought"}
+    assert {each["customer"] for each in found} == {"C-000002", "C-000003"}
+    shown = office.desk.entries("purge.list")[-1]
+    assert (shown["n"], shown["looks"]) == (2, 2)
+    (last,) = office.json(SUPERVISOR, "purge", "findings", "--after", "C-2")["findings"]
+    assert (last["customer"], last["policy"]) == ("C-000003", "people")
+    assert planned(office, "--dry-run")["reported"] == {"never_bought": 2}
+    assert len(office.json(SUPERVISOR, "purge", "findings")["findings"]) == 2, "each once, however many plans"
+
+
+def test_a_policy_on_trial_alone(office: Office, hours: Hours) -> None:
+    """RULE-07: with no policy that acts nothing is destroyed, and what the one on trial finds is told."""
+    office.desk.edit("retention.yaml", "kind: retention\n", "kind: retention\nmode: report\n")
+    later(hours, office, 36)
+    made = planned(office)
+    assert (made["destroy"], made["reported"], made["approval"]) == ({}, {"never_bought": 3}, None)
+    assert office.desk.refusal(STEWARD, "purge", "run", made["plan"], status=1) == "PLAN_EMPTY"
+    assert len(office.json(SUPERVISOR, "purge", "findings")["findings"]) == 3
+    office.desk.edit("retention.yaml", "mode: report\n", "")
+    office.json(SUPERVISOR, "purge", "approve", planned(office)["plan"])
+    assert office.json(SUPERVISOR, "purge", "findings")["findings"] == [], "the next plan replaces them"
+
+
+def test_a_policy_on_trial_that_waits_for_a_value(office: Office, hours: Hours) -> None:
+    """One on trial with a value that nobody decided finds nothing, and keeps no other from acting."""
+    office.desk.edit("retention.yaml", "kind: retention\n", "kind: retention\nmode: report\n")
+    undecided(office)
+    later(hours, office, 36)
+    assert planned(office)["reported"] == {}
 
 
 def test_who_is_excepted_stays(office: Office, hours: Hours) -> None:
