@@ -136,6 +136,7 @@ _FORMS: Mapping[str, Callable[[object], bool]] = {
     "granted": _list(_code),
     "revoked": _list(_code),
     "rows": _range,  # first and last source row; of a prune, first and last entry that lost its text
+    "emptied": _int,  # a run: `n` of its changes lost the values before them
     "pruned": _int,  # so many entries of the beginning have no text any more …
     "pruned_root": _text(_HASH),  # … and the root of their leaves
     "kept": _int,  # chunks and looks that those entries spoke of …

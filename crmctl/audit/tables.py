@@ -1,7 +1,7 @@
 """The log, its head, its signed checkpoints, and the change log whose leaves it commits to (design §5, §6).
 
-`change` on SQLite is deliberately an ordinary rowid table and has no index besides its key. Measured with 1.9 million
-changes in chunks of 20,000 (8 KiB pages, WAL, FULL, 32 MB cache):
+`change` on SQLite is deliberately an ordinary rowid table, and no index besides its key has all of its rows. Measured
+with 1.9 million changes in chunks of 20,000 (8 KiB pages, WAL, FULL, 32 MB cache):
 
 =====================================  ===========  ==============  ================================
 layout                                 new records  random updates  reading in chunk order
@@ -14,13 +14,17 @@ rowid table + (run, chunk, position)   14.3 µs      24 µs           6.1 s, fla
 A row carries images and hashes (about 230 bytes for a creation), so that clustering it by customer makes every update
 rewrite a page of its own, while appending it costs a few bytes of key. A chunk's rows are inserted in order of
 `position` in one transaction: on SQLite the rowid order *is* the chunk order, PostgreSQL sorts on disk, and
-`audit verify` needs no third tree (33 MB and 3 % of an import's change log). What must find the changes of one small
-run quickly may add that index with its own measurement.
+`audit verify` needs no third tree (33 MB and 3 % of an import's change log).
+
+A purge of old values must find, of thousands of small runs, the changes that still have images: `ix_change_images` has
+those alone. Measured with 400,000 creations and 200,000 updates it costs creations nothing and an update some 2 µs of
+25, 2 % of the room, until the images are gone; to find the runs takes 0.02 s instead of 0.2 s, one run's changes no
+scan.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text, text
 
 from crmctl.store.metadata import Digest, JsonText, RowNumber, Sealed, UtcTime, metadata
 
@@ -56,6 +60,9 @@ checkpoint = Table(
     info={"distribution": "coordinator"},
 )
 
+# Of an import of new customers no change has an image, of a regrade each has: what a purge of old values looks for.
+IMAGES = text("(before_clear IS NOT NULL OR before_sealed IS NOT NULL)")
+
 change = Table(
     "change",
     metadata,
@@ -77,6 +84,7 @@ change = Table(
     Column("sealed_before_hash", Digest),
     Column("sealed_after_hash", Digest),
     Column("leaf", Digest, nullable=False),
+    Index("ix_change_images", "run_id", "change_id", sqlite_where=IMAGES, postgresql_where=IMAGES),
     info={"distribution": "customer_id"},
 )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, literal_column, select
 
@@ -36,6 +37,13 @@ _COMPARISONS = (
 )
 
 
+class Told(NamedTuple):
+    """What the log says besides: whether it is `pruned`, how many changes of which run purges `emptied` of images."""
+
+    pruned: bool = False
+    emptied: Mapping[int, int] = {}
+
+
 class _Unordered(Exception):
     """The rows of a chunk do not lie together in the order of their positions."""
 
@@ -63,6 +71,10 @@ class Scratch:
     def found(self, key: Row, number: int, root: bytes) -> None:
         """Keep what the changes of a chunk give; the last word counts."""
         self._db.execute("INSERT OR REPLACE INTO found VALUES (?, ?, ?, ?)", (*key, number, root))
+
+    def has_said(self, key: Row) -> bool:
+        """Say whether an entry speaks of this chunk."""
+        return self._db.execute("SELECT 1 FROM said WHERE run = ? AND chunk = ?", key).fetchone() is not None
 
     def has_found(self, key: Row) -> bool:
         """Say whether the changes of this chunk came already."""
@@ -95,20 +107,20 @@ class Scratch:
 
 
 def check_changes(
-    conn: Connection, problems: Problems, scratch: Scratch, progress: Callable[[int], None], *, pruned: bool = False
+    conn: Connection, problems: Problems, scratch: Scratch, progress: Callable[[int], None], told: Told
 ) -> int:
     """Recompute every leaf and every chunk's root; compare with what the entries said. Returns the number of changes.
 
     On SQLite the order of writing is the order of the chunks (see `tables`) and is read first: nothing is sorted. Only
-    when somebody disturbed it, the rows are sorted, in memory. Of a `pruned` log, changes that no entry speaks of are
-    for `verify_kept` to judge.
+    when somebody disturbed it, the rows are sorted, in memory. Of a pruned log, changes that no entry speaks of are
+    for `verify_kept` to judge, and nobody can say any more whose images a purge took.
     """
     orders: list[tuple[Any, ...]] = [(change.c.run_id, change.c.chunk, change.c.position, change.c.change_id)]
     if conn.dialect.name == "sqlite":
         orders.insert(0, (literal_column("change.rowid"),))
     for order in orders:
         found = Problems()
-        pass_ = _Pass(found, scratch, strict=order is orders[-1])
+        pass_ = _Pass(found, scratch, told, strict=order is orders[-1])
         statement = select(*(change.c[name] for name in CHANGE_COLUMNS)).order_by(*order)
         try:
             for batch in batches(conn, statement):
@@ -116,11 +128,12 @@ def check_changes(
                     pass_.take(row)
                 progress(len(batch))
             pass_.finish()
+            pass_.compare()
         except _Unordered:
             scratch.forget_found()
             continue
         break
-    scratch.compare(found, _COMPARISONS if not pruned else [each for each in _COMPARISONS if each[2] != UNCOVERED])
+    scratch.compare(found, _COMPARISONS if not told.pruned else [each for each in _COMPARISONS if each[2] != UNCOVERED])
     problems.extend(found)
     return pass_.total
 
@@ -128,9 +141,10 @@ def check_changes(
 class _Pass:
     """One reading of the change log, chunk after chunk; `strict` reports disorder instead of giving up."""
 
-    def __init__(self, problems: Problems, scratch: Scratch, *, strict: bool) -> None:
+    def __init__(self, problems: Problems, scratch: Scratch, told: Told, *, strict: bool) -> None:
         self.total = 0
-        self._problems, self._scratch, self._strict = problems, scratch, strict
+        self._problems, self._scratch, self._told, self._strict = problems, scratch, told, strict
+        self._without: Counter[int] = Counter()  # changes without images, of runs that purges emptied
         self._key: Row | None = None
         self._tree, self._pending = Frontier(), list[bytes]()
 
@@ -149,6 +163,8 @@ class _Pass:
             self._problems.add("CHANGE_PLACE", f"change:{row[1]}", _("is not at its position in the chunk"))
         for code, message in _faults(row):
             self._problems.add(code, f"change:{row[1]}", _(message))
+        if _lacks_image(row) and not self._accounted(key):
+            self._problems.add("CHANGE_IMAGE", f"change:{row[1]}", _("its before-image is gone"))
         self._pending.append(row[17] if isinstance(row[17], bytes) else b"")
         if len(self._pending) >= _AT_ONCE:
             self._flush()
@@ -160,6 +176,23 @@ class _Pass:
             self._scratch.found(self._key, self._tree.size, self._tree.root())
             self._tree, self._key = Frontier(), None
 
+    def _accounted(self, key: Row) -> bool:
+        """Say whether a purge may have taken an image of this chunk; how many it took of the run is compared later."""
+        if self._told.pruned and not self._scratch.has_said(key):
+            return True
+        if key[0] not in self._told.emptied:
+            return False
+        self._without[key[0]] += 1
+        return True
+
+    def compare(self) -> None:
+        """Report the runs of which more images are gone than purges say they took."""
+        for run, number in self._without.items():
+            if number > self._told.emptied[run]:
+                message = _("{number} before-images are gone, purges took {emptied}")
+                text = message.format(number=number, emptied=self._told.emptied[run])
+                self._problems.add("CHANGE_IMAGE", f"run:{run}", text)
+
     def _flush(self) -> None:
         self._tree.extend(self._pending)
         self._pending.clear()
@@ -167,7 +200,7 @@ class _Pass:
 
 def _faults(row: Row) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with one row in itself: its leaf, its before-image."""
-    was_clear, was_sealed, salt, clear_before, _clear_after, sealed_before, sealed_after, leaf = row[10:18]
+    was_clear, was_sealed, salt, clear_before, _clear_after, sealed_before, _sealed_after, leaf = row[10:18]
     try:
         if salt is not None and leaf_of(row) != leaf:
             yield "CHANGE_LEAF", N_("its columns do not give its leaf")
@@ -177,9 +210,13 @@ def _faults(row: Row) -> Iterator[tuple[str, str]]:
             yield "CHANGE_IMAGE", N_("its before-image is not the one it was written with")
     except (AttributeError, TypeError, ValueError):
         yield "CHANGE_LEAF", N_("its columns do not give its leaf")
+
+
+def _lacks_image(row: Row) -> bool:
+    """Say whether an image of a change is gone though its salt is there."""
+    was_clear, was_sealed, salt, clear_before, _clear_after, sealed_before, sealed_after = row[10:17]
     if salt is None:
-        return
-    if (clear_before is not None) != (was_clear is not None):
-        yield "CHANGE_IMAGE", N_("its before-image is gone")
-    if sealed_before is not None and sealed_before != sealed_after and was_sealed is None:
-        yield "CHANGE_IMAGE", N_("its before-image is gone")
+        return False
+    if clear_before is not None and was_clear is None:
+        return True
+    return sealed_before is not None and sealed_before != sealed_after and was_sealed is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -48,6 +49,7 @@ class Pin(NamedTuple):
         return "CHECKPOINT" if self.signed else "PRUNE"
 
 
+PURGE = "purge.run"  # the act of entries that say whose images were emptied
 LOOKS = -1  # in place of a chunk's number: what an entry says of the customers its run showed
 
 
@@ -65,7 +67,8 @@ class Chunk(NamedTuple):
 class Log:
     """The log as recomputed so far; `signed` is how many entries a trusted checkpoint covers.
 
-    The first `pruned` entries have no text; `marks` are what entries say of that, newest first.
+    The first `pruned` entries have no text; `marks` are what entries say of that, newest first. `emptied` is how many
+    changes of which run lost the values before them in purges, as their entries say.
     """
 
     tree: Frontier = field(default_factory=Frontier)
@@ -74,6 +77,7 @@ class Log:
     signed: int = 0
     pruned: int = 0
     marks: tuple[Mark, ...] = ()
+    emptied: Counter[int] = field(default_factory=Counter)
 
 
 def check_entries(
@@ -131,6 +135,8 @@ def _leaves(rows: list[Row], log: Log, problems: Problems, on_chunk: Callable[[C
             _hand_over(body, ("chunk", "changes", "changes_root"), seq, problems, on_chunk)
         if "looks_root" in body:
             _hand_over({**body, "chunk": LOOKS}, ("chunk", "looks", "looks_root"), seq, problems, on_chunk)
+        if "emptied" in body and body.get("act") == PURGE and type(body["emptied"]) is type(body.get("n")) is int:
+            log.emptied[body["emptied"]] += body["n"]
         found.append(actual)
         expected, last = seq + 1, actual
     log.next_seq, log.last_leaf = expected, last

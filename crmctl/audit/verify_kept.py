@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from crmctl.audit.problems import Problems
 from crmctl.audit.pruned import Kept
 from crmctl.audit.tree import Frontier
-from crmctl.audit.verify_changes import Scratch, check_changes
+from crmctl.audit.verify_changes import Scratch, Told, check_changes
 from crmctl.audit.verify_entries import LOOKS, Chunk, Log
 from crmctl.audit.verify_looks import check_looks
 from crmctl.i18n import _
@@ -33,7 +33,7 @@ class Leaves:
     def check(self, conn: Connection, log: Log, problems: Problems, progress: Callable[[int], None]) -> int:
         """Recompute every change and look, and compare with the entries. Returns the number of changes."""
         pruned = log.pruned > 0
-        found = check_changes(conn, problems, self._chunks, progress, pruned=pruned)
+        found = check_changes(conn, problems, self._chunks, progress, Told(pruned, log.emptied))
         check_looks(conn, problems, self._looks, progress, pruned=pruned)
         for mark in log.marks:
             if mark.size >= log.pruned and self.kept(mark.size) != mark.kept:

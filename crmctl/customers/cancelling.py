@@ -58,7 +58,7 @@ def cancel(run: Run, customers: Sequence[int], tell: Tell, *, undo: bool = False
 
     Whoever calls holds the lock of imports, which write whole records. All are looked at before anything is changed.
     Raises Refused for a customer there is not, one whose destruction has begun, one that nobody knows yet, and one with
-    an open complaint.
+    an open complaint; of `undo`, for one whose status before is gone.
     """
     for part in _parts(customers):
         scope.require(run, part)
@@ -69,7 +69,10 @@ def cancel(run: Run, customers: Sequence[int], tell: Tell, *, undo: bool = False
             statuses = bulk.fetch_by_keys(conn, customer, "customer_id", part, ("customer_id", "status"))
         mine = sorted(number for number, status in statuses if (status == CANCELLED) == undo)
         _refuse_unknown([number for number, status in statuses if status == PROVISIONAL])
-        if not undo:
+        if undo:
+            with engine.read(run.engine) as conn:
+                _before(conn, mine)
+        else:
             _refuse_open(run, mine)
         turning += len(mine)
     outcome = Outcome(None, undo, turning, len(customers) - turning)
@@ -173,18 +176,29 @@ def _turned(log: Changes, row: Row, status: str | None, at: str) -> Row:
 def _before(conn: Connection, customers: Sequence[int]) -> dict[int, str]:
     """Return which status each cancelled customer had before, from the image its cancellation left in the change log.
 
-    Raises IntegrityFailed where the log has none: somebody else than this program made it cancelled.
+    Raises Refused where a purge took that image, IntegrityFailed where the log never had one: somebody else than this
+    program made it cancelled.
     """
     columns = ("customer_id", "version", "fields", "before_clear")
-    found: dict[int, tuple[int, str]] = {}
+    found: dict[int, tuple[int, str | None]] = {}
     for number, version, fields, image in bulk.fetch_by_keys(
         conn, change, "customer_id", customers, columns, extra={"object": ("customer",)}
     ):
-        if image is None or '"status"' not in fields or version <= found.get(number, (0, ""))[0]:
+        if '"status"' not in fields or version <= found.get(number, (0, ""))[0]:
             continue
-        found[number] = version, orjson.loads(image)["status"]
+        found[number] = version, orjson.loads(image)["status"] if image is not None else None
+    before: dict[int, str] = {}
     for number in customers:
-        if found.get(number, (0, CANCELLED))[1] == CANCELLED:
+        status = found.get(number, (0, CANCELLED))[1]
+        if status is None:
+            raise Refused(
+                _("{customer}: what it was before it was cancelled is destroyed: its time was over").format(
+                    customer=number_text(number)
+                ),
+                hint=_("it stays cancelled; destroyed (crmctl purge plan --customer) it can be entered anew"),
+                code="STATUS_DESTROYED",
+            )
+        if status == CANCELLED:
             raise IntegrityFailed(
                 _("{customer}: the change log does not say what it was before it was cancelled").format(
                     customer=number_text(number)
@@ -192,4 +206,5 @@ def _before(conn: Connection, customers: Sequence[int]) -> dict[int, str]:
                 hint=_("look with: crmctl audit verify --rows"),
                 code="STATUS_UNKNOWN",
             )
-    return {number: status for number, (_version, status) in found.items()}
+        before[number] = status
+    return before

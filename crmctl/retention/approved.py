@@ -24,6 +24,7 @@ def about(conn: Connection, run: Run, asked: Asked) -> About:
         "destroy": found.summary.get("destroy", {}),
         "keep": found.summary.get("keep", {}),
         "rejected_rows": found.summary.get("rejected_rows", {}).get("imports", []),
+        "old_values": found.summary.get("old_values", {}),
         "rows": found.summary.get("rows", {}),
         "expires_at": clock.local(found.expires_at, run.zone),
     }
@@ -31,6 +32,7 @@ def about(conn: Connection, run: Run, asked: Asked) -> About:
         (_("Customers to be destroyed"), telling.by_rule(run.policies, found.summary.get("destroy", {}))),
         (_("Kept though their time is over"), telling.by_reason(found.summary.get("keep", {})) or "0"),
         *(((_("Rejected rows"), line),) if (line := telling.going(found.summary.get("rejected_rows", {}))) else ()),
+        *(((_("Old values"), line),) if (line := telling.old_going(found.summary.get("old_values", {}))) else ()),
         (_("Rows by table"), telling.by_table(found.summary.get("rows", {}))),
         (_("Carried out until"), clock.local(found.expires_at, run.zone)),
         (_("Who it is"), f"crmctl purge show {found.plan_id} --customers"),

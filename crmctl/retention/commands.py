@@ -24,7 +24,11 @@ PLANNING_EXITS = (0, 1, 2, 4, 6, 10, 11, 74, 130, 143)
 DECIDING_EXITS = (0, 1, 2, 4, 6, 8, 10, 11, 12, 74, 130, 143)
 CHANGING_EXITS = (0, 1, 2, 3, 4, 6, 8, 10, 11, 12, 74, 130, 143)
 PLAN = click.IntRange(min=1)
-KINDS: tuple[Kind, ...] = ("customers", "rejected_rows")  # `policy.KINDS`, which would load the models of policies
+KINDS: tuple[Kind, ...] = (
+    "customers",
+    "rejected_rows",
+    "old_values",
+)  # `policy.KINDS`, which would load the models of policies
 _KIND = N_("Only data of this kind; repeatable.")
 _CUSTOMER = N_("Only this customer, who asks for it; repeatable.")
 _CLOCK = N_("The clock is right, though it is far ahead of the log.")
@@ -44,18 +48,20 @@ def plan_command(
 ) -> int | None:
     """List what is to be destroyed by the retention policy, save exactly that set, and ask somebody else to agree.
 
-    Customers whose time is over, and rows that imports rejected; --kind narrows it to one of them. Whoever is held, or
-    under a period of the law, stays and is listed with the reason. With --customer the set is those
-    who ask for it themselves, whatever the company's own period: each gets a receipt, to be handed to the person, with
-    which `crmctl purge prove` shows later that it was done. Nothing is destroyed by this command.
+    Customers whose time is over, rows that imports rejected, and values before changes that the change log keeps;
+    --kind narrows it to one of them. Whoever is held, or under a period of the law, stays and is listed with the
+    reason. With --customer the set is those who ask for it themselves, whatever the company's own period: each gets a
+    receipt, to be handed to the person, with which `crmctl purge prove` shows later that it was done. Nothing is
+    destroyed by this command.
     """
     from crmctl.customers import showing
     from crmctl.retention import planning, telling
     from crmctl.runs import run as runs
 
-    if customers and "rejected_rows" in kinds:
+    if customers and set(kinds) - {"customers"}:
         raise UsageProblem(
-            _("--customer and --kind rejected_rows: a rejected row is of no customer"), hint=_("leave one of them out")
+            _("--customer and --kind: who asks is destroyed whole; other kinds go by themselves"),
+            hint=_("leave one of them out"),
         )
     with runs.open_run(call, "purge plan", "purge.plan", lock="purge") as run:
         numbers = tuple(sorted({showing.parse_number(number) for number in customers}))

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from crmctl.customers.tables import customer
 from crmctl.holds import everybody, kept
 from crmctl.policy.metrics import Within
-from crmctl.retention import leaves
+from crmctl.retention import leaves, oldvalues
 from crmctl.retention.decide import DUE
 from crmctl.retention.marks import marks
 from crmctl.retention.rejected import Import
@@ -41,11 +41,12 @@ class Tally:
     import_states: Counter[str] = field(default_factory=Counter)
     reported: Counter[str] = field(default_factory=Counter)  # whom policies in mode report would destroy, by rule
     anonymise: list[dict[str, Any]] = field(default_factory=list)  # what rules leave of customers; of who asks, none
+    old: oldvalues.Found = field(default_factory=oldvalues.nothing)  # runs whose values before changes are over
 
     @property
     def anything(self) -> bool:
         """Whether there is anything to destroy."""
-        return bool(self.destroy) or any(not each.why for each in self.imports)
+        return bool(self.destroy) or any(not each.why for each in self.imports) or bool(self.old.going)
 
     def summary(self) -> dict[str, Any]:
         """Return it for the plan and the run."""
@@ -60,13 +61,19 @@ class Tally:
                 ],
                 "states": dict(self.import_states),
             },
+            "old_values": self.old.summary(),
         }
 
     def counts(self) -> dict[str, int]:
         """Return it for the audit entry."""
         going = sum(not each.why for each in self.imports)
         counts = {"destroy": self.destroy.total(), "keep": self.keep.total()}
-        return {**counts, "imports": going, "imports_keep": len(self.imports) - going} if self.imports else counts
+        if self.imports:
+            counts |= {"imports": going, "imports_keep": len(self.imports) - going}
+        if self.old.runs:
+            old = self.old.summary()
+            counts |= {"runs": old["runs"], "old_values": old["changes"], "old_values_keep": self.old.kept.total()}
+        return counts
 
 
 def ranges(run: Run) -> Iterator[Within]:

@@ -1,25 +1,21 @@
 """The rejected rows of a plan's imports destroyed: their keys, then every row, then what is sealed of each import.
 
-`settle` looks again at each import in a transaction of its own, as is done for customers; what is settled to go has a
-digest from then on (`settled`). `empty` is done again without harm, killed anywhere. Imports wait while a purge runs.
+It is done again without harm, killed anywhere. Imports wait while a purge runs.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
 
-import orjson
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
-from crmctl import clock, holds
+from crmctl import clock
 from crmctl.audit import entries
-from crmctl.retention import records, rejected
+from crmctl.retention import records, rejected, unowned
 from crmctl.retention.judging import SPARED
 from crmctl.retention.records import PROBE_BYTES
-from crmctl.retention.rejected import IMPORTS, NOBODY, Import
-from crmctl.retention.selecting import Basis
-from crmctl.runs.plans import Item, Plan
+from crmctl.retention.rejected import IMPORTS, Import
+from crmctl.retention.unowned import Require
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
 from crmctl.security.sealing import TAG_BYTES
@@ -29,27 +25,6 @@ from crmctl.store import engine
 
 AT_ONCE = 20_000  # rows in one transaction
 _PROBED = 2  # rows of an import
-Require = Callable[[Connection, int, Sequence[Item]], None]
-
-
-def settle(run: Run, found: Plan, base: Basis | None) -> None:
-    """Settle which imports of a plan go and which are spared; what is settled already stays so."""
-    with engine.write(run.engine) as conn:
-        item = rejected.of(conn, found.plan_id)
-        if item is None or item.after is not None:
-            return
-        holds.keep_others_out(conn)
-        spared = rejected.judge(conn, base, rejected.read(item))
-        told = orjson.dumps({str(number): why for number, why in spared.items()}).decode()
-        conn.execute(update(plan_item).where(*_item(found.plan_id)).values(after=told))
-
-
-def going(item: Item) -> tuple[list[Import], dict[int, str]]:
-    """Return the imports of an item that are settled to go, and why others of its set are spared."""
-    if item.after is None:
-        return [], {}
-    spared = {int(each): why for each, why in orjson.loads(item.after).items()}
-    return [each for each in rejected.read(item) if not each.why and each.batch_id not in spared], spared
 
 
 def empty(run: Run, number: int, require: Require) -> None:
@@ -58,11 +33,11 @@ def empty(run: Run, number: int, require: Require) -> None:
     `require` says whether an item is what was fixed; what it was asked about is what is destroyed.
     """
     with engine.read(run.engine) as conn:
-        item = rejected.of(conn, number)
+        item = unowned.of(conn, number, IMPORTS)
         if item is None:
             return
         require(conn, number, (item,))
-    gone, spared = going(item)
+    gone, spared = unowned.going(item, rejected.read(item))
     run.keys.remove("batch", [each.batch_id for each in gone], reference=records.reference(number))
     for each in gone:
         _empty(run, number, each)
@@ -73,7 +48,7 @@ def empty(run: Run, number: int, require: Require) -> None:
             SPARED: {str(batch_id): why for batch_id, why in spared.items()},
         }
         records.set_values(conn, number, counts=records.dumps({**counts, "imports": told}))
-        conn.execute(delete(plan_item).where(*_item(number)))
+        conn.execute(delete(plan_item).where(*unowned.where(number, IMPORTS)))
 
 
 def _empty(run: Run, number: int, each: Import) -> None:
@@ -114,8 +89,3 @@ def _probes(conn: Connection, number: int) -> list[bytes]:
     own = select(batch.c.sealed).where(batch.c.batch_id == number, func.length(batch.c.sealed) > 0)
     sealed = [*conn.execute(query).scalars(), *conn.execute(own).scalars()]
     return [bytes(each[-PROBE_BYTES - TAG_BYTES : -TAG_BYTES]) for each in sealed]
-
-
-def _item(number: int) -> tuple[ColumnElement[bool], ...]:
-    columns = plan_item.c
-    return columns.plan_id == number, columns.customer_id == NOBODY, columns.action == IMPORTS

@@ -12,7 +12,7 @@ from crmctl import clock
 from crmctl.audit import entries
 from crmctl.clock import parse_stamp
 from crmctl.errors import REJECTED_ROWS
-from crmctl.retention import grouping, records
+from crmctl.retention import earlier, grouping, records
 from crmctl.retention.grouping import Leaving
 from crmctl.retention.judging import SPARED
 from crmctl.runs import plans
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def end(run: Run, found: Plan, outcome: Outcome, approval: int | None, leaving: Leaving) -> Outcome:
-    """Record that a purge is done, with what it destroyed and when no copy of the keys can bring it back."""
+    """Record that a purge is done, with what it destroyed and when no copy can bring it back."""
     number = found.plan_id
     run.keys.compact()
     hygiene.settle(run.engine)
@@ -40,6 +40,9 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None, leaving: 
         told = counts.get("imports", {})
         outcome.imports = [batch_id for batch_id, _rows in told.get("destroyed", ())]
         outcome.imports_spared = {int(batch_id): why for batch_id, why in told.get(SPARED, {}).items()}
+        told = counts.get("old_values", {})
+        outcome.old_values = dict(told.get("destroyed", ()))
+        outcome.old_values_spared = Counter(told.get(SPARED, {}))
         outcome.destroyed = counts["going"]
         outcome.rows = Counter(counts.get("rows", {}))
         outcome.anonymised = Counter(counts.get("anonymised", {}))
@@ -51,7 +54,7 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None, leaving: 
             state=records.DONE,
             shredded_at=at,
             master_epoch=made.epoch,
-            complete_after=complete_after(parse_stamp(made.created_at), at, terms_of(run.workspace)),
+            complete_after=_complete_after(conn, run, number, parse_stamp(made.created_at), at),
             counts=records.dumps(counts),
         )
         conn.execute(update(plan).where(plan.c.plan_id == number).values(state=plans.APPLIED))
@@ -69,6 +72,19 @@ def complete_after(made: datetime, shredded: datetime, terms: Terms) -> datetime
     """
     replaced = max(shredded, made + timedelta(terms.rotation))
     return max(made + timedelta(terms.horizon), replaced + timedelta(terms.horizon - terms.rotation))
+
+
+def _complete_after(conn: Connection, run: Run, number: int, made: datetime, at: datetime) -> datetime | None:
+    """Return when no copy of the keys nor, of values before changes, any backup brings back what a plan destroyed.
+
+    None where nobody can say, as the policy does not tell when those backups go.
+    """
+    keys, found = complete_after(made, at, terms_of(run.workspace)), records.begun(conn, number)
+    sets = earlier.of_data(conn, found.begun_at) if any(found.emptied.values()) else []
+    if not sets:
+        return keys
+    backups = earlier.gone_after(run.policies, sets)
+    return None if backups is None else max(keys, backups)
 
 
 def spared(conn: Connection, number: int) -> Counter[str]:

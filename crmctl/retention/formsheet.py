@@ -107,6 +107,9 @@ def _texts(desk: _Desk) -> tuple[tuple[str, str], ...]:
     told = [(_("Rows by table"), telling.by_table(rows)), (_("Method"), method)]
     if line := telling.going(plan.summary.get("rejected_rows", {})):
         told.insert(1, (_("Rejected rows"), line))
+    if line := telling.old_going(plan.summary.get("old_values", {})):
+        told.append((_("Old values"), _("{changes}: emptied in the change log; backups made before keep them").format(
+            changes=line)))  # fmt: skip
     if number := plan.summary.get("paper_planned"):
         line = _("{number}, destroyed by hand; which: crmctl paper list --plan {plan}")
         told.append((_("Paper items"), line.format(number=f"{number:,}", plan=plan.plan_id)))

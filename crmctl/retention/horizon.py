@@ -1,7 +1,8 @@
 """`purge horizon`: from when on no copy of the keys, wherever it lies, brings anybody back (security.md 2(c)).
 
 Keys that a purge destroyed are gone here at once; a copy of the key store made before still has them, under a master
-key of then. When the last such master key is destroyed the purge is complete, and an entry says so, once.
+key of then. When the last such master key is destroyed the purge is complete, and an entry says so, once. Where values
+before changes were destroyed, whose customers' keys live on, the backups made before have to be gone as well.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from crmctl import clock
 from crmctl.audit import entries
-from crmctl.retention import barring, records
+from crmctl.retention import barring, earlier, records
 from crmctl.retention.ending import complete_after
 from crmctl.retention.records import Destruction
 from crmctl.retention.tables import destruction
@@ -31,6 +32,7 @@ class Horizon:
     """How far a destruction is: the master keys that copies of its keys may still need, and until when they are there.
 
     `complete_at` is when the last of them was found destroyed; `expected` when that is due, later where it is overdue.
+    Of values before changes `backups` made before hold what opens: they have to be gone as well.
     """
 
     plan_id: int
@@ -38,6 +40,7 @@ class Horizon:
     epochs: tuple[int, ...]
     expected: datetime | None
     complete_at: datetime | None
+    backups: tuple[int, ...] = ()
 
 
 def look(run: Run) -> tuple[Run, list[Horizon]]:
@@ -48,8 +51,9 @@ def look(run: Run) -> tuple[Run, list[Horizon]]:
     """
     with engine.read(run.engine) as conn:
         found = list(_destructions(conn))
+        sets = {each.plan_id: earlier.of_data(conn, each.begun_at) for each in found if any(each.emptied.values())}
         over = barring.over(conn, run)
-    standing = [_horizon(run, each) for each in found]
+    standing = [_horizon(run, each, sets.get(each.plan_id, [])) for each in found]
     fresh = [each for each, was in zip(standing, found, strict=True) if each.complete_at and not _recorded(was)]
     if not (fresh or over) or run.dry_run:
         return runs.record_reading(run, n=len(standing)), standing
@@ -80,15 +84,21 @@ def _recorded(found: Destruction) -> str | None:
     return recorded
 
 
-def _horizon(run: Run, found: Destruction) -> Horizon:
+def _horizon(run: Run, found: Destruction, sets: list[earlier.Set]) -> Horizon:
     assert found.shredded_at is not None
     if recorded := _recorded(found):
         return Horizon(found.plan_id, found.shredded_at, (), None, clock.parse_stamp(recorded))
     terms = keystanding.terms_of(run.workspace)
     there = [each for each in keystanding.epochs(run.keys, terms) if each.epoch <= (found.master_epoch or 0)]
-    if not there:
+    if not there and not sets:
         return Horizon(found.plan_id, found.shredded_at, (), None, run.at)
-    last = there[-1]
-    expected = last.destroy_from or complete_after(last.created_at, max(found.shredded_at, run.at), terms)
-    epochs = tuple(each.epoch for each in there)
-    return Horizon(found.plan_id, found.shredded_at, epochs, max(expected, run.at), None)
+    expected: datetime | None = run.at
+    if there:
+        last = there[-1]
+        due = last.destroy_from or complete_after(last.created_at, max(found.shredded_at, run.at), terms)
+        expected = max(due, run.at)
+    if sets:
+        gone = earlier.gone_after(run.policies, sets)
+        expected = None if gone is None else max(gone, expected or run.at)
+    epochs, backups = tuple(each.epoch for each in there), tuple(each.number for each in sets)
+    return Horizon(found.plan_id, found.shredded_at, epochs, expected, None, backups)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from crmctl import holds
-from crmctl.retention import rejected
+from crmctl.retention import unowned
 from crmctl.retention.decide import EDITED, GONE, LATE, NOT_DUE
 from crmctl.retention.deciding import DESTROY, SHARED
 from crmctl.retention.marks import marks
@@ -30,7 +30,7 @@ def as_saved(item: Item) -> Item | None:
     """Return an item as it was when the plan was saved, whatever was settled since; None for one that was added."""
     if not item.detail:
         return None
-    if item.action == rejected.IMPORTS:
+    if item.action in unowned.LISTINGS:
         return item._replace(after=None)
     return item._replace(action=DESTROY, after=None) if item.action in (PURGING, SPARED) else item
 

@@ -1,11 +1,12 @@
 """Digests of who was destroyed, which name nobody, and the receipts that prove one of them (DES-04).
 
-    leaf = SHA-256(0x00 ‖ salt ‖ canonical),   canonical = {"customer":7,"plan":12} or {"batch":3,"plan":12}
+    leaf = SHA-256(0x00 ‖ salt ‖ canonical),   canonical = {"customer":7,"plan":12}
 
-Canonical is ASCII without spaces, the salt 16 random bytes of that customer, or import whose
-rejected rows went, in that plan. The salts of a plan are
-forgotten with its customers; who asked for it is given theirs as a receipt, and can show with it that the record of the
-plan speaks of them. The tree is over the leaves in the order of their bytes, which tells nothing of the customers.
+or {"batch":3,"plan":12}, or {"run":5,"plan":12}: canonical is ASCII without spaces, the salt 16 random bytes of that
+customer in that plan, of the import whose rejected rows went, or of the run whose changes lost the values before them.
+The salts of a plan are forgotten with its customers; who asked for it is given theirs as a receipt, and can show with
+it that the record of the plan speaks of them. The tree is over the leaves in the order of their bytes, which tells
+nothing of the customers.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Receipt(NamedTuple):
 
 
 def leaf_of(salt: bytes, number: int, plan: int, of: str = "customer") -> bytes:
-    """Return the leaf of one customer of one plan, or of one import (`of` batch)."""
+    """Return the leaf of one customer of one plan, or (`of`) of one batch or run."""
     return sha256(b"\x00" + salt + (_CANONICAL % (of, number, plan)).encode()).digest()
 
 

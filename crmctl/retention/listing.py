@@ -23,6 +23,7 @@ CHECKS = {
     "identities": N_("ways to find them"),
     "images": N_("images and salts in the change log"),
     "rejected_rows": N_("rejected rows, and what is sealed of their imports"),
+    "old_values": N_("values before changes whose time was over"),
     "keys": N_("data keys in any key store"),
     "files": N_("pieces of their envelopes in the database's files"),
 }
@@ -36,6 +37,7 @@ _LISTED = (
     Column("kept", N_("Kept back"), lambda value: f"{value:,}", right=True),
     Column("destroyed", N_("Customers destroyed"), lambda value: f"{value:,}", right=True),
     Column("imports", N_("Imports with rejected rows"), lambda value: f"{value:,}", right=True),
+    Column("runs", N_("Runs with old values"), detail=True),
     Column("erasure_complete_after", N_("No copy opens after")),
 )
 _WHAT = (Column("what", N_("What")), Column("value", N_("Value")))
@@ -54,6 +56,7 @@ def row(run: Run, found: Purge) -> tuple[Any, ...]:
         sum(plan.summary.get("keep", {}).values()),
         done.counts.get("destroyed") if done else None,
         sum(not each["kept"] for each in plan.summary.get("rejected_rows", {}).get("imports", ())),
+        plan.summary.get("old_values", {}).get("runs", 0),
         after,
     )
 
@@ -69,6 +72,7 @@ def horizons(run: Run, found: Sequence[Horizon]) -> Table:
         Column("plan", N_("Purge plan"), right=True),
         Column("shredded_at", N_("Keys destroyed")),
         Column("master_keys", N_("Master keys that copies need")),
+        Column("backups", N_("Backups that open it"), detail=not any(each.backups for each in found)),
         Column("expected", N_("To be destroyed from")),
         Column("complete_at", N_("Complete")),
     )
@@ -77,7 +81,14 @@ def horizons(run: Run, found: Sequence[Horizon]) -> Table:
         return None if moment is None else local(moment, run.zone)
 
     rows = [
-        (each.plan_id, at(each.shredded_at), list(each.epochs), at(each.expected), at(each.complete_at))
+        (
+            each.plan_id,
+            at(each.shredded_at),
+            list(each.epochs),
+            list(each.backups),
+            at(each.expected),
+            at(each.complete_at),
+        )
         for each in found
     ]
     return Table(columns, rows, "purges")
@@ -151,6 +162,9 @@ def show_parts(shown: Shown) -> Iterator[Part]:
         ("rejected_rows", N_("Rejected rows"), telling.going),
         ("rejected_rows", N_("Rejected rows kept back"), telling.staying),
         ("imports", N_("Rejected rows spared"), lambda imports: telling.spared_imports(imports.get("spared", {}))),
+        ("old_values", N_("Old values"), telling.old_going),
+        ("old_values", N_("Old values kept back"), lambda told: telling.by_reason(told.get("kept", {}))),
+        ("old_values_done", N_("Old values spared"), lambda told: telling.by_reason(told.get("spared", {}))),
     ):
         if told[name] and (text := words(told[name])):
             lines.append((_(heading), text))

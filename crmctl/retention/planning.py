@@ -19,7 +19,7 @@ from crmctl.audit import entries
 from crmctl.customers import scope
 from crmctl.errors import InvalidInput, Refused
 from crmctl.i18n import _
-from crmctl.retention import barring, clockwise, findings, grouping, leaves, rejected, weighing
+from crmctl.retention import barring, clockwise, findings, grouping, leaves, oldvalues, rejected, weighing
 from crmctl.retention.decide import MINIMUM
 from crmctl.retention.deciding import DESTROY, Tally, decided_of, ranges
 from crmctl.retention.policy import CUSTOMERS, KINDS, Kind
@@ -157,10 +157,13 @@ def parts(run: Run, base: Basis, request: Request, tally: Tally) -> Iterator[lis
     """
     with engine.read(run.engine) as conn:
         tally.imports = rejected.find(conn, base, tally.import_states)
+        tally.old = oldvalues.find(conn, base)
         for (_place, state), number in base.states(conn).items() if not request.customers else ():
             tally.states[state] = tally.states.get(state, 0) + number
-    if tally.imports:
-        yield [rejected.item(tally.imports)]
+    unowned = [oldvalues.item(tally.old.runs)] if tally.old.runs else []
+    unowned += [rejected.item(tally.imports)] if tally.imports else []
+    if unowned:
+        yield unowned  # in the order of their places
     tally.anonymise = [] if request.customers else grouping.told(base)
     for among in ranges(run) if base.readies and not request.customers else ():
         with engine.read(run.engine) as conn:

@@ -19,9 +19,10 @@ from crmctl.policy.nodes import Path
 Since = Literal["added", "last_contact", "last_order", "contract_end", "complaint", "cancelled"]
 Action = Literal["destroy", "anonymise"]
 Method = Literal["key_destruction"]
-Kind = Literal["customers", "rejected_rows"]  # kinds of data, each with a period of its own (DES-01)
-KINDS: tuple[Kind, ...] = ("customers", "rejected_rows")
+Kind = Literal["customers", "rejected_rows", "old_values"]  # kinds of data, each with a period of its own (DES-01)
+KINDS: tuple[Kind, ...] = ("customers", "rejected_rows", "old_values")
 CUSTOMERS: tuple[Kind, ...] = ("customers",)
+UNOWNED: tuple[Kind, ...] = ("rejected_rows", "old_values")  # what goes by import or by run, not by customer
 
 # What may be left of an anonymised customer, and how: what lies clear, and is a fact of many.
 Kept = Literal["customer_type", "status", "stage", "tier", "org_unit", "region", "industry", "source"]
@@ -152,6 +153,20 @@ class RejectedRows(Settings):
     source: Sources = Field(description=N_("clauses it comes from"))
 
 
+class OldValues(Settings):
+    """How long the change log keeps what records held before they were changed: corrected numbers, old addresses.
+
+    They go by run: the period runs from the end of the run that made the changes, of one that never ended from its
+    beginning. Afterwards a change can be neither looked at nor undone; that it was made stays provable.
+    """
+
+    keep: Span = Field(description=N_("how long they are kept from the end of the run on"))
+    grace: Span | None = Field(None, description=N_("how long they are listed before they may be destroyed"))
+    then: Literal["destroy"] = Field("destroy", description=N_("what becomes of them"))
+    basis: Labels | None = Field(None, description=N_("why they may be destroyed then"))
+    source: Sources = Field(description=N_("clauses it comes from"))
+
+
 class DoNotRecreate(Settings):
     """How long imports do not enter anew whoever was destroyed at the person's own request."""
 
@@ -173,17 +188,17 @@ class RetentionSettings(Settings):
     """How long data are kept, and how plans to destroy them are handled."""
 
     scopes: ClassVar[tuple[ScopeName, ...]] = ("customer_type", "org_unit")  # what is a fact of customers
-    unscoped: ClassVar[tuple[str, ...]] = (
-        "rejected_rows",
-        "do_not_recreate",
-        "supervision",
-    )  # imports are of no type and of no unit
+    # Imports and runs are of no type and of no unit.
+    unscoped: ClassVar[tuple[str, ...]] = ("rejected_rows", "old_values", "do_not_recreate", "supervision")
 
     customers: Annotated[Many[CustomerRule], Field(min_length=1)] = Field(
         description=N_("rules for customers with all that belongs to them, the first that fits")
     )
     rejected_rows: RejectedRows | None = Field(
         None, description=N_("rows that imports rejected, of all kinds; never destroyed unless given")
+    )
+    old_values: OldValues | None = Field(
+        None, description=N_("values before a change, in the change log; never destroyed unless given")
     )
     do_not_recreate: DoNotRecreate | None = Field(
         None, description=N_("a list of who asked to be forgotten, as digests; none unless given")

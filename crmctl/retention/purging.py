@@ -9,6 +9,7 @@
     shred     chunk by chunk: keys in key store and mirror, then all rows with their changes; who is anonymised is
               counted before (`grouping`)
     empty     import by import: rejected rows whose time is over, with whatever is sealed under the import's key
+    clear     run by run: values before changes whose time is over, but for those of customers who are held
     end       what came in between, look-ups of case numbers, the record of the destruction
 
 Each step is committed and done again without harm; killed anywhere, the same command goes on. Nothing goes back.
@@ -31,16 +32,19 @@ from crmctl.paper import marking
 from crmctl.process import uncollected
 from crmctl.retention import (
     barring,
+    clearing,
     clockwise,
     emptying,
     ending,
     forgetting,
     grouping,
     judging,
+    oldvalues,
     records,
     rejected,
     rightly,
     settled,
+    unowned,
     waiting,
 )
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
@@ -67,7 +71,8 @@ class Outcome:
     """What a purge did: customers destroyed, and spared by reason; rows by table; `resumed` one that was killed.
 
     `anonymised` are those of the destroyed who left a number behind, by rule. `imports` are those whose rejected rows
-    were destroyed, `imports_spared` those that stay, and why.
+    were destroyed, `imports_spared` those that stay, and why. `old_values` are the changes of each run that lost the
+    values before them, `old_values_spared` how many kept them, by reason.
     """
 
     run_id: int | None
@@ -80,17 +85,22 @@ class Outcome:
     anonymised: Counter[str] = field(default_factory=Counter)
     imports: list[int] = field(default_factory=list)
     imports_spared: dict[int, str] = field(default_factory=dict)
+    old_values: dict[int, int] = field(default_factory=dict)
+    old_values_spared: Counter[str] = field(default_factory=Counter)
 
     @property
     def whole(self) -> bool:
         """Whether nobody and nothing of the plan was spared."""
-        return not self.spared and not self.imports_spared
+        return not (self.spared or self.imports_spared or self.old_values_spared)
 
     def counts(self) -> dict[str, int]:
         """Return the counts for the run and its entry."""
         counts = {"destroyed": self.destroyed, "spared": self.spared.total()}
         of_imports = {"imports": len(self.imports), "imports_spared": len(self.imports_spared)}
-        return {**counts, **of_imports} if any(of_imports.values()) else counts
+        counts |= of_imports if any(of_imports.values()) else {}
+        of_runs = {"runs": len(self.old_values), "old_values": sum(self.old_values.values())}
+        of_runs["old_values_spared"] = self.old_values_spared.total()
+        return {**counts, **of_runs} if any(of_runs.values()) else counts
 
 
 def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> Outcome:
@@ -114,7 +124,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
             base = _still(run, found)
         outcome = Outcome(run.run_id, number, False, resumed=begun)
         ordinal = _judge(run, found, base, tell)
-        emptying.settle(run, found, base)
+        unowned.settle(run, found, base)
         going = settled.fix(run, found)
         marking.mark(run, going, number)
         barring.bar(run, found, going)
@@ -122,6 +132,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         leaving = grouping.leaving(run, found)
         _shred(run, leaving, ordinal, outcome, tell)
         emptying.empty(run, number, settled.require)
+        clearing.clear(run, number, settled.require)
         return ending.end(run, found, outcome, approval, leaving)
 
 
@@ -237,15 +248,30 @@ def _rehearsed(run: Run, found: Plan, base: Basis | None) -> Outcome:
             outcome.destroyed += len(page) - len(spared)
             after = page[-1].customer_id
         _rehearsed_imports(conn, found, base, outcome)
+        _rehearsed_old(conn, run, found, base, outcome)
     return outcome
 
 
 def _rehearsed_imports(conn: Connection, found: Plan, base: Basis | None, outcome: Outcome) -> None:
-    item = rejected.of(conn, found.plan_id)
+    item = unowned.of(conn, found.plan_id, rejected.IMPORTS)
     if item is None:
         return
     planned = [each for each in rejected.read(item) if not each.why]
-    settled_already = item.after is not None
-    spared = emptying.going(item)[1] if settled_already else rejected.judge(conn, base, planned)
+    spared = rejected.judge(conn, base, planned) if item.after is None else unowned.going(item, planned)[1]
     outcome.imports_spared = spared
     outcome.imports = [each.batch_id for each in planned if each.batch_id not in spared]
+
+
+def _rehearsed_old(conn: Connection, run: Run, found: Plan, base: Basis | None, outcome: Outcome) -> None:
+    item = unowned.of(conn, found.plan_id, oldvalues.RUNS)
+    if item is None:
+        return
+    planned = [each for each in oldvalues.read(item) if not each.why]
+    spared = oldvalues.judge(conn, base, planned) if item.after is None else unowned.going(item, planned)[1]
+    going = [each.run_id for each in planned if each.run_id not in spared]
+    held = oldvalues.of_held(conn, going, run.at)
+    left = oldvalues.left(conn, going)
+    outcome.old_values = {number: left.get(number, 0) - held.get(number, 0) for number in going}
+    outcome.old_values_spared = oldvalues.staying(conn, held, run.at)
+    for each in planned:
+        outcome.old_values_spared.update({spared[each.run_id]: each.changes} if each.run_id in spared else {})

@@ -13,15 +13,16 @@ from crmctl.approvals import records as approvals
 from crmctl.errors import IntegrityFailed
 from crmctl.i18n import _
 from crmctl.policy.policyset import Policy
-from crmctl.retention import byhand, records
+from crmctl.retention import byhand, earlier, records
 from crmctl.retention.planning import ACT
+from crmctl.retention.policy import UNOWNED
 from crmctl.retention.proving import leaves_of
 from crmctl.retention.records import Destruction
-from crmctl.retention.rules import settings_of
+from crmctl.retention.rules import of_kind, settings_of
 from crmctl.runs import plans
 from crmctl.runs.run import Run
 from crmctl.runs.tables import run as run_table
-from crmctl.store import engine, hygiene, schema
+from crmctl.store import engine, hygiene
 
 SCHEMA = "crmctl/destruction/1"
 
@@ -48,7 +49,6 @@ def _about_plan(conn: Connection, run: Run, found: Destruction) -> dict[str, Any
     plan = plans.find(conn, found.plan_id, ACT)
     counts = found.counts
     assert found.shredded_at is not None
-    assert found.complete_after is not None
     return {
         "plan": plan.plan_id,
         "plan_hash": plan.hash,
@@ -60,13 +60,14 @@ def _about_plan(conn: Connection, run: Run, found: Destruction) -> dict[str, Any
         "kept": plan.summary.get("keep", {}),
         "spared": counts["spared"],
         "imports": _imports(found),
+        "old_values": _old_values(conn, found),
         "do_not_recreate": found.counts.get("barred"),
         "rows": counts.get("rows", {}),
         "source_files": plan.summary.get("batches", []),
         **byhand.left(conn, plan),
         "begun_at": clock.local(found.begun_at, run.zone),
         "shredded_at": clock.local(found.shredded_at, run.zone),
-        "erasure_complete_after": clock.local(found.complete_after, run.zone),
+        "erasure_complete_after": clock.local(found.complete_after, run.zone) if found.complete_after else None,
         "master_key": found.master_epoch,
     }
 
@@ -80,6 +81,20 @@ def _imports(found: Destruction) -> dict[str, Any]:
     }
 
 
+def _old_values(conn: Connection, found: Destruction) -> dict[str, Any]:
+    """Return how many changes of which run lost the values before them, how many kept them, and why.
+
+    They are deleted, their customers' keys are not: `opened_by` are the backups that bring them back.
+    """
+    told = found.counts.get("old_values", {})
+    sets = earlier.of_data(conn, found.begun_at) if any(found.emptied.values()) else []
+    return {
+        "destroyed": [{"run": number, "changes": changes} for number, changes in found.emptied.items()],
+        "spared": told.get("spared", {}),
+        "opened_by": [each.number for each in sets],
+    }
+
+
 def _same(run: Run, plan: plans.Plan) -> bool:
     """Say whether the policies are still those of the plan: what is told of others would be wrong."""
     return plan.policy_hash == run.policies.hash
@@ -89,9 +104,10 @@ def _policy(policy: Policy) -> dict[str, Any]:
     settings = settings_of(policy)
     clauses = [*settings.source, *(clause for rule in settings.customers for clause in rule.source)]
     basis = {rule.code: dict(rule.basis or {}) for rule in settings.customers}
-    if settings.rejected_rows is not None:
-        clauses += settings.rejected_rows.source
-        basis["rejected_rows"] = dict(settings.rejected_rows.basis or {})
+    for kind in UNOWNED:
+        if (given := of_kind(settings, kind)) is not None:
+            clauses += given.source
+            basis[kind] = dict(given.basis or {})
     return {
         "name": policy.name,
         "version": policy.version,
@@ -138,14 +154,9 @@ def _about_people(conn: Connection, run: Run, found: Destruction) -> dict[str, A
 
 def _backups(conn: Connection, run: Run, found: Destruction) -> list[dict[str, Any]]:
     """Return the backups made before and still kept: what they hold of the destroyed opens with no key there is."""
-    table = schema.load_all().tables["backup"]
-    columns = table.c
-    query = select(columns.backup_id, columns.kind, columns.made_at, columns.master_epoch).where(
-        columns.made_at <= found.begun_at, columns.removed_at.is_(None)
-    )
     return [
         {"backup": number, "kind": kind, "made_at": clock.local(made, run.zone), "master_key": epoch}
-        for number, kind, made, epoch in conn.execute(query.order_by(columns.backup_id))
+        for number, kind, made, epoch in earlier.sets(conn, found.begun_at)
     ]
 
 

@@ -44,6 +44,11 @@ class Destruction:
     record_hash: bytes | None
     verified_run_id: int | None
 
+    @property
+    def emptied(self) -> dict[int, int]:
+        """How many changes of which run lost the values before them."""
+        return dict(self.counts.get("old_values", {}).get("destroyed", ()))
+
 
 def reference(number: int) -> str:
     """Return what a plan is called where its keys were: the shred receipt's reference."""
@@ -100,7 +105,7 @@ def add(
 ) -> None:
     """Add up in a chunk's transaction what was removed, by table, and keep probes of it while there is room.
 
-    Probes of customers and of imports (`of`) have room of their own. `anonymised` are customers by rule.
+    Probes of customers, of imports and of runs (`of`) have room of their own. `anonymised` are customers by rule.
     """
     counts = begun(conn, number).counts
     rows = Counter(counts.get("rows", {}))

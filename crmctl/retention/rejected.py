@@ -10,20 +10,18 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 
 from crmctl import holds
-from crmctl.policy.policyset import Policy, PolicySet
-from crmctl.retention.decide import DUE, EDITED, GONE, GRACE, LATE, NOT_DUE, RUNNING
+from crmctl.retention.decide import DUE, EDITED, GONE, LATE, NOT_DUE
 from crmctl.retention.leaves import SALT_SIZE, leaf_of
-from crmctl.retention.policy import Span
-from crmctl.retention.rules import before, settings_of
 from crmctl.retention.selecting import Basis
-from crmctl.runs.plans import Item, read_item
-from crmctl.runs.tables import plan_item
+from crmctl.retention.terms import Terms as Terms
+from crmctl.retention.terms import terms_of
+from crmctl.runs.plans import Item
 from crmctl.sheets.batches import UNFINISHED
 from crmctl.sheets.tables import batch, rejected_row
 from crmctl.store import bulk
@@ -42,6 +40,11 @@ class Import(NamedTuple):
     rows: int
     why: str
     salt: str
+
+    @property
+    def number(self) -> int:
+        """The import's number."""
+        return self.batch_id
 
     def leaf(self, plan: int) -> bytes:
         """Return the leaf that says it went under a plan."""
@@ -62,35 +65,12 @@ class Standing(NamedTuple):
         return bool(self.rows) or self.unfinished
 
 
-class Terms(NamedTuple):
-    """A policy's periods on one day: over for what began before `over`, to be destroyed for before `destroyed`."""
-
-    over: datetime
-    destroyed: datetime
-
-    def state(self, began: datetime) -> str:
-        """Return what becomes of an import whose period began then."""
-        return RUNNING if began >= self.over else GRACE if began >= self.destroyed else DUE
-
-
-def terms_of(policies: PolicySet, policy: Policy, at: datetime) -> Terms:
-    """Return the periods of a policy that has rejected rows, for a moment in the company's zone."""
-    settings = settings_of(policy).rejected_rows
-    assert settings is not None
-    back = at.date() if settings.grace is None else before(policies, at.date(), settings.grace)
-
-    def bound(day: Any, span: Span) -> datetime:  # noqa: ANN401 - a day
-        last = before(policies, day, span)
-        return datetime.combine(last + timedelta(days=1), time.min, at.tzinfo)
-
-    return Terms(bound(at.date(), settings.keep), bound(back, settings.keep))
-
-
 def find(conn: Connection, base: Basis, counted: Counter[str]) -> list[Import]:
     """Return the imports whose rejected rows are over, by number; count in which state all are."""
-    if base.rejected_rows is None:
+    policy = base.unowned("rejected_rows")
+    if policy is None:
         return []
-    terms, frozen = terms_of(base.policies, base.rejected_rows, base.at), holds.everybody(conn)
+    terms, frozen = terms_of(base.policies, policy, "rejected_rows", base.at), holds.everybody(conn)
     found = []
     for number, each in _standing(conn).items():
         if not each.holds_any:
@@ -113,22 +93,13 @@ def read(found: Item) -> list[Import]:
     return [Import(*each) for each in found.detail]
 
 
-def of(conn: Connection, number: int) -> Item | None:
-    """Return the item of a plan that lists imports; None where it has none, or all is done."""
-    columns = plan_item.c
-    query = select(columns.customer_id, columns.action, columns.before, columns.after, columns.detail).where(
-        columns.plan_id == number, columns.customer_id == NOBODY, columns.action == IMPORTS
-    )
-    row = conn.execute(query).first()
-    return None if row is None else read_item(row)
-
-
 def judge(conn: Connection, base: Basis | None, imports: Iterable[Import]) -> dict[int, str]:
     """Return why imports of a plan stay that were to go; which is not in it goes. Without `base` all are too late."""
     going = [each for each in imports if not each.why]
-    if base is None or base.rejected_rows is None:
+    policy = None if base is None else base.unowned("rejected_rows")
+    if base is None or policy is None:
         return {each.batch_id: LATE if base is None else NOT_DUE for each in going}
-    terms, frozen = terms_of(base.policies, base.rejected_rows, base.at), holds.everybody(conn)
+    terms, frozen = terms_of(base.policies, policy, "rejected_rows", base.at), holds.everybody(conn)
     standing = _standing(conn, [each.batch_id for each in going])
     spared = {}
     for each in going:

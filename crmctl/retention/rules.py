@@ -16,7 +16,19 @@ from crmctl.policy.metrics import BY_NAME, Left
 from crmctl.policy.model import Figure, ValueRef
 from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.windows import months_before
-from crmctl.retention.policy import CUSTOMERS, KINDS, METRIC_OF, CustomerRule, Kind, RetentionSettings, Since, Span
+from crmctl.retention.policy import (
+    CUSTOMERS,
+    KINDS,
+    METRIC_OF,
+    UNOWNED,
+    CustomerRule,
+    Kind,
+    OldValues,
+    RejectedRows,
+    RetentionSettings,
+    Since,
+    Span,
+)
 
 NEVER = 10**9  # days: longer ago than any day there is
 
@@ -77,6 +89,11 @@ def settings_of(policy: Policy) -> RetentionSettings:
     return policy.settings
 
 
+def of_kind(settings: RetentionSettings, kind: Kind) -> RejectedRows | OldValues | None:
+    """Return what a policy says of a kind of data that goes by import or by run; None where it says nothing."""
+    return settings.old_values if kind == "old_values" else settings.rejected_rows
+
+
 def ready(policies: PolicySet, policy: Policy, day: date, decimals: int) -> Ready:
     """Return a policy ready for the company's `day`.
 
@@ -116,9 +133,11 @@ def unset(policies: PolicySet, settings: RetentionSettings, kinds: Collection[Ki
         names.update(dict.fromkeys(_of_customers(policies, settings)))
         if settings.do_not_recreate is not None:
             names.update(dict.fromkeys(_waiting(policies, [settings.do_not_recreate.keep.figure])))
-    if "rejected_rows" in kinds and settings.rejected_rows is not None:
-        spans = (settings.rejected_rows.keep, settings.rejected_rows.grace)
-        names.update(dict.fromkeys(_waiting(policies, [span.figure for span in spans if span is not None])))
+    for kind in UNOWNED:
+        given = of_kind(settings, kind)
+        if kind in kinds and given is not None:
+            spans = (given.keep, given.grace)
+            names.update(dict.fromkeys(_waiting(policies, [span.figure for span in spans if span is not None])))
     return tuple(names)
 
 

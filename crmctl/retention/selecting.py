@@ -47,7 +47,7 @@ from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.scopes import Ruling, in_force
 from crmctl.retention.decide import DUE, GRACE, MINIMUM, NO_RULE, NO_START, RUNNING
 from crmctl.retention.policy import CUSTOMERS, KINDS, Kind, RetentionSettings
-from crmctl.retention.rules import NEVER, Ready, Rule, ready, settings_of, unset
+from crmctl.retention.rules import NEVER, Ready, Rule, of_kind, ready, settings_of, unset
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 
@@ -96,13 +96,12 @@ class Basis:
         """The settings of the policies that act; where none does, of those that report."""
         return [settings_of(each) for each in self.acting.values() or (ruling.policy for ruling in self.rulings)]
 
-    @property
-    def rejected_rows(self) -> Policy | None:
-        """The policy for everybody, where it says how long rejected rows are kept and they are asked about."""
-        if "rejected_rows" not in self.kinds:
+    def unowned(self, kind: Kind) -> Policy | None:
+        """Return the policy for everybody, where it says how long a kind is kept and that kind is asked about."""
+        if kind not in self.kinds:
             return None
         found = (each for each in self.acting.values() if each.scope.everybody)
-        return next((each for each in found if settings_of(each).rejected_rows is not None), None)
+        return next((each for each in found if of_kind(settings_of(each), kind) is not None), None)
 
     def earlier(self, by: timedelta) -> Basis:
         """Return the same as of some time before, for what has nothing but a beginning."""

@@ -17,7 +17,7 @@ from crmctl import clock
 from crmctl.audit import entries, tree
 from crmctl.errors import IntegrityFailed
 from crmctl.i18n import _
-from crmctl.retention import emptying, judging, records, rejected, rightly
+from crmctl.retention import judging, records, rightly, unowned
 from crmctl.retention.leaves import leaf_of
 from crmctl.retention.proving import leaves_of, number_of_leaves
 from crmctl.retention.tables import destruction_leaf
@@ -31,7 +31,7 @@ _AT_ONCE = 10_000
 
 @dataclass
 class _Going:
-    """Those who go: how many items, all their customers, the digests of customers and imports."""
+    """Those who go: how many items, all their customers, the digests of customers, imports and runs."""
 
     items: int = 0
     customers: array[int] = field(default_factory=lambda: array("q"))
@@ -82,7 +82,7 @@ def _agreed(conn: Connection, found: Plan) -> _Going:
             going.items += 1
             going.customers.extend(judging.group(item))
             going.leaves.extend(_leaves(item, found.plan_id))
-        elif item.action == rejected.IMPORTS:
+        elif item.action in unowned.LISTINGS:
             going.leaves.extend(_leaves(item, found.plan_id))
         return judging.as_saved(item)
 
@@ -103,9 +103,9 @@ def _left(conn: Connection, number: int) -> Sequence[int]:
 
 
 def _leaves(item: Item, number: int) -> list[bytes]:
-    """Return the digests of all that an item destroys: its customer and who goes along, or its imports."""
-    if item.action == rejected.IMPORTS:
-        return [each.leaf(number) for each in emptying.going(item)[0]]
+    """Return the digests of all that an item destroys: its customer and who goes along, or its imports, or runs."""
+    if item.action in unowned.LISTINGS:
+        return unowned.leaves(item, number)
     salt = judging.salt(item)
     return [leaf_of(salt, customer, number) for customer in judging.group(item)]
 

@@ -17,6 +17,7 @@ from crmctl.i18n import _
 from crmctl.retention import byhand, waiting
 from crmctl.retention.deciding import DESTROY
 from crmctl.retention.policy import CUSTOMERS
+from crmctl.retention.records import Destruction
 from crmctl.retention.waiting import Purge
 from crmctl.runs.plans import PURGING, Item, read_item
 from crmctl.runs.run import Run
@@ -133,7 +134,8 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "planned_by": plan.person,
         "planned_at": at(plan.created_at),
         "expires_at": at(plan.expires_at),
-        **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states", "rejected_rows", "reported")},
+        **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states", "reported")},
+        **{name: plan.summary.get(name, {}) for name in ("rejected_rows", "old_values")},
         "anonymise": plan.summary.get("anonymise", []),
         "anonymised": done.counts.get("anonymised", {}) if done else {},
         # what the plan said it would be, until it is known what went
@@ -150,5 +152,14 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "destroyed": done.counts.get("destroyed") if done else None,
         "spared": done.counts.get("spared", {}) if done else {},
         "imports": done.counts.get("imports", {}) if done else {},
+        "old_values_done": _old_values(done) if done else {},
         "record_sha256": done.record_hash.hex() if done and done.record_hash else None,
     }
+
+
+def _old_values(done: Destruction) -> dict[str, Any]:
+    """Return how many changes of how many runs lost the values before them, and how many kept them, by reason."""
+    spared = done.counts.get("old_values", {}).get("spared", {})
+    if not (done.emptied or spared):
+        return {}
+    return {"runs": len(done.emptied), "changes": sum(done.emptied.values()), "spared": spared}

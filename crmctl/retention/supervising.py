@@ -21,7 +21,7 @@ from crmctl.errors import IntegrityFailed, Refused, ValueUndecided
 from crmctl.i18n import _
 from crmctl.paper import records as paper
 from crmctl.policy.policyset import PolicySet
-from crmctl.retention import records, rejected, rightly, verifying
+from crmctl.retention import oldvalues, records, rejected, rightly, verifying
 from crmctl.retention.deciding import DESTROY, Tally, decided_of, ranges
 from crmctl.retention.policy import Span, Supervision
 from crmctl.retention.rules import after, settings_of
@@ -217,13 +217,15 @@ def _about_customers(run: Run, base: Basis, found: Figures) -> None:
 
 
 def _about_imports(run: Run, base: Basis, found: Figures) -> None:
-    """Count the imports whose rejected rows may be destroyed, and those whose should be gone."""
+    """Count the imports whose rejected rows may be destroyed, those whose should be gone; so the runs of old values."""
     limit = _limit(base)
     with engine.read(run.engine) as conn:
         for counts, by in ((found.due, 0), (found.overdue, limit)):
             if counts is not None and by is not None:
                 imports = rejected.find(conn, base.earlier(timedelta(days=by)), Counter())
                 counts.update({"rejected_rows": going} if (going := sum(not each.why for each in imports)) else {})
+                old = oldvalues.find(conn, base.earlier(timedelta(days=by))).going
+                counts.update({"old_values": len(old)} if old else {})
 
 
 def _limit(base: Basis) -> int | None:

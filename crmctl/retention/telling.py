@@ -139,6 +139,13 @@ def by_hand(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield _("Paper items"), f"{told['paper_planned']:,}"
 
 
+def old_going(told: Mapping[str, Any]) -> str:
+    """Return how many values before changes a plan is to destroy, in one line; empty where there are none."""
+    words = _("{changes} changes of {runs} runs")
+    going = told.get("runs", 0)
+    return words.format(changes=f"{told['changes']:,}", runs=f"{going:,}") if going else ""
+
+
 def plan_document(planned: Planned, dry_run: bool) -> dict[str, Any]:
     """Return the JSON of a plan that was made."""
     tally = planned.tally
@@ -173,6 +180,11 @@ def plan_parts(policies: PolicySet, planned: Planned, dry_run: bool) -> Iterator
         yield _("Rejected rows to be destroyed: {imports}").format(imports=line)
     if line := staying(imports):
         yield _("Rejected rows that stay: imports {imports}").format(imports=line)
+    old = tally.old.summary()
+    if line := old_going(old):
+        yield _("Values before changes to be destroyed: {changes}").format(changes=line)
+    if old["kept"]:
+        yield _("Values before changes that stay: {reasons}").format(reasons=by_reason(old["kept"]))
     if planned.weight and planned.weight.rows:
         yield _("With them: {rows}").format(rows=by_table(planned.weight.rows))
         yield from _outside(planned)
@@ -221,6 +233,8 @@ def run_document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "anonymised": dict(each.anonymised),
                 "imports": each.imports,
                 "imports_spared": {str(number): why for number, why in each.imports_spared.items()},
+                "old_values": {"runs": len(each.old_values), "changes": sum(each.old_values.values())},
+                "old_values_spared": dict(each.old_values_spared),
             }
             for each in outcomes
         ],
@@ -252,5 +266,12 @@ def run_parts(outcomes: Sequence[Outcome], dry_run: bool) -> Iterator[Part]:
             yield told.format(imports=", ".join(map(str, each.imports)))
         if each.imports_spared:
             yield _("Rejected rows that stay: imports {imports}").format(imports=spared_imports(each.imports_spared))
+        if changed := sum(each.old_values.values()):
+            told = _("Values before changes, of {changes}: would be destroyed") if dry_run else _(
+                "Values before changes, of {changes}: destroyed"
+            )  # fmt: skip
+            yield told.format(changes=old_going({"runs": len(each.old_values), "changes": changed}))
+        if each.old_values_spared:
+            yield _("Values before changes that stay: {reasons}").format(reasons=by_reason(each.old_values_spared))
         if not dry_run:
             yield _("Prove it: crmctl purge verify {plan}").format(plan=each.plan_id)

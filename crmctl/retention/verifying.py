@@ -1,8 +1,8 @@
 """`purge verify`: prove that what a plan destroyed is gone, then issue the destruction record (DES-04, DES-05).
 
-Everything is looked for again from what the log says was destroyed: rows, identities, images and salts, keys in every
-store, and pieces of the destroyed envelopes in the files of the database. Only where nothing is found is there a
-record.
+Everything is looked for again from what the log says was destroyed: rows, identities, images and salts, rejected rows,
+values before changes, keys in every store, and pieces of the destroyed envelopes in the files of the database. Only
+where nothing is found is there a record.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from crmctl.audit.tables import change, look
 from crmctl.customers.tables import identity
 from crmctl.errors import IntegrityFailed, Locked, Refused
 from crmctl.i18n import _
-from crmctl.retention import recording, records, rightly
+from crmctl.retention import oldvalues, recording, records, rightly
 from crmctl.retention.belongings import belongings
 from crmctl.retention.proving import leaves_of
 from crmctl.retention.records import Destruction
@@ -106,13 +106,15 @@ def _checks(run: Run, found: Destruction) -> Iterator[Check]:
         customers = destroyed(conn, found)
         leaves, root = leaves_of(conn, found.plan_id)
         imports = [batch_id for batch_id, _rows in found.counts.get("imports", {}).get("destroyed", ())]
-        told = len(customers) + len(imports)
+        told = len(customers) + len(imports) + len(found.emptied)
         yield Check("digests", leaves, abs(leaves - told) or int(root != found.root))
         yield Check("rows", len(customers), rows_left(conn, customers))
         yield Check("identities", len(customers), ways_left(conn, customers))
         yield Check("images", len(customers), images_left(conn, customers))
         if imports:
             yield Check("rejected_rows", len(imports), _quarantined(conn, imports))
+        if found.emptied:
+            yield Check("old_values", len(found.emptied), _old_values(conn, found))
     stores, keys = keys_left(run, {"customer": customers, "batch": imports})
     yield Check("keys", stores * (len(customers) + len(imports)), keys)
     files = list(_files(run))
@@ -173,6 +175,13 @@ def _quarantined(conn: Connection, imports: Sequence[int]) -> int:
     columns = batch.c
     sealed = select(func.count()).where(bulk.among(conn, columns.batch_id, imports), func.length(columns.sealed) > 0)
     return int(conn.execute(rows).scalar_one()) + int(conn.execute(sealed).scalar_one())
+
+
+def _old_values(conn: Connection, found: Destruction) -> int:
+    """Return how many changes of the runs that went have values before them, besides those that were spared then."""
+    spared = dict(found.counts["old_values"]["left"])
+    left = oldvalues.left(conn, list(found.emptied))
+    return sum(max(0, many - spared.get(number, 0)) for number, many in left.items())
 
 
 def _parts(customers: Sequence[int]) -> Iterator[Sequence[int]]:

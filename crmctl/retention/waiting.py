@@ -80,7 +80,8 @@ def anything(found: Plan) -> bool:
     """Say whether there is anything to destroy in a plan."""
     told = found.summary
     imports = told.get("rejected_rows", {}).get("imports", ())
-    return any(told.get("destroy", {}).values()) or any(not each["kept"] for each in imports)
+    runs = told.get("old_values", {}).get("runs", 0)
+    return bool(runs) or any(told.get("destroy", {}).values()) or any(not each["kept"] for each in imports)
 
 
 def nobody(found: Plan) -> Refused:

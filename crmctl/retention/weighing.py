@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, literal, select
 
 from crmctl.audit.tables import look
 from crmctl.paper import records as paper
-from crmctl.retention import rejected
+from crmctl.retention import rejected, unowned
 from crmctl.retention.belongings import belongings
 from crmctl.runs.tables import plan_item
 from crmctl.sheets.tables import batch
@@ -50,7 +50,7 @@ def weigh(conn: Connection, number: int) -> Weight:
         if found:
             rows[str(table.name)] = int(found)  # the name is a subclass of str
             total += int(sealed or 0)
-    listed = rejected.of(conn, number)
+    listed = unowned.of(conn, number, rejected.IMPORTS)
     going = [each for each in rejected.read(listed) if not each.why] if listed is not None else []
     if of_imports := sum(each.rows for each in going):
         rows["rejected_row"] = of_imports

@@ -32,6 +32,7 @@ PURGING = "purging"  # the action of whom there is no way back for: their destru
 OPEN, APPLYING, APPLIED = "open", "applying", "applied"
 REPORTED, REPLACED = "reported", "replaced"  # findings; findings of an earlier run, whose items are gone
 _BATCH = 10_000
+_BEFORE = -10  # before all items: what is of no customer has 0, and what is of another such kind -1
 _IN_STATEMENT = 5_000
 _COLUMNS = ("customer_id", "plan_id", "action", "before", "after", "detail")
 
@@ -209,7 +210,7 @@ def as_it_was(conn: Connection, found: Plan, as_saved: Callable[[Item], Item | N
     return (digest.hexdigest(), count) == (found.hash, found.items)
 
 
-def items(conn: Connection, number: int, after: int = -1, size: int = 10_000) -> Iterator[Item]:
+def items(conn: Connection, number: int, after: int = _BEFORE, size: int = 10_000) -> Iterator[Item]:
     """Yield the items of a plan by customer number, from after one on, in flat memory; what is of nobody first."""
     columns = plan_item.c
     while True:

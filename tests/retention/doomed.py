@@ -34,6 +34,7 @@ STRUCK = Path(__file__).with_name("struck.py")
 FIRMS = 20
 REJECTED = 5  # rows of the import of customers
 IMPORTS = 1  # that rejected any
+RUNS = 19  # whose changes have values before them, all of these customers
 PLAN = 1
 PAPER = {1: ("C-5", "C-24"), 2: ("C-9",)}  # items, and whom each is about; 24 is nobody known yet
 
@@ -81,7 +82,7 @@ class Doomed:
         assert verified["clean"], verified
         record = json.loads(self.office.desk.say(STEWARD, "purge", "show", PLAN, "--record").stdout)
         told = (record["destroyed"], record["digests"], record["executed_by"])
-        assert told == (FIRMS + 3, self.customers + IMPORTS, ["li.na"])
+        assert told == (FIRMS + 3, self.customers + IMPORTS + RUNS, ["li.na"])
         assert [each["rejected_rows"] for each in record["imports"]["destroyed"]] == [REJECTED]
         assert (record["paper"], record["paper_destroyed"]) == ([*PAPER], [])
         about = self.office.desk.rows(select(paper_customer.c.plan_id, paper_customer.c.due_on))
@@ -140,6 +141,7 @@ def _prepare(folder: Path) -> None:
         hours.forward(days=31 * 62)
         office.json(ADMIN, "keys", "rotate")  # the log is of today
         made = office.json(STEWARD, "purge", "plan")
+        assert made["old_values"]["runs"] == RUNS, made["old_values"]
         assert sum(made["destroy"].values()) == FIRMS + 3
         assert made["plan"] == PLAN
         office.json(SUPERVISOR, "purge", "approve", PLAN)

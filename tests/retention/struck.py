@@ -19,12 +19,13 @@ if __name__ == "__main__":
     from strike import arm
 
     from crmctl import clock
-    from crmctl.retention import emptying, forgetting, purging
+    from crmctl.retention import clearing, emptying, forgetting, purging
 
     os.getresuid = lambda: (int(uid),) * 3
     clock.now = lambda: datetime.fromisoformat(time)
     if os.environ.get("STRUCK_SIZES") != "own":
-        purging.SHREDDED, purging.JUDGED, emptying.AT_ONCE, forgetting.PER_SLICE = PIECE, 3 * PIECE, 2, PIECE
+        purging.SHREDDED, purging.JUDGED, forgetting.PER_SLICE = PIECE, 3 * PIECE, PIECE
+        emptying.AT_ONCE, clearing.AT_ONCE = 2, 2
     if point:
         arm(point)
     sys.argv[1:] = words

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from casework import HANDLER
 from desks import ADMIN, STEWARD
-from doomed import IMPORTS, PLAN, REJECTED, Doomed
+from doomed import IMPORTS, PLAN, REJECTED, RUNS, Doomed
 from sqlalchemy import delete, insert, update
 
 from crmctl.audit import tree
@@ -41,11 +41,12 @@ POINTS = {
     "digests are written, not committed": ("after:1:crmctl.retention.records:add", True),
     "the second keys are gone, their rows are not": ("after:2:crmctl.security.keystore:KeyStore.remove", True),
     "the last keys are gone, their rows are not": ("after:4:crmctl.security.keystore:KeyStore.remove", True),
-    "which imports go is settled": ("after:1:crmctl.retention.emptying:settle", True),
+    "which imports go is settled": ("after:1:crmctl.retention.unowned:settle", True),
     "keys of imports are gone, their rows are not": ("after:5:crmctl.security.keystore:KeyStore.remove", True),
     "rejected rows are removed, not committed": ("after:5:crmctl.retention.records:add", True),
     "some rejected rows are gone": ("before:6:crmctl.retention.records:add", True),
     "an import is emptied": ("before:1:crmctl.sheets.batches:spool_file", True),
+    "values before changes are about to go": ("before:1:crmctl.retention.clearing:clear", True),
     "all is removed": ("before:1:crmctl.retention.ending:end", True),
     "the stores are settled": ("after:1:crmctl.store.hygiene:settle", True),
     "the end is written, not committed": ("after:1:crmctl.runs.run:finish", True),
@@ -87,7 +88,7 @@ def test_killed_at_random(doomed: Doomed, full: bool) -> None:
     if again.returncode:
         assert json.loads(again.stderr)["code"] == "PLAN_APPLIED"
     assert doomed.left() == {}
-    assert doomed.digests() == doomed.customers + IMPORTS
+    assert doomed.digests() == doomed.customers + IMPORTS + RUNS
     doomed.office.sound()
     assert doomed.office.json(STEWARD, "purge", "verify", PLAN)["clean"]
 

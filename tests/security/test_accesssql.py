@@ -213,6 +213,21 @@ def test_rejected_rows_and_the_list_through_logins(realm: Realm, server: postgre
         assert conn.execute("SELECT count(*) FROM do_not_recreate").fetchone() == (0,)
 
 
+def test_values_before_changes_through_logins(realm: Realm, server: postgres.Server, tmp_path: Path) -> None:
+    """DES-06: a steward empties them, an auditor proves it."""
+    serve(realm, "li.na")
+    made = realm.json(STEWARD, "customer", "cancel", 4)
+    as_owner(realm, server, f"UPDATE run SET ended_at = '2020-01-01' WHERE run_id = {made['run_id']}")
+    plan = realm.json(STEWARD, "purge", "plan", "--kind", "old_values")["plan"]
+    serve(realm, "wang.j")
+    realm.json(SUPERVISOR, "purge", "approve", plan)
+    serve(realm, "li.na")
+    (done,) = realm.json(STEWARD, "purge", "run", plan)["purges"]
+    assert done["old_values"] == {"runs": 1, "changes": 1}
+    serve(realm, "an.q")
+    assert realm.json(AUDITOR, "purge", "verify", plan)["clean"]
+
+
 def test_vacuuming_is_the_owner_s(realm: Realm, server: postgres.Server) -> None:
     serve(realm, "zhou.m")
     assert realm.json(ADMIN, "db", "vacuum", status=6)["code"] == "DATABASE_OWNER_ONLY"
