@@ -184,7 +184,7 @@ def test_only_the_policy_for_everybody_says_how_long(office: Office) -> None:
     (folder / "retention.people.yaml").write_text(text.replace("kind: retention", head, 1), "utf-8")
     done = office.desk.json(STEWARD, "policy", "validate", status=4)
     problems = [(each["code"], each["message"].partition(":")[0]) for each in done["problems"]]
-    assert problems == [("P208", "rejected_rows"), ("P208", "old_values")]
+    assert problems == [("P208", name) for name in ("rejected_rows", "old_values", "supervision")]
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)), st.integers(0, 900))
