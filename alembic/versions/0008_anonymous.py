@@ -19,15 +19,15 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "anonymous_group",
-        sa.Column("digest", sa.LargeBinary(), nullable=False, comment="SHA-256 of rule and facts"),
+        sa.Column("digest", sa.LargeBinary(), nullable=False, comment="SHA-256 of rule, facts and plan_id"),
         sa.Column("rule", sa.Text(), nullable=False, comment="code of the rule of the retention policy"),
         sa.Column("facts", sa.Text(), nullable=False, comment="what was left, by field; {} where too few were alike"),
         sa.Column("customers", sa.BigInteger(), nullable=False),
-        sa.Column("plan_id", sa.BigInteger(), nullable=False, comment="the last purge that added to it"),
+        sa.Column("plan_id", sa.BigInteger(), nullable=False, comment="0; while its purge is not done, the plan"),
         sa.PrimaryKeyConstraint("digest", name="pk_anonymous_group"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_anonymous_group_rule", "anonymous_group", ["rule"])
+    op.create_index("ix_anonymous_group_plan_id", "anonymous_group", ["plan_id"])
     if op.get_context().dialect.name == "postgresql":
         # As of every digest, the server keeps no samples of it.
         op.execute(sa.DDL("ALTER TABLE anonymous_group ALTER COLUMN digest SET STATISTICS 0"))

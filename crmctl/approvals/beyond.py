@@ -77,6 +77,8 @@ def fingerprint(found: Plan) -> str:
         "kind": found.kind,
         "policies": found.policy_hash,
     }
+    if left := found.summary.get("anonymise"):  # what is left of whom it destroys: no item says that
+        told["anonymise"] = left
     return sha256(b"crmctl-plan-v1\n" + orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

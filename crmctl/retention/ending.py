@@ -46,7 +46,7 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None, leaving: 
         outcome.destroyed = counts["going"]
         outcome.rows = Counter(counts.get("rows", {}))
         outcome.anonymised = Counter(counts.get("anonymised", {}))
-        grouping.fold(conn, leaving)
+        grouping.bring_together(conn, leaving)
         counts = {**counts, "destroyed": outcome.destroyed, "spared": outcome.spared}
         records.set_values(
             conn,

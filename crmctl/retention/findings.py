@@ -51,9 +51,11 @@ def save(run: Run, base: Basis) -> Counter[str]:
     tally = Tally()
     if not base.readies:
         with engine.write(run.engine) as conn:
+            plans.drop_stranded(conn, KIND)
             plans.replace_reported(conn, KIND)
         return tally.destroy
     with engine.write(run.engine) as conn:
+        plans.drop_stranded(conn, KIND)
         draft = plans.begin(conn, run, KIND, {}, expires_at=run.at, state=plans.REPLACED)
     for part in _parts(run, base, tally):
         with engine.write(run.engine) as conn:

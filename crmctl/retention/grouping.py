@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, select
 
 from crmctl.customers.policy import decimals_of
 from crmctl.customers.tables import customer
@@ -29,6 +29,9 @@ from crmctl.store import bulk
 SUMMARY = "anonymise"  # where the summary of a plan has what its rules leave
 _COLUMNS = ("digest", "rule", "facts", "customers", "plan_id")
 _NOTHING = anonymous.dumps({})
+_AT_ONCE = 10_000
+TOGETHER = 0  # the plan of what all purges that are done left
+Alike = tuple[str, str]  # a rule, and the facts of those who are alike under it
 Place = tuple[int, int]  # of a policy among those in force, of a rule in it
 
 
@@ -80,7 +83,7 @@ def leave(conn: Connection, given: Leaving, page: Sequence[Item]) -> Counter[str
         return Counter()
     names = anonymous.columns(spec for _code, spec in given.specs.values())
     rows = bulk.fetch_by_keys(conn, customer, "customer_id", places, ("customer_id", *names))
-    groups: Counter[tuple[str, str]] = Counter()
+    groups: Counter[Alike] = Counter()
     for number, *values in rows:
         code, spec = given.specs[places[number]]
         facts = anonymous.left(spec, dict(zip(names, values, strict=True)), given.terms)
@@ -92,33 +95,49 @@ def leave(conn: Connection, given: Leaving, page: Sequence[Item]) -> Counter[str
     return by_rule
 
 
-def fold(conn: Connection, given: Leaving) -> None:
-    """Let the groups that are too small be a number without facts; done twice, nothing changes."""
-    columns = anonymous_group.c
-    for code, spec in given.specs.values():
-        small = (columns.rule == code, columns.facts != _NOTHING, columns.customers < spec.at_least)
-        number = conn.execute(select(func.sum(columns.customers)).where(*small)).scalar_one()
-        if number:
-            conn.execute(delete(anonymous_group).where(*small))
-            _add(conn, given.plan_id, {(code, _NOTHING): int(number)})
+def bring_together(conn: Connection, given: Leaving) -> None:
+    """Add what a purge counted to what there is, where enough are alike; the rest becomes a number without facts.
+
+    In the transaction that ends the purge: before it, nobody is shown what is not enough yet.
+    """
+    columns, enough = anonymous_group.c, Counter[str]()
+    for code, spec in given.specs.values():  # of rules of one name in several policies the strictest
+        enough[code] = max(enough[code], spec.at_least)
+    query = select(columns.rule, columns.facts, columns.customers).where(columns.plan_id == given.plan_id)
+    rows = [tuple(row) for row in conn.execute(query)]
+    for start in range(0, len(rows), _AT_ONCE):
+        groups = {(rule, facts): int(number) for rule, facts, number in rows[start : start + _AT_ONCE]}
+        there = _there(conn, TOGETHER, groups)
+        found: Counter[Alike] = Counter()
+        for (rule, facts), number in groups.items():
+            alike = number + there.get((rule, facts), 0)
+            found[rule, facts if alike >= enough[rule] else _NOTHING] += number
+        _add(conn, TOGETHER, found)
+    conn.execute(delete(anonymous_group).where(columns.plan_id == given.plan_id))
 
 
 def listed(conn: Connection, rules: Collection[str] = ()) -> Iterator[Group]:
     """Yield the groups, of some rules or of all: the largest of each rule first."""
     columns = anonymous_group.c
-    query = select(columns.rule, columns.facts, columns.customers)
+    query = select(columns.rule, columns.facts, columns.customers).where(columns.plan_id == TOGETHER)
     if rules:
         query = query.where(columns.rule.in_(rules))
     for rule, facts, number in conn.execute(query.order_by(columns.rule, columns.customers.desc(), columns.facts)):
         yield Group(rule, orjson.loads(facts), number)
 
 
-def _add(conn: Connection, plan: int, groups: Mapping[tuple[str, str], int]) -> None:
-    new = {_digest(*of): (*of, number) for of, number in groups.items()}
-    there: dict[bytes, int] = dict(bulk.fetch_by_keys(conn, anonymous_group, "digest", new, ("digest", "customers")))
-    rows = [(digest, code, facts, number + there.get(digest, 0), plan) for digest, (code, facts, number) in new.items()]
+def _add(conn: Connection, plan: int, groups: Mapping[Alike, int]) -> None:
+    there = _there(conn, plan, groups)
+    rows = [(_digest(plan, *of), *of, number + there.get(of, 0), plan) for of, number in groups.items()]
     bulk.replace_rows(conn, anonymous_group, _COLUMNS, rows)
 
 
-def _digest(rule: str, facts: str) -> bytes:
-    return sha256(f"{rule}\n{facts}".encode()).digest()
+def _there(conn: Connection, plan: int, groups: Collection[Alike]) -> dict[Alike, int]:
+    """Return how many of some groups there are already."""
+    keys = [_digest(plan, *of) for of in groups]
+    rows = bulk.fetch_by_keys(conn, anonymous_group, "digest", keys, ("rule", "facts", "customers"))
+    return {(rule, facts): number for rule, facts, number in rows}
+
+
+def _digest(plan: int, rule: str, facts: str) -> bytes:
+    return sha256(f"{plan}\n{rule}\n{facts}".encode()).digest()

@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from crmctl.cli.render import Column, Label, Table
-from crmctl.i18n import N_, _
+from crmctl.i18n import N_, _, pick
 from crmctl.policy.metrics import BY_NAME
 from crmctl.retention import grouping
 
 _LABELS: Mapping[str, str] = {
     "created_at": N_("Entered"),
-    "cancelled_at": N_("Cancelled"),
+    "cancelled_at": N_("When cancelled"),
     "first_added_at": N_("First added"),
     "last_contact_at": N_("Last contact"),
     "company_name": N_("Company"),
@@ -34,6 +34,9 @@ def table(conn: Connection, rules: Sequence[str]) -> Table:
     return Table(columns, rows, "groups")
 
 
+_STEPS: Mapping[str, str] = {"year": N_("year"), "quarter": N_("quarter"), "month": N_("month")}
+
+
 def _label(name: str) -> Label:
     if name in BY_NAME:
         return BY_NAME[name].labels
@@ -46,8 +49,19 @@ def words(told: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _one(each: Mapping[str, Any]) -> str:
-    parts = [*each["keep"]]
-    parts += [f"{name} ({step})" for name, step in each["generalise"].items()]
-    parts += [f"{name} ({_('{count} characters').format(count=length)})" for name, length in each["mask"].items()]
+    parts = [_name(name) for name in each["keep"]]
+    parts += [f"{_name(name)} ({_step(step)})" for name, step in each["generalise"].items()]
+    parts += [
+        f"{_name(name)} ({_('{count} characters').format(count=length)})" for name, length in each["mask"].items()
+    ]
     few = _("at least {count} alike").format(count=each["at_least"])
     return f"{each['code']}: {', '.join([*parts, few])}"
+
+
+def _name(name: str) -> str:
+    label = _label(name)
+    return _(label) if isinstance(label, str) else pick(dict(label), name)
+
+
+def _step(step: int | str) -> str:
+    return _("steps of {number}").format(number=f"{step:,}") if isinstance(step, int) else _(_STEPS[step])

@@ -217,9 +217,23 @@ class RetentionSettings(Settings):
         """Return what cases must reach: every rule for customers."""
         return [("customers", position) for position, _rule in enumerate(self.customers)]
 
+    def _spans(self) -> Iterator[tuple[Path, Span]]:
+        parts: list[tuple[Path, Settings | None]] = [((name,), getattr(self, name)) for name in self.unscoped]
+        for place, rule in enumerate(self.customers):
+            parts.append((("customers", place), rule))
+            parts += [(("customers", place, "minimums", n), each) for n, each in enumerate(rule.minimums)]
+        for at, part in parts:
+            for name in ("keep", "grace", "every", "destroy_within"):
+                span = getattr(part, name, None)
+                if isinstance(span, Span):
+                    yield (*at, name), span
+
     def lint(self, look: Lookup) -> Iterator[Finding]:
-        """Yield rules of the same name, and rules that no customer can reach."""
-        del look
+        """Yield rules of the same name, rules that no customer can reach, and times below nothing."""
+        for at, span in self._spans():
+            number = look.figure(span.figure)
+            if number is not None and number < 0:
+                yield Finding(at, _("a time of 0 or more is wanted"))
         seen: dict[str, int] = {}
         for position, rule in enumerate(self.customers):
             first = seen.setdefault(rule.code, position)

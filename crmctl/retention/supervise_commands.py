@@ -7,8 +7,8 @@ import click
 from crmctl.cli.options import Invocation, command
 from crmctl.i18n import N_, _
 
-READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 13, 74)
-CHANGING_EXITS = (*READING_EXITS, 12, 130, 143)
+READING_EXITS = (0, 1, 2, 4, 6, 10, 11, 12, 13, 74)
+CHANGING_EXITS = (*READING_EXITS, 130, 143)
 OUTCOMES = ("compliant", "deficient")  # `supervising.OUTCOMES`, which would load the room
 
 

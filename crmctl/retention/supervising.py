@@ -16,11 +16,13 @@ from sqlalchemy import Connection, func, select
 
 from crmctl import clock
 from crmctl.audit import entries
+from crmctl.audit.said import said
 from crmctl.audit.tables import change
 from crmctl.errors import IntegrityFailed, Refused, ValueUndecided
 from crmctl.i18n import _
 from crmctl.paper import records as paper
 from crmctl.policy.policyset import PolicySet
+from crmctl.policy.scopes import in_force
 from crmctl.retention import oldvalues, records, rejected, rightly, verifying
 from crmctl.retention.deciding import DESTROY, Tally, decided_of, ranges
 from crmctl.retention.policy import Span, Supervision
@@ -35,8 +37,9 @@ from crmctl.runs.tables import run as run_table
 from crmctl.store import engine
 from crmctl.use import evaluating
 
-SUPERVISED = "purge supervised"  # the command that records it
+ACT, SUBJECT = "purge.supervised", "purge:supervision"  # of the entry that records it
 SAMPLE = 50  # destroyed customers that are looked for again
+_LONGEST = 36_500  # days: whatever waits so long, nobody was in a hurry
 OUTCOMES = ("compliant", "deficient")
 
 
@@ -97,28 +100,28 @@ class Figures:
         return any((*late, self.unfinished, self.unverified, self.unapproved, self.found))
 
 
-def terms(policies: PolicySet) -> Supervision:
-    """Return how destruction is supervised: as the first policy for everybody says that says anything."""
-    found = (settings_of(each).supervision for each in policies.of_kind("retention") if each.scope.everybody)
+def terms(policies: PolicySet, day: date) -> Supervision:
+    """Return how destruction is supervised: as the policy for everybody says that is in force on a day."""
+    rulings = in_force(policies, "retention", day)
+    found = (settings_of(each.policy).supervision for each in rulings if each.policy.scope.everybody)
     return next((each for each in found if each is not None), Supervision())
 
 
 def standing(conn: Connection, policies: PolicySet, at: datetime) -> Standing:
     """Return whether destruction has to be supervised by a moment: after the last time, or the first destruction."""
-    last, every = newest(conn), _settled(policies, terms(policies).every)
+    zone = ZoneInfo(company_zone(policies))
+    last, every = newest(conn), _settled(policies, terms(policies, at.astimezone(zone).date()).every)
     begun = last or conn.execute(select(func.min(destruction.c.begun_at))).scalar_one()
     if every is None or begun is None:
         return Standing(last, None, False)
-    zone = ZoneInfo(company_zone(policies))
     due = after(policies, begun.astimezone(zone).date(), every)
     return Standing(last, due, at.astimezone(zone).date() > due)
 
 
 def newest(conn: Connection) -> datetime | None:
-    """Return when destruction was supervised last."""
-    columns = run_table.c
-    query = select(columns.ended_at).where(columns.command == SUPERVISED, columns.state == "done")
-    return conn.execute(query.order_by(columns.run_id.desc()).limit(1)).scalar_one_or_none()
+    """Return when the figures that were judged last were counted, as the log has it."""
+    last = max((body["ts"] for body in said(conn, ACT, SUBJECT) if body["result"] == "done"), default=None)
+    return None if last is None else clock.parse_stamp(last)
 
 
 def figures(run: Run) -> Figures:
@@ -155,7 +158,8 @@ def record(run: Run, outcome: str) -> tuple[Run, Figures]:
     with runs.recorded_failure(run), engine.write(run.engine) as conn:
         counts = found.counts()
         runs.finish(conn, run, "done", 0, counts)
-        body = run.entry("done", at=clock.now(), n=counts["purges"], codes=[outcome.upper()], counts=counts)
+        # Of the moment the figures are of: what ends later is for the next supervision.
+        body = run.entry("done", obj=SUBJECT, n=counts["purges"], codes=[outcome.upper()], counts=counts)
         entries.append(conn, body)
     return run, found
 
@@ -167,10 +171,10 @@ def _settled(policies: PolicySet, span: Span | None) -> Span | None:
 def _about_purges(conn: Connection, run: Run, found: Figures) -> None:
     """Say what became of the purges since, and of those before that are not settled."""
     columns = destruction.c
-    rows = conn.execute(select(columns.plan_id, columns.state, columns.begun_at).order_by(columns.plan_id)).all()
+    rows = conn.execute(select(columns.plan_id, columns.state, columns.shredded_at).order_by(columns.plan_id)).all()
     found.unfinished = [row[0] for row in rows if row[1] == records.BEGUN]
     found.unverified = [row[0] for row in rows if row[1] == records.DONE]
-    done = [records.begun(conn, row[0]) for row in rows if found.since is None or row[2] >= found.since]
+    done = [records.begun(conn, row[0]) for row in rows if _lately(row[2], found.since)]
     found.destroyed = {each.plan_id: int(each.counts.get("destroyed", 0)) for each in done}
     found.unapproved = [each.plan_id for each in done if not _rightly(conn, each.plan_id)]
     chosen = _sample(conn, sorted({run_id for each in done for run_id in each.counts.get("runs", ())}))
@@ -178,6 +182,11 @@ def _about_purges(conn: Connection, run: Run, found: Figures) -> None:
     if chosen:
         left = (verifying.rows_left, verifying.ways_left, verifying.images_left)
         found.found = sum(look(conn, chosen) for look in left) + verifying.keys_left(run, {"customer": chosen})[1]
+
+
+def _lately(shredded: datetime | None, since: datetime | None) -> bool:
+    """Say whether a destruction ended after the last supervision, or has not: whenever it began."""
+    return shredded is None or since is None or shredded >= since
 
 
 def _rightly(conn: Connection, number: int) -> bool:
@@ -230,15 +239,16 @@ def _about_imports(run: Run, base: Basis, found: Figures) -> None:
 
 def _limit(base: Basis) -> int | None:
     """Return the days within which what may be destroyed is destroyed; None while that is undecided."""
-    within, day = _settled(base.policies, terms(base.policies).destroy_within), base.at.date()
-    return None if within is None else (after(base.policies, day, within) - day).days
+    day = base.at.date()
+    within = _settled(base.policies, terms(base.policies, day).destroy_within)
+    return None if within is None else min((after(base.policies, day, within) - day).days, _LONGEST)
 
 
 def _hands(conn: Connection, since: datetime | None) -> set[str]:
     """Return who planned or carried out a purge since a moment."""
     columns = destruction.c
-    query = select(columns.plan_id) if since is None else select(columns.plan_id).where(columns.begun_at >= since)
-    numbers = list(conn.execute(query).scalars())
+    rows = conn.execute(select(columns.plan_id, columns.shredded_at)).all()
+    numbers = [number for number, shredded in rows if _lately(shredded, since)]
     ran = {run_id for each in (records.begun(conn, number) for number in numbers) for run_id in
            (each.run_id, *each.counts.get("runs", ()))}  # fmt: skip
     planned = select(plan.c.person).where(plan.c.plan_id.in_(numbers))

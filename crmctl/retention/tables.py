@@ -35,16 +35,17 @@ destruction_leaf = Table(
     info={"distribution": "coordinator"},
 )
 
-# What anonymised customers left: of how many these facts held. Of no single one, and in no order of theirs.
+# What anonymised customers left: of how many these facts held. Of no single one, and in no order of theirs. While a
+# purge is not done what it counted so far lies apart, under its number: only what is enough comes together at its end.
 anonymous_group = Table(
     "anonymous_group",
     metadata,
-    Column("digest", Digest, primary_key=True, comment="SHA-256 of rule and facts"),
+    Column("digest", Digest, primary_key=True, comment="SHA-256 of rule, facts and plan_id"),
     Column("rule", Text, nullable=False, comment="code of the rule of the retention policy"),
     Column("facts", JsonText, nullable=False, comment="what was left, by field; {} where too few were alike"),
     Column("customers", BigInteger, nullable=False),
-    Column("plan_id", BigInteger, nullable=False, comment="the last purge that added to it"),
-    Index("ix_anonymous_group_rule", "rule"),
+    Column("plan_id", BigInteger, nullable=False, comment="0; while its purge is not done, the plan"),
+    Index("ix_anonymous_group_plan_id", "plan_id"),
     sqlite_with_rowid=False,
     info={"distribution": "coordinator"},
 )

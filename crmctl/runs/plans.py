@@ -297,6 +297,16 @@ def close(conn: Connection, number: int, run_id: int | None) -> None:
     conn.execute(delete(plan_item).where(plan_item.c.plan_id == number))
 
 
+def drop_stranded(conn: Connection, kind: str) -> None:
+    """Drop in the caller's transaction what was being reported when somebody was killed: nobody ever reads it."""
+    columns = plan.c
+    stranded = select(columns.plan_id).where(columns.kind == kind, columns.state == REPLACED, columns.hash == "")
+    numbers = list(conn.execute(stranded).scalars())
+    if numbers:
+        conn.execute(delete(plan_item).where(plan_item.c.plan_id.in_(numbers)))
+        conn.execute(update(plan).where(columns.plan_id.in_(numbers)).values(hash="-"))
+
+
 def replace_reported(conn: Connection, kind: str, customers: Sequence[int] = ()) -> None:
     """Drop in the caller's transaction what was reported of these customers; with none named, of everybody."""
     columns = plan.c

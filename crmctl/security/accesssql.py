@@ -100,6 +100,9 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
 # Who is under a hold is never destroyed.
 PURGE, HELD = "purge.run", "legal_hold_item"
 EMPTIED = {"change": "UPDATE (before_clear, before_sealed, salt)", "look": "UPDATE (salt)"}
+# What anonymised customers left, which while a purge runs is of single ones too.
+LEFT = "anonymous_group"
+_LEFT_READ = ("purge.list", "purge.run", "backup.create", "backup.verify", "backup.drill")
 # Nouns whose acts look at customers; a role without any of them reads none of their tables.
 _LOOKS = (
     "customer", "order", "tier", "policy", "purge", "owner", "audit", "batch", "access", "use", "complaint", "hold",
@@ -236,13 +239,14 @@ def _grants(access: AccessSettings) -> Iterator[Composable]:
         yield SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {};").format(Identifier(SCHEMA), who)
     yield SQL("REVOKE CREATE ON SCHEMA {} FROM PUBLIC;").format(Identifier(SCHEMA))
     yield SQL("GRANT USAGE ON SCHEMA {} TO {};").format(Identifier(SCHEMA), Identifier(EVERYBODY))
-    common = [name for name, table in tables.items() if name not in _SHEETS and not _of_customer(table)]
+    common = [name for name, table in tables.items() if name not in (*_SHEETS, LEFT) and not _of_customer(table)]
     yield _grant("SELECT", [*common, "alembic_version"], EVERYBODY)
     for name, rights in _EVERY_RUN.items():
         yield _grant(rights, [name], EVERYBODY)
     for code, role in access.roles.items():
         reads = [name for name, table in tables.items() if _of_customer(table)] if _looks(role) else []
         reads += list(_SHEETS) if any(_may(role, act) for act in _IMPORTS) else []
+        reads += [LEFT] if any(_may(role, act) for act in _LEFT_READ) else []
         if reads:
             yield _grant("SELECT", reads, group(code))
         for name, rights in _written(role).items():

@@ -14,9 +14,12 @@ from doomed import PLAN, Doomed
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from sqlalchemy import select, update
 
 from crmctl.retention.anonymous import MASK, Terms, columns, left
 from crmctl.retention.policy import Anonymise
+from crmctl.runs.tables import plan
+from crmctl.store.engine import write
 
 TERMS = Terms(ZoneInfo("Asia/Shanghai"), "CNY", 2)
 WANTED = """\
@@ -113,17 +116,29 @@ def test_groups_grow(ready: Office, hours: Hours) -> None:
         "after:1:crmctl.runs.chunks:write",
         "after:2:crmctl.retention.records:add",
         "after:2:crmctl.retention.purging:destroy",
-        "after:1:crmctl.retention.grouping:fold",
+        "after:1:crmctl.retention.grouping:bring_together",
     ],
 )
 def test_killed(ready: Office, point: str) -> None:
     """DES-06: killed anywhere, everybody is counted once."""
     doomed = Doomed(ready, ALIKE + FEW + 3)
     assert doomed.purge(f"SIGKILL:{point}").returncode == -signal.SIGKILL
+    assert groups(ready) == [], "until it is done nobody is shown who may be alone"
     again = doomed.purge()
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["purges"][0]["anonymised"] == {"never_bought": ALIKE + FEW + 3}
     assert [each["customers"] for each in groups(ready)] == [ALIKE, FEW + 3]
+
+
+def test_what_is_left_is_agreed_to(ready: Office) -> None:
+    """DES-02: whoever changes what a plan leaves, after somebody agreed to it, destroys nobody."""
+    with write(ready.desk.engine) as conn:
+        text = conn.execute(select(plan.c.summary).where(plan.c.plan_id == PLAN)).scalar_one()
+        changed = text.replace('"at_least":5', '"at_least":2')
+        assert changed != text
+        conn.execute(update(plan).where(plan.c.plan_id == PLAN).values(summary=changed))
+    assert ready.desk.refusal(STEWARD, "purge", "run", PLAN, status=8) == "APPROVAL_STALE"
+    assert Doomed(ready, ALIKE + FEW + 3).alive() == ALIKE + FEW + 3
 
 
 def test_nothing_of_who_asks(office: Office) -> None:

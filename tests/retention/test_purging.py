@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from casework import HANDLER, Hours, Office
 from desks import ADMIN, AUDITOR, OTHER, PERSONAL, STEWARD, SUPERVISOR
+from doomed import Doomed
 from sqlalchemy import func, select
 
 from crmctl.audit.tables import change, look
@@ -16,6 +18,7 @@ from crmctl.customers.tables import contact, customer, identity
 from crmctl.retention import purging
 from crmctl.retention.belongings import belongings
 from crmctl.retention.tables import destruction
+from crmctl.runs.tables import plan_item
 from crmctl.runs.tables import run as run_table
 from crmctl.store import engine
 
@@ -399,6 +402,19 @@ def test_a_policy_on_trial_alone(office: Office, hours: Hours) -> None:
     office.desk.edit("retention.yaml", "mode: report\n", "")
     office.json(SUPERVISOR, "purge", "approve", planned(office)["plan"])
     assert office.json(SUPERVISOR, "purge", "findings")["findings"] == [], "the next plan replaces them"
+
+
+def test_findings_of_a_plan_that_was_killed(office: Office, hours: Hours) -> None:
+    """What was half written down is never read, and goes with the next plan."""
+    office.desk.edit("retention.yaml", "kind: retention\n", "kind: retention\nmode: report\n")
+    later(hours, office, 36)
+    line = Doomed(office, 3).purge("SIGKILL:after:1:crmctl.runs.plans:Draft.add", "purge", "plan")
+    assert line.returncode == -signal.SIGKILL
+    assert office.json(SUPERVISOR, "purge", "findings")["findings"] == []
+    planned(office)
+    planned(office)
+    assert len(office.json(SUPERVISOR, "purge", "findings")["findings"]) == 3
+    assert count(office, plan_item) == 3
 
 
 def test_a_policy_on_trial_that_waits_for_a_value(office: Office, hours: Hours) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from casework import Hours, Office
 from desks import ADMIN, AUDITOR, STEWARD, SUPERVISOR
+from doomed import Doomed
 from sqlalchemy import delete, insert, select, update
 
 from crmctl.approvals.tables import approval_decision
@@ -87,6 +89,46 @@ def test_who_had_a_hand_in_it(office: Office, hours: Hours) -> None:
     later(hours, office, 31 * 26)
     purged(office)
     assert office.desk.refusal(STEWARD, "purge", "supervised", "--outcome", "compliant", status=1) == "SUPERVISES_OWN"
+
+
+def test_a_purge_across_a_supervision(office: Office, hours: Hours) -> None:
+    """DES-05: begun before it and finished after, it is supervised the next time, and its hands are not clean."""
+    later(hours, office, 31 * 26)
+    plan = int(office.json(STEWARD, "purge", "plan")["plan"])
+    office.json(SUPERVISOR, "purge", "approve", plan)
+    doomed = Doomed(office, 3)
+    assert doomed.purge("SIGKILL:after:1:crmctl.retention.records:begin").returncode == -signal.SIGKILL
+    assert looked(office)["unfinished"] == [plan]
+    office.json(AUDITOR, "purge", "supervised", "--outcome", "deficient")
+    hours.forward(minutes=5)
+    office.json(STEWARD, "purge", "run", plan)
+    told = looked(office)
+    assert (told["destroyed"], told["sampled"]) == ({str(plan): 3}, 3)
+    hours.forward(minutes=5)
+    office.json(AUDITOR, "purge", "supervised", "--outcome", "compliant")
+    assert looked(office)["destroyed"] == {}
+
+
+def test_a_policy_that_has_ended_says_nothing(office: Office, hours: Hours) -> None:
+    """What counts as overdue is what the policy in force says."""
+    policies = office.desk.folder / "policies"
+    text = (policies / "retention.yaml").read_text("utf-8").replace("$purge_within_days", "5000")
+    head = "kind: retention\nname: before\neffective: {until: 2027-01-01}"
+    (policies / "retention.before.yaml").write_text(text.replace("kind: retention", head, 1), "utf-8")
+    office.desk.edit("retention.yaml", "kind: retention\n", "kind: retention\neffective: {from: 2027-01-02}\n")
+    later(hours, office, 31 * 28)
+    assert looked(office)["overdue"] == {"never_bought": 3}
+
+
+def test_times_that_cannot_be(office: Office, hours: Hours) -> None:
+    """Below nothing is refused, with its place; beyond every calendar is never late, and no crash."""
+    office.desk.edit("retention.yaml", "destroy_within: {days: $purge_within_days}", "destroy_within: {days: -5}")
+    done = office.desk.say(STEWARD, "policy", "validate")
+    assert done.exit_code == 4
+    assert "P301 a time of 0 or more is wanted" in done.stdout
+    office.desk.edit("retention.yaml", "destroy_within: {days: -5}", "destroy_within: {days: 99999999}")
+    later(hours, office, 31 * 28)
+    assert looked(office)["overdue"] == {}
 
 
 def test_what_was_not_agreed_to(office: Office, hours: Hours) -> None:
