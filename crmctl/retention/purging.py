@@ -116,6 +116,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         approval = rightly.require(conn, found) if begun else _agreed(conn, run, found)
     if run.dry_run:
         return _rehearsed(run, found, base)
+    leaving = grouping.leaving(run, found)  # read before there is no way back
     run = runs.begin(run)
     with runs.recorded_failure(run):
         if not begun:
@@ -129,7 +130,6 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         marking.mark(run, going, number)
         barring.bar(run, found, going)
         forgetting.forget(run, going)
-        leaving = grouping.leaving(run, found)
         _shred(run, leaving, ordinal, outcome, tell)
         emptying.empty(run, number, settled.require)
         clearing.clear(run, number, settled.require)
