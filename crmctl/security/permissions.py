@@ -32,6 +32,9 @@ NOT_FOR_JOBS = (
     "approval.statement",
     "customer.reveal",
     "complaint.reveal",
+    "paper.destroyed",
+    "purge.supervised",
+    "use.evaluated",
 )
 _WITHOUT_PAPERS = {
     "UNDERTAKING_MISSING": (

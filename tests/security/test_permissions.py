@@ -170,7 +170,8 @@ def test_a_job_does_what_is_written_and_no_more():
     assert decide(nightly, ACCESS, "tier.explain") == permissions.Decision(True, "GRANTED", "job:nightly", "org_unit")
     assert decide(nightly, ACCESS, "tier.regrade").code == "SCOPE_TOO_NARROW"
     assert decide(Actor("job:bold", 500, "job", ("agent",)), ACCESS, "customer.reveal").code == "NOT_FOR_JOBS"
-    assert decide(Actor("job:bold", 500, "job", ("agent",)), ACCESS, "approval.approve").code == "NOT_FOR_JOBS"
+    for act in ("approval.approve", "paper.destroyed", "purge.supervised", "use.evaluated"):
+        assert decide(Actor("job:bold", 500, "job", ("agent",)), ACCESS, act).code == "NOT_FOR_JOBS"
     assert decide(nightly, ACCESS, "customer.import").code == "NOT_GRANTED"
     assert decide(Actor("job:denied", 500, "job", ("auditor",)), ACCESS, "batch.list").code == "DENIED"
     assert decide(Actor("job:unknown", 500, "job", ()), ACCESS, "tier.regrade").code == "NOT_GRANTED"
