@@ -173,13 +173,19 @@ def destroy_again(run: Run, customers: Sequence[int]) -> int:
 
 
 def go_past(base: Engine, keys: KeyStore) -> None:
-    """Let numbers be given from behind the highest that has a key: a key is never given to a second owner."""
+    """Let numbers be given from behind the highest that has a key: a key is never given to a second owner.
+
+    Numbers of paper have no key and stand on folders: as many are left out as runs were, at least, since the set was
+    made.
+    """
     with engine.write(base) as conn:
         for name in _COUNTED:
             highest = max(keys.owner_ids(name), default=0)
             following = counters.take(conn, name, 0)
             if following <= highest:
                 counters.take(conn, name, highest - following + 1)
+                if name == "run":  # each item of paper is registered by a run of its own
+                    counters.take(conn, "paper", highest - following + 1)
 
 
 def _batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from casework import Office
 from desks import ADMIN, STEWARD, Desk
 from doomed import PLAN, REJECTED, Doomed
 
@@ -37,6 +38,8 @@ def test_a_backup_made_before_brings_nobody_back(
     office.json(STEWARD, "customer", "import", sheet)
     media.sign()
     made = media.create()
+    for _since in range(3):
+        since = _paper(office)
     assert doomed.purge().returncode == 0
     assert office.json(STEWARD, "purge", "verify", PLAN)["clean"]
     assert doomed.alive() == 1
@@ -56,7 +59,15 @@ def test_a_backup_made_before_brings_nobody_back(
     assert desk.json(STEWARD, "purge", "show", PLAN)["state"] == "verified"
     due = back.json(STEWARD, "paper", "list")["items"]
     assert [(each["item"], each["state"], each["plans"]) for each in due] == [(2, "due", []), (1, "due", [])]
+    again = _paper(Office(back, office.hours))
+    assert again > since, "a number that stands on a folder is given to another"
     back.close()
+
+
+def _paper(office: Office) -> int:
+    """Register a folder about the living; return its number."""
+    words = ("--customer", "C-25", "--kind", "folder", "--keeper", "K1", "--place", office.text("档案柜"))
+    return int(office.json(STEWARD, "paper", "add", *words)["items"][0]["item"])
 
 
 def _server(doomed: Doomed, request: pytest.FixtureRequest) -> list[object]:
