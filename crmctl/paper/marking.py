@@ -6,14 +6,16 @@ is brought in line with what was destroyed since.
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_left
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from crmctl import clock
 from crmctl.audit import entries
+from crmctl.errors import InvalidInput
 from crmctl.paper.tables import paper_customer
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
@@ -46,12 +48,16 @@ def make_due(conn: Connection, run: Run, customers: Sequence[int], plan: int | N
 
 def due_on(run: Run) -> str:
     """Return the day by which paper has to go whose customer is destroyed now: today while nothing else is decided."""
-    days = 0
-    for policy in run.policies.of_kind("use"):  # a purge goes on without one
-        assert isinstance(policy.settings, UseSettings)
-        if policy.settings.paper_for is not None:
-            days = int(run.policies.figure(policy.settings.paper_for) or 0)
-    return (runs.today(run.policies, run.at) + timedelta(days=days)).isoformat()
+    day, days = runs.today(run.policies, run.at), 0
+    with contextlib.suppress(InvalidInput):  # a purge goes on without a use policy in force
+        settings = run.policies.settings("use", at=day)
+        assert isinstance(settings, UseSettings)
+        if settings.paper_for is not None:
+            days = int(run.policies.figure(settings.paper_for) or 0)
+    try:
+        return (day + timedelta(days=days)).isoformat()
+    except OverflowError:  # what has no end does not stop a purge that has begun
+        return date.max.isoformat()
 
 
 def _open() -> tuple[ColumnElement[bool], ...]:

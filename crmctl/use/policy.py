@@ -10,6 +10,7 @@ from pydantic import Field
 from crmctl.i18n import N_, _
 from crmctl.policy.model import CodeItem, Figure, Finding, Lookup, Many, Reference, Settings, Sources, lint_codes
 
+LONGEST = 36_500  # days for which paper may wait: a century, and no day beyond the calendar
 Class = Literal["open", "internal", "personal", "sensitive"]
 
 
@@ -103,5 +104,5 @@ class UseSettings(Settings):
         if days is not None and (days < 1 or days != int(days)):
             yield Finding(("copies_for",), _("whole days above 0 are wanted"))
         days = None if self.paper_for is None else look.figure(self.paper_for)
-        if days is not None and (days < 0 or days != int(days)):
-            yield Finding(("paper_for",), _("whole days are wanted, 0 or more"))
+        if days is not None and (not 0 <= days <= LONGEST or days != int(days)):
+            yield Finding(("paper_for",), _("whole days are wanted, from 0 to {most}").format(most=LONGEST))
