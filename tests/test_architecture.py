@@ -94,7 +94,7 @@ ALLOWED = {
     },  # fmt: skip
     # `use` knows how texts are sealed under the key of a run
     "holds": {"audit", "complaints", "customers", "runs", "security", "store", "use"},
-    "paper": {"audit", "customers", "policy", "runs", "security", "store", "use"},
+    "paper": {"approvals", "audit", "customers", "holds", "policy", "runs", "security", "store", "use"},
     "retention": {
         "approvals",
         "audit",

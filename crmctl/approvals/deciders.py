@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, or_, select
@@ -14,6 +17,7 @@ from crmctl.security.access import AccessSettings
 from crmctl.store import schema
 
 STAFF = "staff:"  # before a staff number, where the decider is nobody of access.yaml
+_LOGGED = re.compile(r"\w[\w.@-]{0,63}")  # what the log has in `about`
 _NAMES = ("number", "wecom_id", "dingtalk_id", "hr_id")
 
 
@@ -35,12 +39,33 @@ def meant(conn: Connection, run: Run, text: str) -> tuple[Decider, str]:
 
 def person_of(access: AccessSettings, row: Any) -> str | None:  # noqa: ANN401 - a row of the register
     """Return which person of access.yaml a row of the staff register is; None for none of them."""
+    return next(_people(access, row), None)
+
+
+def _people(access: AccessSettings, row: Any) -> Iterator[str]:  # noqa: ANN401 - a row of the register
     accounts = {int(uid) for uid in (row["uids"] or "").split()}
     names = {row[name] for name in _NAMES if row[name]}
     for name, person in access.people.items():
         if row["number"] == person.staff or name in names or accounts & {*person.uids}:
-            return name
-    return None
+            yield name
+
+
+def somebody(conn: Connection, run: Run, text: str) -> tuple[str, frozenset[str]]:
+    """Return what somebody is called in registers and in the log, and who of access.yaml they are, by every name.
+
+    They are called by their name of access.yaml where it was given, else by the staff number; by the number of the row
+    where the log cannot have that. Raises Refused for nobody in post.
+    """
+    access = access_of(run.policies)
+    person = access.people.get(text)
+    if person is None:
+        row = _in_post(conn, text)
+        number = row["number"] if _LOGGED.fullmatch(row["number"]) else f"staff.{row['staff_id']}"
+        return number, frozenset(_people(access, row))
+    names = {text}
+    with contextlib.suppress(Refused):  # of whom the register knows nothing
+        names.update(_people(access, _in_post(conn, person.staff or text)))
+    return text, frozenset(names)
 
 
 def _in_post(conn: Connection, text: str) -> Any:  # noqa: ANN401 - a row of the register

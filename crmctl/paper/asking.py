@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crmctl import clock
-from crmctl.errors import UsageProblem
+from crmctl.errors import InvalidInput, Refused, UsageProblem
 from crmctl.i18n import _
 
 if TYPE_CHECKING:
@@ -28,16 +28,40 @@ def wish(run: Run, given: Mapping[str, Any]) -> Wish:
     return Wish(
         tuple(sorted({parse_number(number) for number in given["customers"]})),
         purposes.paper_kind(run.policies, given["kind"]).code,
-        keeper(given["keeper"]),
+        keeper(run, given["keeper"]),
         Texts(given["place"], given["note"] or ""),
     )
 
 
-def keeper(text: str, flag: str = "--keeper") -> str:
-    """Return who keeps, or saw, an item: a staff number or a name of access.yaml. Raises InvalidInput."""
-    from crmctl.use import requests
+def keeper(run: Run, text: str) -> str:
+    """Return who keeps an item: a staff number, or a name of access.yaml. Raises InvalidInput for nobody in post."""
+    return _somebody(run, text, "--keeper")[0]
 
-    return requests.person_or_number(text, flag)
+
+def witness(run: Run, text: str) -> str:
+    """Return who saw that an item was destroyed. Raises InvalidInput for nobody in post, and for the actor."""
+    number, names = _somebody(run, text, "--witness")
+    if run.actor.person in names:
+        raise InvalidInput(
+            _("--witness: is somebody else than who says so"), hint=_("leave it out"), code="WITNESS_INVALID"
+        )
+    return number
+
+
+def _somebody(run: Run, text: str, flag: str) -> tuple[str, frozenset[str]]:
+    """Return who is meant, and their names in access.yaml; what was typed is not repeated: it may be a customer's."""
+    from crmctl.approvals import deciders
+    from crmctl.store import engine
+
+    try:
+        with engine.read(run.engine) as conn:
+            return deciders.somebody(conn, run, text)
+    except Refused:
+        raise InvalidInput(
+            _("{flag}: neither a person of policies/access.yaml nor a staff number in post").format(flag=flag),
+            hint=_("see: crmctl staff list"),
+            code=f"{flag.lstrip('-').upper()}_INVALID",
+        ) from None
 
 
 def asked(run: Run, given: Mapping[str, Any]) -> Asked:
@@ -64,6 +88,7 @@ def said(run: Run, given: Mapping[str, Any]) -> Said:
 
     return Said(
         purposes.paper_method(run.policies, given["method"]),
-        keeper(given["witness"], "--witness") if given["witness"] else "",
+        witness(run, given["witness"]) if given["witness"] else "",
         clock.parse_day(given["day"], "--on") if given["day"] else None,
+        given["held"],
     )

@@ -62,13 +62,12 @@ def list_command(call: Invocation, **given: Any) -> int | None:  # noqa: ANN401
     from crmctl.store import engine
 
     with runs.open_run(call, "paper list", "paper.list") as run:
-        wanted = asking.asked(run, given)
+        wanted, day = asking.asked(run, given), runs.today(run.policies, run.at).isoformat()
         with engine.read(run.engine) as conn:
             found = records.listed(conn, wanted)
+            due = records.due(conn, wanted, day)
             known = scope.known(conn, run, {link.customer_id for item in found for link in item.links})
         run = runs.record_reading(run, n=len(found), looks=sorted(known))
-        day = runs.today(run.policies, run.at).isoformat()
-        due = sum(item.overdue(day) for item in found)
         more = found[-1].item_id if len(found) == wanted.limit else None
         lines = [_("to be destroyed now: {number}").format(number=due)] if due else []
         lines += [_("more: --before {number}").format(number=more)] if more else []
@@ -113,7 +112,7 @@ def move_command(call: Invocation, item: int, keeper: str, place: str | None) ->
     if not keeper and not place:
         raise UsageProblem(_("give --keeper, --place or both"), hint="crmctl paper move --help")
     with runs.open_run(call, "paper move", "paper.move") as run:
-        run, moved = registering.move(run, item, asking.keeper(keeper) if keeper else "", place or "")
+        run, moved = registering.move(run, item, asking.keeper(run, keeper) if keeper else "", place or "")
         call.emit({"run_id": run.run_id}, telling.table(run, [moved]))
     return None
 
@@ -131,11 +130,13 @@ def move_command(call: Invocation, item: int, keeper: str, place: str | None) ->
 @click.option("--method", required=True, metavar="CODE", help=N_("How: shredded, burnt …, a method of the use policy."))
 @click.option("--witness", default="", metavar="STAFF", help=N_("Who else saw it: a staff number or a person."))
 @click.option("--on", "day", default="", metavar="DAY", help=N_("The day on which it was; else today."))
+@click.option("--held", is_flag=True, help=N_("It happened all the same, though a hold keeps a customer it is about."))
 def destroyed_command(call: Invocation, item: int, **given: Any) -> int | None:  # noqa: ANN401
     """Record that an item was destroyed, how and on which day, who says so and who saw it.
 
     Said once. Of an item that is about others too, what is about the destroyed can be made unreadable (redacted): then
-    it stays in the register for the others.
+    it stays in the register for the others. What is about customers under a hold must not be destroyed: --held records
+    that it was.
     """
     from crmctl.customers.showing import number_text
     from crmctl.paper import asking, confirming, telling

@@ -13,11 +13,11 @@ from datetime import date
 
 from sqlalchemy import Connection, update
 
-from crmctl import clock
+from crmctl import clock, holds
 from crmctl.audit import entries
 from crmctl.errors import InvalidInput, Refused
 from crmctl.i18n import _
-from crmctl.paper import records
+from crmctl.paper import records, texts
 from crmctl.paper.records import Item, Link
 from crmctl.paper.registering import gone
 from crmctl.paper.tables import paper_customer, paper_item
@@ -29,11 +29,15 @@ from crmctl.use.policy import PaperMethod
 
 @dataclass(frozen=True)
 class Said:
-    """How an item was destroyed, who saw it ("" for nobody else), on which day; None is today."""
+    """How an item was destroyed, who saw it ("" for nobody else), on which day; None is today.
+
+    `held`: also where a hold keeps it.
+    """
 
     method: PaperMethod
     witness: str = ""
     day: date | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def confirm(run: Run, number: int, said: Said) -> Confirmed:
     """Note that an item was destroyed, within a run of its own.
 
     Raises Refused for one that was already, and for one to be made unreadable in part of which nothing is due;
-    InvalidInput for a day to come, or before it was registered, and for a witness who is the person themselves.
+    InvalidInput for a day to come, or before it was registered; Refused for one that is about customers under a hold.
     """
     with engine.read(run.engine) as conn:
         found = records.find(conn, number)
@@ -57,8 +61,11 @@ def confirm(run: Run, number: int, said: Said) -> Confirmed:
     _settled(found, said)
     run = runs.begin(run)
     with runs.recorded_failure(run), engine.write(run.engine) as conn:
+        holds.keep_others_out(conn)
         found = records.find(conn, number, locked=True)
         links = _settled(found, said)
+        living = [link.customer_id for link in links if link.due_on is None]
+        held = _held(conn, living, said)
         whole = len(links) == sum(link.disposed_at is None for link in found.links)
         _write(conn, run, found, links, {"disposed_on": day.isoformat(), "method": said.method.code,
                                          "witness": said.witness or None})  # fmt: skip
@@ -70,10 +77,11 @@ def confirm(run: Run, number: int, said: Said) -> Confirmed:
         plans = Counter(f"plan.{link.plan_id}" for link in links if link.plan_id is not None)
         body = run.entry(
             "done", at=at, obj=f"paper:{number}", about=said.witness, n=len(links), counts=dict(plans),
-            codes=[said.method.code.upper(), *([] if whole else ["IN_PART"])],
+            codes=[said.method.code.upper(), *([] if whole else ["IN_PART"]), *(["HELD"] if held else [])],
         )  # fmt: skip
         entries.append(conn, body)
-        living = [link.customer_id for link in links if link.due_on is None]
+        if whole:
+            texts.forget(run, found.run_id, number)
         return Confirmed(run.run_id, records.find(conn, number), living)
 
 
@@ -96,7 +104,7 @@ def _settled(item: Item, said: Said) -> list[Link]:
 
 
 def _day(run: Run, item: Item, said: Said) -> date:
-    """Return the day on which an item was destroyed. Raises InvalidInput for a day or a witness that cannot be."""
+    """Return the day on which an item was destroyed. Raises InvalidInput for a day that cannot be."""
     today = runs.today(run.policies, run.at)
     day = said.day or today
     if not runs.today(run.policies, item.registered_at) <= day <= today:
@@ -105,11 +113,27 @@ def _day(run: Run, item: Item, said: Said) -> date:
             hint=_("name the day on which it was destroyed"),
             code="DAY_INVALID",
         )
-    if said.witness == run.actor.person:
-        raise InvalidInput(
-            _("--witness: is somebody else than who says so"), hint=_("leave it out"), code="WITNESS_INVALID"
-        )
     return day
+
+
+def _held(conn: Connection, customers: Sequence[int], said: Said) -> bool:
+    """Return whether a hold, or an open case, keeps one of these customers (DES-07).
+
+    Raises Refused where one does and the person does not say that it happened all the same.
+    """
+    everybody = holds.everybody(conn) if customers else None
+    reasons = [everybody] if everybody else []
+    for codes in holds.kept(conn, customers, clock.now()).values():
+        reasons += codes
+    if reasons and not said.held:
+        raise Refused(
+            _("customers whom it is about must not be destroyed for now: {reasons}").format(
+                reasons=", ".join(map(holds.label, dict.fromkeys(reasons)))
+            ),
+            hint=_("see: crmctl hold list --customer NUMBER; if it happened all the same, say so with --held"),
+            code="PAPER_HELD",
+        )
+    return bool(reasons)
 
 
 def _write(conn: Connection, run: Run, item: Item, links: Sequence[Link], values: dict[str, str | None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -58,10 +58,6 @@ class Item:
         """The day by which it, or what is about some of its customers, is to be destroyed; None for no day."""
         return min((link.due_on for link in self.links if link.due and link.due_on), default=None)
 
-    def overdue(self, day: str) -> bool:
-        """Whether it should have been destroyed by a day."""
-        return self.due_on is not None and self.due_on <= day
-
     @property
     def state(self) -> str:
         """Whether it is kept, due to be destroyed (wholly or in part), or destroyed."""
@@ -102,22 +98,37 @@ def find(conn: Connection, number: int, *, locked: bool = False) -> Item:
 
 def listed(conn: Connection, asked: Asked) -> list[Item]:
     """Return items, newest first: those that are there, with `all_` or of a plan destroyed ones too."""
-    columns, of = paper_item.c, paper_customer.c
-    query = select(paper_item).order_by(columns.item_id.desc()).limit(asked.limit)
+    columns = paper_item.c
+    query = select(paper_item).where(*_conditions(asked)).order_by(columns.item_id.desc()).limit(asked.limit)
     if asked.before is not None:
         query = query.where(columns.item_id < asked.before)
+    return list(_items(conn, conn.execute(query).mappings().all()))
+
+
+def due(conn: Connection, asked: Asked, day: str) -> int:
+    """Return how many of all the items wanted, on whichever page, should have been destroyed by a day."""
+    query = select(func.count()).select_from(paper_item)
+    return int(conn.execute(query.where(*_conditions(asked), _overdue(day))).scalar_one())
+
+
+def _conditions(asked: Asked) -> Iterator[ColumnElement[bool]]:
+    columns, of = paper_item.c, paper_customer.c
     if not asked.all_ and asked.plan is None:
-        query = query.where(columns.gone_at.is_(None))
+        yield columns.gone_at.is_(None)
     if asked.keeper:
-        query = query.where(columns.keeper == asked.keeper)
+        yield columns.keeper == asked.keeper
     if asked.customer is not None:
-        query = query.where(_about(of.customer_id == asked.customer))
+        yield _about(of.customer_id == asked.customer)
     if asked.due:
-        query = query.where(_about(of.disposed_at.is_(None), of.due_on <= asked.due))
+        yield _overdue(asked.due)
     if asked.plan is not None:
         planned = columns.item_id.in_(_planned(asked.plan))
-        query = query.where(or_(_about(of.plan_id == asked.plan), planned))
-    return list(_items(conn, conn.execute(query).mappings().all()))
+        yield or_(_about(of.plan_id == asked.plan), planned)
+
+
+def _overdue(day: str) -> ColumnElement[bool]:
+    of = paper_customer.c
+    return _about(of.disposed_at.is_(None), of.due_on <= day)
 
 
 def _about(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:

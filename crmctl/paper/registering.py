@@ -69,11 +69,11 @@ def move(run: Run, number: int, keeper: str, place: str) -> tuple[Run, Item]:
         found = records.find(conn, number, locked=True)
         told = texts.opened(run, found.run_id, found.sealed, number)
         _require_kept(found)
-        assert told is not None
         values = {"keeper": keeper or found.keeper, "moved_at": clock.now()}
         if place:
             key = texts.key_of(run, found.run_id)
-            values["sealed"], values["sealed_hash"] = texts.seal(run, key, told._replace(place=place), number)
+            there = Texts(place, told.note if told else "")
+            values["sealed"], values["sealed_hash"] = texts.seal(run, key, there, number)
         conn.execute(update(paper_item).where(paper_item.c.item_id == number).values(**values))
         runs.finish(conn, run, "done", 0, {"paper": 1})
         fields = [name for name, given in (("keeper", keeper), ("place", place)) if given]

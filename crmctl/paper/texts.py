@@ -29,8 +29,18 @@ def seal(run: Run, key: DataKey, told: Texts, number: int) -> tuple[bytes, bytes
 
 
 def opened(run: Run, run_id: int, envelope: bytes | None, number: int) -> Texts | None:
-    """Return the texts of an item; None once it is gone."""
-    if envelope is None:
+    """Return the texts of an item; None once it is gone, or was when a restored backup did not know yet."""
+    key = None if envelope is None else run.keys.fetch("run", (run_id,)).get(run_id)
+    if envelope is None or key is None:
         return None
-    found: dict[str, Any] = sealed.opened(run, key_of(run, run_id), SEALED, envelope, number)
+    found: dict[str, Any] = sealed.opened(run, key, SEALED, envelope, number)
     return Texts(**found)
+
+
+def forget(run: Run, run_id: int, number: int) -> None:
+    """Destroy the key of an item's texts, so that no backup of the database opens them; with a receipt.
+
+    The run that registered an item seals nothing else. Done before the rows are committed: what is killed in between
+    leaves an item without a place, of which it can be said again that it is destroyed.
+    """
+    run.keys.remove("run", (run_id,), reference=f"paper:{number}")

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from casework import HANDLER, Hours, Office
 from desks import ADMIN, AUDITOR, OTHER, STEWARD, SUPERVISOR
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from crmctl import clock
+from crmctl.cli.invocation import Invocation
+from crmctl.paper import marking
 from crmctl.paper.tables import paper_customer, paper_item
+from crmctl.runs import run as runs
+from crmctl.store.engine import write
 
 PLACE, NOTE = "三楼档案柜乙，张三丰专用夹", "合同原件两份"
 
@@ -95,6 +104,10 @@ def test_it_is_handed_on(office: Office, hours: Hours) -> None:
     [
         ("--kind", "papyrus", "PAPER_KIND_UNKNOWN", 4),
         ("--keeper", "some body", "KEEPER_INVALID", 4),
+        ("--keeper", "13812345678", "KEEPER_INVALID", 4),
+        ("--keeper", "wang.xm@example.com", "KEEPER_INVALID", 4),
+        ("--keeper", "王小明", "KEEPER_INVALID", 4),
+        ("--keeper", "K99", "KEEPER_INVALID", 4),
         ("--customer", "C-99", "CUSTOMER_UNKNOWN", 1),
         ("--place", " ", "USAGE", 2),
     ],
@@ -104,6 +117,9 @@ def test_what_cannot_be_registered(office: Office, option: str, value: str, code
     words[words.index(option) + 1] = value
     assert office.desk.refusal(STEWARD, *words, status=status) == code
     assert office.desk.rows(select(paper_item)) == []
+    if code == "KEEPER_INVALID":
+        assert value not in office.desk.say(STEWARD, *words).stderr, "it may be a customer's"
+        assert value not in b"".join(office.desk.log()).decode("unicode_escape")
 
 
 def test_who_may(office: Office) -> None:
@@ -205,6 +221,8 @@ def test_destroyed_whole_though_somebody_is_there(office: Office) -> None:
         (("--on", "2026-11-22"), "DAY_INVALID"),
         (("--on", "yesterday"), "DATE_INVALID"),
         (("--witness", "li.na"), "WITNESS_INVALID"),
+        (("--witness", "L1"), "WITNESS_INVALID"),
+        (("--witness", "13812345678"), "WITNESS_INVALID"),
         (("--witness", "some body"), "WITNESS_INVALID"),
         (("--method", "eaten"), "PAPER_METHOD_UNKNOWN"),
     ],
@@ -233,6 +251,131 @@ def test_undecided_it_is_due_at_once(office: Office, hours: Hours) -> None:
     assert [(each["level"], each["hint"]) for each in found] == [("warns", "crmctl paper list --due")]
     office.json(STEWARD, "paper", "destroyed", 1, "--method", "shredded")
     assert [each for each in office.json(ADMIN, "doctor")["findings"] if each["subject"] == "paper"] == []
+    assert days_of(office) == 0
+
+
+@contextmanager
+def a_run(office: Office) -> Iterator[runs.Run]:
+    """Yield a run of the steward that records nothing."""
+    call = Invocation(command="paper list", workspace=office.desk.folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "getresuid", lambda: (STEWARD,) * 3)
+        with runs.open_run(call, "paper list", "paper.list") as run:
+            yield run
+
+
+def days_of(office: Office) -> int:
+    """Return the days that paper may wait when a customer is destroyed now."""
+    with a_run(office) as run:
+        due = clock.parse_day(marking.due_on(run), "due")
+        return (due - runs.today(run.policies, run.at)).days
+
+
+def test_the_policy_in_force_says_by_when(office: Office, hours: Hours) -> None:
+    """One that begins later says nothing yet, though it is the last."""
+    later = (hours.at + timedelta(days=30)).date().isoformat()
+    policies = office.desk.folder / "policies"
+    now = (policies / "use.yaml").read_text("utf-8")
+    head, settings = now.split("\nsettings:", 1)
+    until = (hours.at + timedelta(days=29)).date().isoformat()
+    (policies / "use.yaml").write_text(f"{head}\neffective: {{until: {until}}}\n\nsettings:{settings}", "utf-8")
+    said = settings.replace("$paper_destruction_days", "90")
+    head += f"\nname: later\neffective: {{from: {later}}}\n"
+    (policies / "use.later.yaml").write_text(f"{head}\nsettings:{said}", "utf-8")
+    assert days_of(office) == 7
+    hours.forward(days=31)
+    assert days_of(office) == 90
+
+
+def test_no_end_of_the_calendar_stops_a_purge(office: Office, hours: Hours) -> None:
+    hours.to("9999-06-01T09:00:00")
+    office.desk.edit("use.yaml", "paper_for: $paper_destruction_days", "paper_for: 36500")
+    with a_run(office) as run:
+        assert marking.due_on(run) == "9999-12-31"
+
+
+def test_a_page_says_how_many_are_due_on_all(office: Office, hours: Hours) -> None:
+    for _each in range(3):
+        add(office, "C-1", "C-2")
+    add(office, "C-2", keeper="K2")
+    purged(office, "C-1")
+    hours.forward(days=8)
+    for words, due in ((("--limit", 1), 3), (("--before", 2), 3), (("--keeper", "K2"), 0), (("--customer", "C-1"), 3)):
+        assert office.json(STEWARD, "paper", "list", *words)["due"] == due, words
+
+
+def test_what_is_about_held_customers_stays(office: Office) -> None:
+    """DES-07: holds win; what happened all the same is said with --held, and the entry has it."""
+    add(office, "C-1")
+    add(office, "C-1", "C-2")
+    add(office, "C-3")
+    plan = purged(office, "C-1")
+    reason = office.text("诉讼保全")
+    office.json(STEWARD, "hold", "set", "C-2", "--kind", "legal", "--reason", reason)
+    said = ("--method", "shredded")
+    assert office.desk.refusal(STEWARD, "paper", "destroyed", 2, *said, status=1) == "PAPER_HELD"
+    assert state(office, 2) == "due"
+    assert office.json(STEWARD, "paper", "destroyed", 1, *said)["items"][0]["plans"] == [plan]
+    office.json(STEWARD, "paper", "destroyed", 2, "--method", "redacted")
+    assert office.desk.refusal(STEWARD, "paper", "destroyed", 2, *said, status=1) == "PAPER_HELD"
+    assert office.json(STEWARD, "paper", "destroyed", 2, *said, "--held")["items"][0]["state"] == "destroyed"
+    codes = [entry["codes"] for entry in office.desk.entries("paper.destroyed") if "codes" in entry]
+    assert codes == [["SHREDDED"], ["REDACTED", "IN_PART"], ["SHREDDED", "HELD"]]
+    office.json(STEWARD, "hold", "set", "--everybody", "--kind", "audit", "--reason", reason)
+    refused = office.desk.say(STEWARD, "paper", "destroyed", 3, *said)
+    assert (refused.exit_code, "audit" in refused.stderr, "--held" in refused.stderr) == (1, True, True)
+
+
+def test_an_open_complaint_keeps_paper_too(office: Office) -> None:
+    add(office, "C-1")
+    number = office.open()
+    said = ("paper", "destroyed", 1, "--method", "shredded")
+    assert office.desk.refusal(STEWARD, *said, status=1) == "PAPER_HELD"
+    office.through(number)
+    assert office.json(STEWARD, *said, "--held")["items"][0]["state"] == "destroyed"
+    assert office.desk.entries("paper.destroyed")[-1]["codes"] == ["SHREDDED"]
+
+
+def test_no_backup_opens_the_place_of_what_is_destroyed(office: Office) -> None:
+    """Its key goes with it, with a receipt; the others keep theirs, and what was redacted keeps its own."""
+    add(office, "C-1", "C-2")
+    add(office, "C-2")
+    purged(office, "C-1")
+    runs_ = [row["run_id"] for row in office.desk.rows(select(paper_item).order_by(paper_item.c.item_id))]
+    (before,) = office.desk.rows(select(paper_item).where(paper_item.c.item_id == 1))
+
+    def levels() -> list[tuple[str, str]]:
+        found = office.json(ADMIN, "doctor")["findings"]
+        return [(each["subject"], each["level"]) for each in found if each["subject"] != "paper"]
+
+    def kept() -> set[int]:
+        with a_run(office) as run:
+            return {*run.keys.owner_ids("run")} & {*runs_}
+
+    before_levels = levels()
+    office.json(STEWARD, "paper", "destroyed", 1, "--method", "redacted")
+    assert kept() == {*runs_}
+    with office.desk.broken_log():
+        assert office.desk.say(STEWARD, "paper", "destroyed", 1, "--method", "shredded").exit_code != 0
+    assert (kept(), office.json(STEWARD, "paper", "show", 1)["place"]) == ({*runs_}, PLACE)
+    office.json(STEWARD, "paper", "destroyed", 1, "--method", "shredded")
+    assert kept() == {runs_[1]}
+    with a_run(office) as run:
+        receipts = [(row.reference, row.keys) for row in run.keys.rows.receipts() if row.reference.startswith("paper")]
+    assert receipts == [("paper:1", 1)]
+    assert levels() == before_levels
+    assert office.json(STEWARD, "paper", "show", 2)["place"] == PLACE
+    office.sound()
+    with write(office.desk.engine) as conn:  # as a backup made before has it, or one killed before the rows went
+        values = {"gone_at": None, "sealed": before["sealed"], "sealed_hash": before["sealed_hash"]}
+        conn.execute(update(paper_item).where(paper_item.c.item_id == 1).values(**values))
+        conn.execute(update(paper_customer).where(paper_customer.c.item_id == 1).values(disposed_at=None))
+    assert office.json(STEWARD, "paper", "show", 1)["place"] is None
+    assert kept() == {runs_[1]}
+    office.json(STEWARD, "paper", "move", 1, "--place", office.text("地下室"))
+    assert office.json(STEWARD, "paper", "show", 1)["place"] == "地下室"
+    office.json(STEWARD, "paper", "destroyed", 1, "--method", "shredded")
+    assert kept() == {runs_[1]}
 
 
 def test_copies_that_are_destroyed_are_told_too(office: Office, hours: Hours) -> None:
