@@ -169,10 +169,10 @@ def test_paper_through_logins(realm: Realm, server: postgres.Server, tmp_path: P
     """SEC-06, DES-03: a steward registers it, purges whom it is about, says that it is destroyed; others only look."""
     place = tmp_path / "place.txt"
     place.write_text("cabinet 3", "utf-8")
-    words = ("paper", "add", "--customer", 3, "--customer", 4, "--kind", "folder", "--keeper", "1001")
+    words = ("paper", "add", "--customer", 3, "--customer", 4, "--kind", "folder", "--keeper", "li.na")
     serve(realm, "li.na")
     assert realm.json(STEWARD, *words, "--place", f"@{place}")["items"][0]["item"] == 1
-    assert realm.json(STEWARD, "paper", "move", 1, "--keeper", "1002")["items"][0]["keeper"] == "1002"
+    assert realm.json(STEWARD, "paper", "move", 1, "--keeper", "wang.j")["items"][0]["keeper"] == "wang.j"
     made = realm.json(STEWARD, "purge", "plan", "--customer", 4)
     serve(realm, "wang.j")
     realm.json(SUPERVISOR, "purge", "approve", made["plan"])
