@@ -58,12 +58,15 @@ def list_command(call: Invocation, **given: Any) -> int | None:  # noqa: ANN401
     """
     from crmctl.customers import scope
     from crmctl.paper import asking, records, telling
+    from crmctl.runs import plans
     from crmctl.runs import run as runs
     from crmctl.store import engine
 
     with runs.open_run(call, "paper list", "paper.list") as run:
         wanted, day = asking.asked(run, given), runs.today(run.policies, run.at).isoformat()
         with engine.read(run.engine) as conn:
+            if wanted.plan is not None:
+                plans.find(conn, wanted.plan, plans.PURGE)  # a wrong number is no empty list
             found = records.listed(conn, wanted)
             due = records.due(conn, wanted, day)
             known = scope.known(conn, run, {link.customer_id for item in found for link in item.links})

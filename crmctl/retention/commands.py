@@ -212,7 +212,7 @@ def anonymous_command(call: Invocation, rules: tuple[str, ...]) -> int | None:
 
     with runs.open_run(call, "purge anonymous", "purge.list") as run:
         with engine.read(run.engine) as conn:
-            found = leaving.table(conn, rules)
+            found = leaving.table(conn, run.policies, rules)
         run = runs.record_reading(run, n=len(list(found.rows)))
         call.emit({"run_id": run.run_id}, found)
     return None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from crmctl.customers.policy import decimals_of
 from crmctl.customers.tables import customer
@@ -103,17 +103,17 @@ def bring_together(conn: Connection, given: Leaving) -> None:
     columns, enough = anonymous_group.c, Counter[str]()
     for code, spec in given.specs.values():  # of rules of one name in several policies the strictest
         enough[code] = max(enough[code], spec.at_least)
-    query = select(columns.rule, columns.facts, columns.customers).where(columns.plan_id == given.plan_id)
-    rows = [tuple(row) for row in conn.execute(query)]
-    for start in range(0, len(rows), _AT_ONCE):
-        groups = {(rule, facts): int(number) for rule, facts, number in rows[start : start + _AT_ONCE]}
+    query = select(columns.digest, columns.rule, columns.facts, columns.customers)
+    query = query.where(columns.plan_id == given.plan_id).limit(_AT_ONCE)
+    while rows := conn.execute(query).all():
+        groups = {(rule, facts): int(number) for _key, rule, facts, number in rows}
         there = _there(conn, TOGETHER, groups)
         found: Counter[Alike] = Counter()
         for (rule, facts), number in groups.items():
             alike = number + there.get((rule, facts), 0)
             found[rule, facts if alike >= enough[rule] else _NOTHING] += number
         _add(conn, TOGETHER, found)
-    conn.execute(delete(anonymous_group).where(columns.plan_id == given.plan_id))
+        bulk.delete_rows(conn, anonymous_group, ("digest",), [(row[0],) for row in rows])
 
 
 def listed(conn: Connection, rules: Collection[str] = ()) -> Iterator[Group]:

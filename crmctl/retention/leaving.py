@@ -8,9 +8,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from crmctl.cli.render import Column, Label, Table
+from crmctl.errors import InvalidInput
 from crmctl.i18n import N_, _, pick
 from crmctl.policy.metrics import BY_NAME
+from crmctl.policy.policyset import PolicySet
+from crmctl.policy.problems import suggest
 from crmctl.retention import grouping
+from crmctl.retention.rules import settings_of
 
 _LABELS: Mapping[str, str] = {
     "created_at": N_("Entered"),
@@ -21,9 +25,20 @@ _LABELS: Mapping[str, str] = {
 }
 
 
-def table(conn: Connection, rules: Sequence[str]) -> Table:
-    """Return the groups of some rules, or of all; there are few, as each has many customers in it."""
+def table(conn: Connection, policies: PolicySet, rules: Sequence[str]) -> Table:
+    """Return the groups of some rules, or of all; there are few, as each has many customers in it.
+
+    Raises InvalidInput for a rule that no policy has and that left nothing.
+    """
     groups = list(grouping.listed(conn, rules))
+    known = {rule.code for each in policies.of_kind("retention") for rule in settings_of(each).customers}
+    for rule in rules:
+        if rule not in known.union(each.rule for each in groups):
+            raise InvalidInput(
+                _("{rule}: no rule of the retention policy, nor of anything that was left").format(rule=rule[:40]),
+                hint=suggest(rule, sorted(known)) or _("one of: {codes}").format(codes=", ".join(sorted(known))),
+                code="RULE_UNKNOWN",
+            )
     names = sorted({name for each in groups for name in each.facts})
     columns = [
         Column("rule", N_("Rule")),

@@ -181,6 +181,9 @@ class Supervision(Settings):
     destroy_within: Span | None = Field(
         None, description=N_("how long after data may be destroyed they are to be destroyed; then they are overdue")
     )
+    sample: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        50, description=N_("how many of the destroyed, chosen at random, are looked for again")
+    )
     source: Sources = Field((), description=N_("clauses it comes from"))
 
 

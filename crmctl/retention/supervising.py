@@ -38,7 +38,6 @@ from crmctl.store import engine
 from crmctl.use import evaluating
 
 ACT, SUBJECT = "purge.supervised", "purge:supervision"  # of the entry that records it
-SAMPLE = 50  # destroyed customers that are looked for again
 _LONGEST = 36_500  # days: whatever waits so long, nobody was in a hurry
 OUTCOMES = ("compliant", "deficient")
 
@@ -177,7 +176,8 @@ def _about_purges(conn: Connection, run: Run, found: Figures) -> None:
     done = [records.begun(conn, row[0]) for row in rows if _lately(row[2], found.since)]
     found.destroyed = {each.plan_id: int(each.counts.get("destroyed", 0)) for each in done}
     found.unapproved = [each.plan_id for each in done if not _rightly(conn, each.plan_id)]
-    chosen = _sample(conn, sorted({run_id for each in done for run_id in each.counts.get("runs", ())}))
+    most = terms(run.policies, runs.today(run.policies, run.at)).sample
+    chosen = _sample(conn, sorted({run_id for each in done for run_id in each.counts.get("runs", ())}), most)
     found.sampled = len(chosen)
     if chosen:
         left = (verifying.rows_left, verifying.ways_left, verifying.images_left)
@@ -197,12 +197,12 @@ def _rightly(conn: Connection, number: int) -> bool:
     return True
 
 
-def _sample(conn: Connection, numbers: Sequence[int]) -> list[int]:
+def _sample(conn: Connection, numbers: Sequence[int], most: int) -> list[int]:
     """Return some of the customers that these runs destroyed, chosen at random, as the change log has them."""
     columns = change.c
     destroyed = (columns.run_id.in_(numbers), columns.object == "customer", columns.operation == "destroy")
     size = int(conn.execute(select(func.count()).where(*destroyed)).scalar_one())
-    wanted = set(SystemRandom().sample(range(size), min(SAMPLE, size)))
+    wanted = set(SystemRandom().sample(range(size), min(most, size)))
     rows = conn.execute(select(columns.customer_id).where(*destroyed), execution_options={"yield_per": 10_000})
     return sorted(number for place, number in enumerate(rows.scalars()) if place in wanted)
 

@@ -304,7 +304,6 @@ def drop_stranded(conn: Connection, kind: str) -> None:
     numbers = list(conn.execute(stranded).scalars())
     if numbers:
         conn.execute(delete(plan_item).where(plan_item.c.plan_id.in_(numbers)))
-        conn.execute(update(plan).where(columns.plan_id.in_(numbers)).values(hash="-"))
 
 
 def replace_reported(conn: Connection, kind: str, customers: Sequence[int] = ()) -> None:

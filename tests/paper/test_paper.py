@@ -56,6 +56,11 @@ def today(hours: Hours) -> str:
     return hours.local()[:10]
 
 
+def test_a_plan_there_is_not(office: Office) -> None:
+    """A wrong number is said, not an empty list."""
+    assert office.desk.refusal(STEWARD, "paper", "list", "--plan", 99, status=1) == "PLAN_UNKNOWN"
+
+
 # Registered -------------------------------------------------------------------------------------------------------
 
 

@@ -93,6 +93,8 @@ def test_from_plan_to_numbers(ready: Office) -> None:
     assert ready.json(STEWARD, "purge", "verify", PLAN)["clean"]
     record = json.loads(ready.desk.say(STEWARD, "purge", "show", PLAN, "--record").stdout)
     assert (record["destroyed"], record["anonymised"]) == (everybody, {"never_bought": everybody})
+    assert ready.desk.refusal(AUDITOR, "purge", "anonymous", "--rule", "nosuch", status=4) == "RULE_UNKNOWN"
+    assert ready.json(AUDITOR, "purge", "anonymous", "--rule", "former")["groups"] == []
     told = ready.desk.say(AUDITOR, "purge", "anonymous", "-o", "csv").stdout
     assert not [value for value in (*PERSONAL, "匿名", "经办", "13900000", "123456") if value in told]
 

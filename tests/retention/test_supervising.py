@@ -68,6 +68,8 @@ def test_nobody_supervises_themselves(office: Office, hours: Hours) -> None:
     told = looked(office, "--check")
     assert (told["destroyed"], told["sampled"], told["found"], told["unapproved"]) == ({str(plan): 3}, 3, 0, [])
     assert office.desk.refusal(STEWARD, "purge", "supervised", "--outcome", "compliant") == "ACT_NOT_GRANTED"
+    office.desk.edit("retention.yaml", "sample: 50", "sample: 2")
+    assert looked(office)["sampled"] == 2
     hours.forward(minutes=1)
     done = office.json(AUDITOR, "purge", "supervised", "--outcome", "compliant")
     (entry,) = office.desk.entries("purge.supervised")[-1:]
