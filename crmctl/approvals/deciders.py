@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
 from crmctl.approvals.decide import Decider
+from crmctl.audit import entries
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.runs.run import Run, access_of
@@ -17,7 +17,6 @@ from crmctl.security.access import AccessSettings
 from crmctl.store import schema
 
 STAFF = "staff:"  # before a staff number, where the decider is nobody of access.yaml
-_LOGGED = re.compile(r"\w[\w.@-]{0,63}")  # what the log has in `about`
 _NAMES = ("number", "wecom_id", "dingtalk_id", "hr_id")
 
 
@@ -60,7 +59,7 @@ def somebody(conn: Connection, run: Run, text: str) -> tuple[str, frozenset[str]
     person = access.people.get(text)
     if person is None:
         row = _in_post(conn, text)
-        number = row["number"] if _LOGGED.fullmatch(row["number"]) else f"staff.{row['staff_id']}"
+        number = row["number"] if entries.PERSON.fullmatch(row["number"]) else f"staff.{row['staff_id']}"
         return number, frozenset(_people(access, row))
     names = {text}
     with contextlib.suppress(Refused):  # of whom the register knows nothing

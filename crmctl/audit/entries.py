@@ -31,7 +31,7 @@ MAX_ITEMS = 200
 GENESIS = bytes(HASH_SIZE)
 
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
-_PERSON = re.compile(r"(?:job:)?\w[\w.@-]{0,63}")  # as access.yaml names them, in any script; escaped in the bytes
+PERSON = re.compile(r"(?:job:)?\w[\w.@-]{0,63}")  # as access.yaml names them, in any script; escaped in the bytes
 _TERMINAL = re.compile(r"/dev/[a-z0-9/]{1,32}", re.ASCII)
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{0,63}", re.ASCII)
 _OBJECT = re.compile(r"[a-z][a-z_]{0,31}:(?:[0-9]{1,15}|[a-z][a-z0-9_.-]{0,63})", re.ASCII)
@@ -100,7 +100,7 @@ def _actor(value: object) -> bool:
     return (
         isinstance(value, dict)
         and {"person", "uid", "via", "roles"} <= value.keys() <= _ACTOR_KEYS
-        and _text(_PERSON)(value["person"])
+        and _text(PERSON)(value["person"])
         and _int(value["uid"])
         and _code(value["via"])
         and _list(_code)(value["roles"])
@@ -132,7 +132,7 @@ _FORMS: Mapping[str, Callable[[object], bool]] = {
     "approval": _int,  # under which it was done, or which it is about
     "use": _int,  # the use request it was done under
     "recipient": _without_digits(_CODE),  # of a copy: code of the use policy
-    "about": _text(_PERSON),  # the person an entry is about: whose access changed, who was refused
+    "about": _text(PERSON),  # the person an entry is about: whose access changed, who was refused
     "granted": _list(_code),
     "revoked": _list(_code),
     "rows": _range,  # first and last source row; of a prune, first and last entry that lost its text

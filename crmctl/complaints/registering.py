@@ -23,14 +23,12 @@ from crmctl.complaints.drafting import Complainant, Draft
 from crmctl.complaints.model import clock_columns
 from crmctl.complaints.protected import CLOCK, COMPLAINT, EVENT
 from crmctl.complaints.writing import Write, write
-from crmctl.customers.tables import customer
-from crmctl.errors import Refused
-from crmctl.i18n import _
+from crmctl.customers import scope
 from crmctl.runs import plans
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.sealing import DataKey, Place, Sealer
-from crmctl.store import bulk, counters
+from crmctl.store import counters
 
 
 @dataclass(frozen=True)
@@ -84,13 +82,7 @@ def _staying(conn: Connection, new: Sequence[New], first: Sequence[Write]) -> No
     whose = {each.customer_id for each in new} - {each.after["customer_id"] for each in first}
     plans.keep_destruction_out(conn)
     plans.require_staying(conn, whose)
-    there = {row[0] for row in bulk.fetch_by_keys(conn, customer, "customer_id", whose, ("customer_id",))}
-    for gone in sorted(whose - there):
-        raise Refused(
-            _("no customer {number}").format(number=f"C-{gone:06d}"),
-            hint=_("see: crmctl customer list, crmctl customer find"),
-            code="CUSTOMER_UNKNOWN",
-        )
+    scope.require_there(conn, whose)
 
 
 class _Rows:

@@ -79,6 +79,20 @@ def refused(run: Run, number: int) -> Refused:
         query = select(counter.c.next_value).where(counter.c.name == "customer")
         given = number < (conn.execute(query).scalar_one_or_none() or 1)
     runs.record_reading(run, n=0, codes=[UNKNOWN], obj=f"customer:{number}" if given else "")
+    return _none(number)
+
+
+def require_there(conn: Connection, customers: Collection[int]) -> None:
+    """Raise Refused for a customer that is not there any more, since somebody looked at them.
+
+    In the transaction that writes something for them; whether the person may know of them was asked before.
+    """
+    rows = bulk.fetch_by_keys(conn, customer, "customer_id", customers, ("customer_id",))
+    for number in sorted(set(customers).difference(row[0] for row in rows)):
+        raise _none(number)
+
+
+def _none(number: int) -> Refused:
     return Refused(
         _("no customer {number}").format(number=f"C-{number:06d}"),
         hint=_("see: crmctl customer list, crmctl customer find"),

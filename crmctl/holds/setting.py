@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from crmctl.audit.changes import CHANGE_COLUMNS, Changes
 from crmctl.audit.tables import change
 from crmctl.customers import scope
-from crmctl.customers.tables import customer
 from crmctl.errors import InvalidInput, Refused
 from crmctl.holds import facts, texts, writing
 from crmctl.holds.model import Hold
@@ -175,11 +174,4 @@ def _set(run: Run, wish: Wish, target: Hold | None, customers: Sequence[int], te
 def _still_there(conn: Connection, part: Sequence[int]) -> None:
     """Raise Refused where the destruction of one of the customers has begun since they were looked at, or is over."""
     _refuse_begun(plans.being_destroyed(conn, part))
-    there = {row[0] for row in bulk.fetch_by_keys(conn, customer, "customer_id", part, ("customer_id",))}
-    for number in part:
-        if number not in there:
-            raise Refused(
-                _("no customer {number}").format(number=f"C-{number:06d}"),
-                hint=_("see: crmctl customer list, crmctl customer find"),
-                code=scope.UNKNOWN,
-            )
+    scope.require_there(conn, part)

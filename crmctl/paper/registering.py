@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import insert, update
 
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers import scope
-from crmctl.customers.tables import customer
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.paper import records, texts
@@ -46,7 +45,8 @@ def add(run: Run, wish: Wish) -> tuple[Run, Item]:
         envelope, digest = texts.seal(run, texts.key_of(run, run.run_id), wish.texts, number)
         with engine.write(run.engine) as conn:
             plans.keep_destruction_out(conn)
-            _require_there(conn, wish.customers)
+            plans.require_staying(conn, wish.customers)
+            scope.require_there(conn, wish.customers)
             at = clock.now()
             values = {"item_id": number, "kind": wish.kind, "keeper": wish.keeper, "person": run.actor.person}
             values |= {"registered_at": at, "run_id": run.run_id, "sealed": envelope, "sealed_hash": digest}
@@ -80,19 +80,6 @@ def move(run: Run, number: int, keeper: str, place: str) -> tuple[Run, Item]:
         body = run.entry("done", at=clock.now(), obj=f"paper:{number}", about=values["keeper"], fields=fields)
         entries.append(conn, body)
         return run, records.find(conn, number)
-
-
-def _require_there(conn: Connection, customers: Sequence[int]) -> None:
-    """Raise Refused where one of these customers is being destroyed, or was, since they were looked at."""
-    plans.require_staying(conn, customers)
-    there = {row[0] for row in bulk.fetch_by_keys(conn, customer, "customer_id", customers, ("customer_id",))}
-    for number in customers:
-        if number not in there:
-            raise Refused(
-                _("no customer {number}").format(number=f"C-{number:06d}"),
-                hint=_("see: crmctl customer list, crmctl customer find"),
-                code=scope.UNKNOWN,
-            )
 
 
 def _require_kept(item: Item) -> None:

@@ -155,7 +155,7 @@ def show_parts(shown: Shown) -> Iterator[Part]:
             lines.append((_(heading), str(told[name]) if not isinstance(told[name], list) else _list(told[name])))
     for name, heading, words in (
         ("anonymise", N_("Left of the anonymised"), leaving.words),
-        ("anonymised", N_("Anonymised"), lambda counts: telling.by_plain_rule(counts)),
+        ("anonymised", N_("Anonymised"), telling.by_plain_rule),
         ("keep", N_("Kept back"), telling.by_reason),
         ("spared", N_("Spared"), telling.by_reason),
         ("rows", N_("Rows by table"), telling.by_table),

@@ -56,6 +56,11 @@ STANDING = {
     "done": N_("done, not verified"),
     "verified": N_("done and verified"),
 }
+_NO_RULES = {  # what stands beside rules where purges are counted
+    DUE: N_("asked for it"),
+    "rejected_rows": N_("imports with rejected rows"),
+    "old_values": N_("runs with old values"),
+}
 _COUNTED = (Column("what", N_("What")), Column("customers", N_("Customers"), lambda value: f"{value:,}", right=True))
 
 
@@ -72,7 +77,7 @@ def rule(policies: PolicySet, code: str) -> str:
         for each in policy.settings.customers:
             if each.code == code:
                 return pick(dict(each.labels.items()), code)
-    return _("asked for it") if code == DUE else _("imports with rejected rows") if code == "rejected_rows" else code
+    return _(_NO_RULES[code]) if code in _NO_RULES else code
 
 
 def anonymised(told: Iterable[Mapping[str, Any]]) -> frozenset[str]:
