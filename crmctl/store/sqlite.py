@@ -31,7 +31,8 @@ CACHE_KIB = 32_000
 CHECKPOINT_PAGES = 8_000  # 64 MB of log before it is copied back: 12 % less time than 1,000 for random keys
 JOURNAL_LIMIT = 128 * 1024 * 1024  # bytes of log file kept after a checkpoint; one chunk over 64 MB stays within
 _FIXED_BRANCHES = {(3, 44): 6, (3, 50): 7, (3, 51): 3}
-_BUSY = 5  # SQLITE_BUSY, primary code
+_BUSY, _CANTOPEN = 5, 14  # SQLITE_BUSY, SQLITE_CANTOPEN, primary codes
+_SETTLED = 2.0  # seconds within which a database that others make, or leave, at this moment can be opened
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:
@@ -67,7 +68,9 @@ def _driver() -> ModuleType:
 def connector(path: Path, timeout: float, read_only: bool) -> Callable[[], Any]:
     """Return what opens one connection to an existing database file; `timeout` in seconds.
 
-    A missing file is an error of the driver (SQLITE_CANTOPEN), never a new empty database.
+    A missing file is an error of the driver (SQLITE_CANTOPEN), never a new empty database. Where the file is there by
+    the time the error is, another process made it that moment, or was the last to use it and took the journal away
+    between two looks of the library: it is tried again.
     """
     module = driver()
     uri = "file:" + quote(str(path)) + "?mode=rw"
@@ -75,6 +78,17 @@ def connector(path: Path, timeout: float, read_only: bool) -> Callable[[], Any]:
     pragmas = _pragmas(safe, timeout, read_only)
 
     def connect() -> Any:
+        begun = time.monotonic()
+        while True:
+            try:
+                return opened()
+            except Exception as error:
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                if code != _CANTOPEN or time.monotonic() - begun > _SETTLED or not os.access(path, os.R_OK | os.W_OK):
+                    raise
+            _pause()
+
+    def opened() -> Any:
         raw = module.connect(
             uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False, cached_statements=256
         )
