@@ -180,7 +180,10 @@ def restore_command(
 
 
 @command(
-    example="crmctl backup drill 7 --identity /media/me/age.key",
+    example=(
+        "crmctl backup drill 7 --identity /media/me/age.key",
+        "crmctl backup drill 7 --keys-set 8 --identity /media/me/age.key",
+    ),
     exits=EXITS,
     formats=("table", "json"),
 )
@@ -189,11 +192,15 @@ def restore_command(
 @click.option(
     "--database", default="", metavar="URL", help=N_("Of a dump of PostgreSQL: a database on the server to try it on.")
 )
-def drill_command(call: Invocation, which: str, identity: Path | None, database: str) -> int | None:
+@click.option(
+    "--keys-set", default="", metavar="SET", help=N_("A set of the keys, in which nobody who was destroyed may be.")
+)
+def drill_command(call: Invocation, which: str, identity: Path | None, database: str, keys_set: str) -> int | None:
     """Restore a backup on trial, privately, and prove it: living customers open, destroyed ones do not.
 
     Log and every row are verified, identities made anew, 200 customers chosen at random opened. Nothing of it is kept.
-    SET is a number of `backup list` or a folder. Exit 13 when anything is wrong.
+    SET is a number of `backup list` or a folder. With --keys-set the newest backup of the keys is tried as well, on
+    those who were destroyed. Exit 13 when anything is wrong.
     """
     from crmctl.backups import drilling, telling
     from crmctl.runs import run as runs
@@ -202,6 +209,6 @@ def drill_command(call: Invocation, which: str, identity: Path | None, database:
         runs.open_run(call, "backup drill", "backup.drill", lock="backup") as run,
         call.progress(_("restoring")) as progress,
     ):
-        done = drilling.drill(run, which, identity, database, progress.advance)
+        done = drilling.drill(run, which, identity, database, progress.advance, keys_set=keys_set)
     call.emit(telling.drilled(done), *telling.drilled_lines(done), trouble=bool(done.problems))
     return done.exit_code

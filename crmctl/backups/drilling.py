@@ -1,7 +1,8 @@
 """`crmctl backup drill`: restore a set on trial, in a private place, and prove that it is worth its name.
 
-Living customers open with the keys of today; of those that were destroyed since or before, none does. Nothing of it is
-kept, and the key store is only read.
+Living customers open with the keys of today; of those that were destroyed since or before, none does: neither with
+those nor, where a set of keys is tried with it, with what that holds. Nothing of it is kept, and the key store is only
+read.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from crmctl.customers.reindexing import rebuild
 from crmctl.errors import DONE, CrmctlError, IntegrityFailed, InvalidInput, KeyMissing
 from crmctl.i18n import _
 from crmctl.runs import run as runs
+from crmctl.security.keysqlite import SqliteKeys
+from crmctl.security.keywrap import OWNER_KINDS
 from crmctl.store import engine, migrate
 
 if TYPE_CHECKING:
@@ -43,7 +46,8 @@ Tell = Callable[[int], None]
 class Drilled:
     """What a trial showed: when it began and how long it took in seconds, how old the set is in days.
 
-    `decrypted` living customers opened of `living`; of `destroyed` ones, `resurrected` did.
+    `decrypted` living customers opened of `living`; of `destroyed` ones, `resurrected` did. `keys_tried` is how many
+    keys the set of keys has that was tried with it; None without one.
     """
 
     run_id: int | None
@@ -57,6 +61,7 @@ class Drilled:
     decrypted: int
     destroyed: int
     resurrected: int
+    keys_tried: int | None
     problems: tuple[Problem, ...]
 
     @property
@@ -71,6 +76,7 @@ class _Trial:
 
     run: Run
     found: BackupSet
+    keys: BackupSet | None
     problems: list[Problem]
     entries: int = 0
     rows: int = 0
@@ -78,13 +84,16 @@ class _Trial:
     decrypted: int = 0
     destroyed: int = 0
     resurrected: int = 0
+    keys_tried: int | None = None
 
     def wrong(self, code: str, subject: str, message: str) -> None:
         self.problems.append(Problem(code, subject, message))
 
 
-def drill(run: Run, which: str, identity: Path | None, server: str, tell: Tell) -> Drilled:
+def drill(run: Run, which: str, identity: Path | None, server: str, tell: Tell, *, keys_set: str = "") -> Drilled:
     """Restore the set `which` on trial; `server` is the URL of a database on whose server a temporary one is made.
+
+    `keys_set` is a set of keys that is sealed to the same private key, and tried on those who were destroyed.
 
     What is wrong is returned. Raises InvalidInput for what is no set of the data, KeyMissing for another's private key.
     Needs the lock `backup`; one entry of the log says how it went.
@@ -100,19 +109,33 @@ def drill(run: Run, which: str, identity: Path | None, server: str, tell: Tell) 
             hint=_("give any database on one where this login may make another: --database URL"),
             code="DATABASE_KIND",
         )
+    keys = _keys_set(run, keys_set) if keys_set else None
     identities = opening.identities_for(found, identity)
     begun = clock.now()
     run = runs.begin(run)
     with runs.recorded_failure(run):
-        trial = _Trial(run, found, checking.problems(found, tell))
+        problems = [*checking.problems(found, tell), *(checking.problems(keys, tell) if keys is not None else ())]
+        trial = _Trial(run, found, keys, problems)
         _vouched(trial, row.run_id if row else None)
         if not trial.problems:
             try:
                 with _restored(run, found, identities, server) as base:
-                    _tried(trial, base, tell)
+                    _tried(trial, base, identities, tell)
             except IntegrityFailed as error:
                 trial.wrong(error.code, str(folder), error.message)
         return _recorded(trial, folder, row.backup_id if row else None, begun)
+
+
+def _keys_set(run: Run, which: str) -> BackupSet:
+    """Return the set of this workspace's keys that `which` names."""
+    with engine.read(run.engine) as conn:
+        folder, _row = register.named(conn, which)
+    found = manifest.read(folder)
+    if found.manifest.kind != manifest.KEYS or found.manifest.instance != str(run.workspace.get("instance")):
+        raise InvalidInput(
+            _("{folder}: is no backup of this workspace's keys").format(folder=folder), code="BACKUP_KIND"
+        )
+    return found
 
 
 def _vouched(trial: _Trial, made_by: int | None) -> None:
@@ -150,7 +173,7 @@ def _restored(run: Run, found: BackupSet, identities: Sequence[Any], server: str
         yield base
 
 
-def _tried(trial: _Trial, base: Engine, tell: Tell) -> None:
+def _tried(trial: _Trial, base: Engine, identities: Sequence[Any], tell: Tell) -> None:
     """Verify the database as it was made, then bring it in line with the keys and open what may be opened."""
     if base.dialect.name == "sqlite":
         trial.problems += inside.file_problems(Path(str(base.url.database)))
@@ -165,7 +188,10 @@ def _tried(trial: _Trial, base: Engine, tell: Tell) -> None:
     if found.unaccounted:
         message = _("{number} customers have no key, and the key store does not say that it destroyed theirs")
         trial.wrong("KEYS_INCOMPLETE", "customer", message.format(number=found.unaccounted))
-    _none_returns(trial, private, found)
+    gone = [*found.keyless, *reconcile.destroyed(private)]
+    _none_returns(trial, private, gone)
+    if trial.keys is not None:
+        _none_in(trial, trial.keys, identities, gone)
     reconcile.remove(private, found.keyless, tell)
     _living_open(trial, private)
     try:
@@ -190,9 +216,8 @@ def _log_verified(trial: _Trial, base: Engine, tell: Tell) -> None:
         trial.wrong("LOG_FORKED", "audit_entry", _("the log of today does not go on from the one in this set"))
 
 
-def _none_returns(trial: _Trial, private: Run, found: reconcile.Standing) -> None:
+def _none_returns(trial: _Trial, private: Run, gone: Sequence[int]) -> None:
     """Try to open everybody who was destroyed: before the set was made, as its log says, or since, without a key."""
-    gone = [*found.keyless, *reconcile.destroyed(private)]
     trial.destroyed = len(gone)
     stores = [private.keys, *([private.keys.mirror.store()] if private.keys.mirror else [])]
     back: set[int] = set()
@@ -203,6 +228,24 @@ def _none_returns(trial: _Trial, private: Run, found: reconcile.Standing) -> Non
     if back:
         message = _("{number} customers that were destroyed have a key again")
         trial.wrong("DESTROYED_RETURN", "customer", message.format(number=len(back)))
+
+
+def _none_in(trial: _Trial, keys: BackupSet, identities: Sequence[Any], gone: Sequence[int]) -> None:
+    """Look for keys of the destroyed in a set of keys: whoever has it and its master key would open them."""
+    with tempfile.TemporaryDirectory(prefix="drill-", dir=trial.run.workspace.spool) as folder:
+        opening.to_file(keys, "keys", identities, Path(folder) / "keys.db")
+        rows = SqliteKeys(Path(folder) / "keys.db")
+        try:
+            trial.keys_tried = sum(rows.counts().values())
+            kind, back = OWNER_KINDS["customer"], 0
+            for place in range(0, len(gone), reconcile.AT_ONCE):
+                back += len(rows.select(kind, gone[place : place + reconcile.AT_ONCE]))
+        finally:
+            rows.close()
+    trial.resurrected = max(trial.resurrected, back)
+    if back:
+        message = _("{number} customers that were destroyed have a key in it: it was made before, make a new one")
+        trial.wrong("KEYS_RETURN", str(keys.folder), message.format(number=back))
 
 
 def _living_open(trial: _Trial, private: Run) -> None:
@@ -223,10 +266,11 @@ def _recorded(trial: _Trial, folder: Path, number: int | None, begun: datetime) 
     made = clock.parse_stamp(trial.found.manifest.made_at)
     done = Drilled(
         run.run_id, number, folder, int((at - begun).total_seconds()), (at - made).days, trial.entries, trial.rows,
-        trial.living, trial.decrypted, trial.destroyed, trial.resurrected, tuple(trial.problems),
+        trial.living, trial.decrypted, trial.destroyed, trial.resurrected, trial.keys_tried, tuple(trial.problems),
     )  # fmt: skip
     names = ("seconds", "age_days", "living", "decrypted", "destroyed", "resurrected")
     counts = {name: int(getattr(done, name)) for name in names}
+    counts |= {} if done.keys_tried is None else {"keys_tried": done.keys_tried}
     with engine.write(run.engine) as conn:
         if number is not None:
             register.note(conn, number, register.FAILED if done.problems else register.VERIFIED, at)

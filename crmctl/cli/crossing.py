@@ -39,6 +39,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
     "customer template": {"out": WRITE},
     "customer export": {"out": WRITE},
     "customer cancel": {"listed": STREAM},
+    "customer recall": {"listed": STREAM},
     "order template": {"out": WRITE},
     "staff template": {"out": WRITE},
     "complaint template": {"out": WRITE},

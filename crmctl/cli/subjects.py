@@ -33,6 +33,11 @@ SUBJECTS: tuple[Entry, ...] = (
         "crmctl.customers.cancel_commands:cancel_command",
         N_("Record that customers are customers no more, or undo it."),
     ),
+    Entry(
+        "customer recall",
+        "crmctl.customers.cancel_commands:recall_command",
+        N_("Bring back customers whom a purge put away."),
+    ),
     Entry("customer history", "crmctl.customers.commands:history_command", N_("Show every change of one customer.")),
     Entry("batch list", "crmctl.sheets.batch_commands:list_command", N_("List imports, newest first.")),
     Entry("batch show", "crmctl.sheets.batch_commands:show_command", N_("Show one import and its counts.")),

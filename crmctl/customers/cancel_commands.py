@@ -1,4 +1,4 @@
-"""`crmctl customer cancel`."""
+"""`crmctl customer cancel` and `recall`."""
 
 from __future__ import annotations
 
@@ -38,25 +38,55 @@ def cancel_command(call: Invocation, customers: tuple[str, ...], listed: str | N
     from crmctl.customers import cancelling, chosen
     from crmctl.runs import run as runs
 
-    if not customers and not listed:
-        raise UsageProblem(_("name customers, or --from"), hint="crmctl customer cancel --help")
+    _named(customers, listed, "crmctl customer cancel --help")
     numbers = chosen.customers(customers, listed)
     with runs.open_run(call, "customer cancel", "customer.cancel", lock="import") as run:
         with call.progress(_("cancelling"), len(numbers)) as progress:
             done = cancelling.cancel(run, numbers, progress.advance, undo=undo)
         document: dict[str, Any] = {"run_id": done.run_id, "dry_run": run.dry_run, **cancelling.counts_of(done)}
-        call.emit(document, *_lines(done, dry_run=run.dry_run))
+        call.emit(document, *_lines(done, _("{number} were not cancelled"), dry_run=run.dry_run))
     return None
 
 
-def _lines(done: Outcome, *, dry_run: bool) -> list[str]:
+@command(
+    example=("crmctl customer recall C-000123", "crmctl customer recall --from customers.txt --dry-run"),
+    exits=CHANGING_EXITS,
+    changes=True,
+)
+@click.argument("customers", nargs=-1, metavar="[CUSTOMER]...")
+@click.option("--from", "listed", metavar="FILE", help=N_("More customers, one a line; - is standard input."))
+def recall_command(call: Invocation, customers: tuple[str, ...], listed: str | None) -> int | None:
+    """Bring back customers whom a purge put away, as what they were before.
+
+    Put away are those whose time is over under a rule of the retention policy that says then: archive. Their data are
+    only stored; customer list --status put_away shows them. They come back when they are customers again.
+    """
+    from crmctl.customers import cancelling, chosen
+    from crmctl.customers.ended import PUTTING_AWAY
+    from crmctl.runs import run as runs
+
+    _named(customers, listed, "crmctl customer recall --help")
+    numbers = chosen.customers(customers, listed)
+    with runs.open_run(call, "customer recall", "customer.recall", lock="import") as run:
+        with call.progress(_("bringing back"), len(numbers)) as progress:
+            done = cancelling.cancel(run, numbers, progress.advance, undo=True, state=PUTTING_AWAY)
+        document: dict[str, Any] = {"run_id": done.run_id, "dry_run": run.dry_run, **cancelling.counts_of(done)}
+        call.emit(document, *_lines(done, _("{number} were not put away"), dry_run=run.dry_run))
+    return None
+
+
+def _named(customers: tuple[str, ...], listed: str | None, hint: str) -> None:
+    if not customers and not listed:
+        raise UsageProblem(_("name customers, or --from"), hint=hint)
+
+
+def _lines(done: Outcome, same: str, *, dry_run: bool) -> list[str]:
     if done.undo:
         told = (
             _("{number} customers would be what they were before")
             if dry_run
             else _("{number} customers are what they were before")
         )
-        same = _("{number} were not cancelled")
     else:
         told = _("{number} customers would be cancelled") if dry_run else _("{number} customers are cancelled")
         same = _("{number} were cancelled already")

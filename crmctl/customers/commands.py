@@ -55,7 +55,9 @@ def import_command(call: Invocation, file: str, **given: Any) -> int | None:  # 
 @click.option("--tier", default="", help=N_("Only this tier (code, label or synonym)."))
 @click.option("--owner", default="", metavar="STAFF", help=N_("Only customers of this owner (staff number or name)."))
 @click.option(
-    "--status", default="", help=N_("Only this status: draft, submitted, returned, archived, cancelled, provisional.")
+    "--status",
+    default="",
+    help=N_("Only this status: draft, submitted, returned, archived, cancelled, put_away, provisional."),
 )
 @click.option("--type", "type_", default="", help=N_("Only this customer type (code, label or synonym)."))
 @click.option("--org-unit", default="", help=N_("Only this organisation unit."))
@@ -69,8 +71,9 @@ def import_command(call: Invocation, file: str, **given: Any) -> int | None:  # 
 def list_command(call: Invocation, count: bool, limit: int, after: str, **given: Any) -> int | None:  # noqa: ANN401
     """List customers in order of number, masked.
 
-    The list is an entry of the audit log. More than a page: the last line says how to go on. Cancelled customers and
-    unidentified complainants are no customers: they are listed by --status cancelled, --status provisional alone.
+    The list is an entry of the audit log. More than a page: the last line says how to go on. Who is cancelled or
+    put away and unidentified complainants are no customers: they are listed by --status cancelled, put_away or
+    provisional alone.
     """
     from crmctl.customers import records, showing
     from crmctl.runs import run as runs

@@ -64,6 +64,7 @@ _COLUMNS: Mapping[str, Callable[[datetime], Column]] = {
     "days_since_added": _days_since("created_at"),
     "days_since_contract_end": _days_since_contract,
     "days_since_cancelled": _days_since("cancelled_at"),
+    "days_since_put_away": _days_since("put_away_at"),
     "flagged": _flagged,
 }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 CANCELLED = "cancelled"  # status of who is a customer no more
+PUT_AWAY = "put_away"  # of whose data are only stored any more, and used for nothing (封存, PIPL 47)
 PROVISIONAL = "provisional"  # of a complainant nobody knows yet: nothing but the key their complaint is sealed under
-NO_CUSTOMER = (CANCELLED, PROVISIONAL)  # whom nobody owns, grades, lists or exports
+NO_CUSTOMER = (CANCELLED, PUT_AWAY, PROVISIONAL)  # whom nobody owns, grades, lists or exports
 UNIQUE = "unique"
 SUPPORTING = "supporting"
 LOOK_UP = "none"

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 from crmctl.customers import facts, tables
 from crmctl.customers.columns import CUSTOMER, CUSTOMER_CLEAR, clear_of
 from crmctl.customers.merge import CONTACT_SEALED, CUSTOMER_SEALED
-from crmctl.customers.model import NO_CUSTOMER
+from crmctl.customers.model import NO_CUSTOMER, PUT_AWAY
 from crmctl.customers.packing import ident_function
 from crmctl.customers.policy import CustomersSettings
 from crmctl.customers.scope import in_scope
@@ -36,8 +36,8 @@ AT_ONCE = 20_000  # numbers read in one step
 class Filters:
     """Which customers; empty means any. `company` is a substring of the registered name, `flag` "*" any flag.
 
-    Cancelled customers and unidentified complainants (status provisional) are found by that status or by their number
-    alone.
+    Who is cancelled or put away and unidentified complainants (status provisional) are found by that status or by their
+    number alone.
     """
 
     tier: str = ""
@@ -183,9 +183,13 @@ def _conditions(run: Run, filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def numbers(run: Run, filters: Filters) -> Iterator[int]:
-    """Yield the numbers of all customers that match, ascending, a page at a time."""
+    """Yield the numbers of all customers that match and may leave the house, ascending, a page at a time.
+
+    Who is put away is only stored: none of them is among them, whatever is asked for.
+    """
     columns, after = tables.customer.c, filters.after
-    query = select(columns.customer_id).where(*_conditions(run, filters)).order_by(columns.customer_id).limit(AT_ONCE)
+    wanted = (*_conditions(run, filters), columns.status != PUT_AWAY)
+    query = select(columns.customer_id).where(*wanted).order_by(columns.customer_id).limit(AT_ONCE)
     while True:
         with engine.read(run.engine) as conn:
             found = conn.execute(query.where(columns.customer_id > after)).scalars().all()

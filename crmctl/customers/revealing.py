@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from crmctl import clock
 from crmctl.audit import entries
 from crmctl.customers import disclosing, records, scope
+from crmctl.customers.model import PUT_AWAY
 from crmctl.customers.records import Shown
+from crmctl.customers.showing import number_text
+from crmctl.errors import Refused
+from crmctl.i18n import _
 from crmctl.runs import allowance
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
@@ -42,9 +46,10 @@ class Revealed:
 def reveal(run: Run, number: int, wish: Wish) -> Revealed:
     """Return a customer with some fields in clear. When it returns, entry and record of use are committed.
 
-    Raises Refused for a customer there is none of (or out of scope), PermissionMissing (logged) for a forbidden
-    purpose, a field kept back, a limit reached; whatever keeps the entry from being written keeps the values from being
-    shown. The envelope opens whole: the customer's other fields are decrypted too, inside this process.
+    Raises Refused for a customer there is none of (or out of scope), and for who is put away, but for an open case of
+    theirs; PermissionMissing (logged) for a forbidden purpose, a field kept back, a limit reached. Whatever keeps the
+    entry from being written keeps the values from being shown. The envelope opens whole: the customer's other fields
+    are decrypted too, inside this process.
     """
     codes = disclosing.names(run, wish.fields, "--reveal")
     scope.require(run, (number,))
@@ -55,6 +60,12 @@ def reveal(run: Run, number: int, wish: Wish) -> Revealed:
         page = records.page(run, records.Filters(numbers=(number,)), 1, codes)
         if not page.customers:  # destroyed this moment
             raise scope.refused(run, number)
+        if page.customers[0].clear["status"] == PUT_AWAY and wish.purpose:  # an open case of theirs says what for
+            raise Refused(
+                _("{customer}: is put away").format(customer=number_text(number)),
+                hint=_("bring it back first: crmctl customer recall {customer}").format(customer=number_text(number)),
+                code="CUSTOMER_PUT_AWAY",
+            )
         run = runs.begin(run)
         with runs.recorded_failure(run), engine.write(run.engine) as conn:
             record = uses.record(conn, run, act=ACT, purpose=purpose.code, rows=1)

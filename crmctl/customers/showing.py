@@ -73,6 +73,7 @@ STATUS = {
     "returned": N_("returned"),
     "archived": N_("archived"),
     "cancelled": N_("cancelled"),
+    "put_away": N_("put away"),
     "provisional": N_("unidentified"),
 }
 
@@ -209,4 +210,5 @@ OWN_HEADINGS = {
     "owner_id": N_("Owner"),
     "retention_class": N_("Retention class"),
     "cancelled_at": N_("Cancelled at"),
+    "put_away_at": N_("Put away at"),
 }

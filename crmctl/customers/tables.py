@@ -11,7 +11,9 @@ customer = Table(
     metadata,
     Column("customer_id", RowNumber, primary_key=True, autoincrement=False),
     Column("type", Text, nullable=False),
-    Column("status", Text, nullable=False, comment="draft, submitted, returned, archived, cancelled, provisional"),
+    Column(
+        "status", Text, nullable=False, comment="draft, submitted, returned, archived, cancelled, put_away, provisional"
+    ),
     Column("stage", Text),
     Column("tier", Text),
     Column("owner_id", BigInteger),
@@ -37,6 +39,7 @@ customer = Table(
     Column("sealed_hash", Digest, nullable=False),
     Column("tier_basis", JsonText, comment="what its tier rests on: rule, policy, version, figures, moment (TIER-04)"),
     Column("cancelled_at", UtcTime, comment="when it was cancelled (注销, UPD-09); null while it is a customer"),
+    Column("put_away_at", UtcTime, comment="when it was put away (封存, DES-01); null while it is in use"),
     Index("ix_customer_batch_id", "batch_id"),
     info={"distribution": "customer_id"},
 )

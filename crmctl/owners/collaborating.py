@@ -15,6 +15,7 @@ from crmctl import clock, staff
 from crmctl.audit import entries
 from crmctl.customers import ownership as owning
 from crmctl.customers import scope
+from crmctl.customers.model import PUT_AWAY
 from crmctl.customers.ownership import COLLABORATOR, ownership
 from crmctl.customers.tables import customer
 from crmctl.errors import InvalidInput, Refused
@@ -135,6 +136,8 @@ def _require_free(conn: Connection, run: Run, number: int, person: Staff, *, loc
     """
     query = select(customer.c.owner_id, customer.c.status).where(customer.c.customer_id == number)
     owner, status = conn.execute(query.with_for_update() if locked else query).one()
+    if status == PUT_AWAY:
+        raise Refused(_("{customer}: is put away").format(customer=_text(number)), code="CUSTOMER_PUT_AWAY")
     if status in NO_CUSTOMER:
         told = _("{customer}: is cancelled") if status == CANCELLED else _("{customer}: nobody knows yet who that is")
         raise Refused(told.format(customer=_text(number)), code="CUSTOMER_CANCELLED")

@@ -125,7 +125,7 @@ class Source(Protocol):
 _CUSTOMERS = "crmctl.customers.metrics:source"
 _ORDERS = "crmctl.orders.metrics:source"
 _COMPLAINTS = "crmctl.complaints.metrics:source"
-STATUSES = ("draft", "submitted", "returned", "archived", "cancelled", "provisional")
+STATUSES = ("draft", "submitted", "returned", "archived", "cancelled", "put_away", "provisional")
 
 METRICS: tuple[Metric, ...] = (
     Metric("customer_type", N_("customer type"), "code", _CUSTOMERS, what="customer_type", always=True),
@@ -142,6 +142,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("days_since_added", N_("days since the record was added"), "days", _CUSTOMERS, N_("{count} days")),
     Metric("days_since_contract_end", N_("days since the contract ended"), "days", _CUSTOMERS, N_("{count} days")),
     Metric("days_since_cancelled", N_("days since it was cancelled"), "days", _CUSTOMERS, N_("{count} days")),
+    Metric("days_since_put_away", N_("days since it was put away"), "days", _CUSTOMERS, N_("{count} days")),
     Metric("flagged", N_("flagged for a second look"), "flag", _CUSTOMERS, always=True),
     Metric("order_amount", N_("amount of orders"), "money", _ORDERS, windowed=True),
     Metric("order_count", N_("number of orders"), "count", _ORDERS, N_("{count} orders"), True, always=True),

@@ -22,14 +22,17 @@ def about(conn: Connection, run: Run, asked: Asked) -> About:
     told = {
         "plan": found.plan_id,
         "destroy": found.summary.get("destroy", {}),
+        "archive": found.summary.get("archive", {}),
         "keep": found.summary.get("keep", {}),
         "rejected_rows": found.summary.get("rejected_rows", {}).get("imports", []),
         "old_values": found.summary.get("old_values", {}),
         "rows": found.summary.get("rows", {}),
         "expires_at": clock.local(found.expires_at, run.zone),
     }
+    archive = found.summary.get("archive", {})
     lines = (
         (_("Customers to be destroyed"), telling.by_rule(run.policies, found.summary.get("destroy", {}))),
+        *(((_("To be put away"), telling.by_rule(run.policies, archive)),) if archive else ()),
         (_("Kept though their time is over"), telling.by_reason(found.summary.get("keep", {})) or "0"),
         *(((_("Rejected rows"), line),) if (line := telling.going(found.summary.get("rejected_rows", {}))) else ()),
         *(((_("Old values"), line),) if (line := telling.old_going(found.summary.get("old_values", {}))) else ()),

@@ -24,16 +24,17 @@ from crmctl.runs.plans import Item
 from crmctl.runs.run import Run
 from crmctl.store import engine
 
-DESTROY, KEEP = "destroy", "keep"  # what an item says is to become of its customer
+DESTROY, ARCHIVE, KEEP = "destroy", "archive", "keep"  # what an item says is to become of its customer
 SHARED = "shared_complaint"  # a provisional customer of theirs is somebody else's as well
 _AT_ONCE = 20_000  # customers looked at in one statement
 
 
 @dataclass
 class Tally:
-    """What a plan would do: customers destroyed by rule, kept by reason, and how many are in which state."""
+    """What a plan would do: customers destroyed or put away by rule, kept by reason, how many are in which state."""
 
     destroy: Counter[str] = field(default_factory=Counter)
+    archive: Counter[str] = field(default_factory=Counter)
     keep: Counter[str] = field(default_factory=Counter)
     states: dict[str, int] = field(default_factory=dict)
     receipts: list[tuple[int, str]] = field(default_factory=list)  # (customer, token), of those who ask themselves
@@ -45,13 +46,14 @@ class Tally:
 
     @property
     def anything(self) -> bool:
-        """Whether there is anything to destroy."""
-        return bool(self.destroy) or any(not each.why for each in self.imports) or bool(self.old.going)
+        """Whether there is anything to destroy, or to put away."""
+        return bool(self.destroy or self.archive) or any(not each.why for each in self.imports) or bool(self.old.going)
 
     def summary(self) -> dict[str, Any]:
         """Return it for the plan and the run."""
         return {
             "destroy": dict(self.destroy),
+            "archive": dict(self.archive),
             "keep": dict(self.keep),
             "states": self.states,
             "reported": dict(self.reported),
@@ -68,6 +70,8 @@ class Tally:
         """Return it for the audit entry."""
         going = sum(not each.why for each in self.imports)
         counts = {"destroy": self.destroy.total(), "keep": self.keep.total()}
+        if self.archive:
+            counts["archive"] = self.archive.total()
         if self.imports:
             counts |= {"imports": going, "imports_keep": len(self.imports) - going}
         if self.old.runs:
@@ -94,9 +98,12 @@ def _between(after: int, last: int | None, number: ColumnElement[int]) -> Column
 
 
 def decided_of(
-    conn: Connection, run: Run, base: Basis, page: Sequence[tuple[Found, str]], tally: Tally
+    conn: Connection, run: Run, base: Basis, page: Sequence[tuple[Found, str]], tally: Tally, *, asked: bool = False
 ) -> Iterator[Item]:
-    """Yield what is to become of each customer, with why it stays where something keeps it; count it."""
+    """Yield what is to become of each customer, with why it stays where something keeps it; count it.
+
+    Who `asked` for it is destroyed, whatever the company would do by itself.
+    """
     frozen = everybody(conn)
     numbers = [found.customer_id for found, _reason in page]
     with_them, shared = followers(conn, numbers)
@@ -107,11 +114,13 @@ def decided_of(
         group = (found.customer_id, *others)
         why = reason or (f"hold:{frozen}" if frozen else "") or _why(group, held)
         why = why or (SHARED if found.customer_id in shared else "")
-        code = base.readies[found.policy].rules[found.rule].code if found.rule is not None else ""
-        (tally.keep if why else tally.destroy)[why or code or DUE] += 1
+        rule = None if found.rule is None else base.readies[found.policy].rules[found.rule]
+        action = ARCHIVE if rule is not None and rule.archives and not asked else DESTROY
+        counted = tally.keep if why else tally.archive if action == ARCHIVE else tally.destroy
+        counted[why or (rule.code if rule is not None else DUE)] += 1
         detail = (found.policy, found.rule, os.urandom(leaves.SALT_SIZE).hex(), others)
         mark = "|".join(stand.get(number, "") for number in group)
-        yield Item(found.customer_id, KEEP if why else DESTROY, mark, why or None, detail)
+        yield Item(found.customer_id, KEEP if why else action, mark, why or None, detail)
 
 
 def _why(group: Sequence[int], held: dict[int, tuple[str, ...]]) -> str:

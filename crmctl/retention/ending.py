@@ -14,7 +14,7 @@ from crmctl.clock import parse_stamp
 from crmctl.errors import REJECTED_ROWS
 from crmctl.retention import earlier, grouping, records
 from crmctl.retention.grouping import Leaving
-from crmctl.retention.judging import SPARED
+from crmctl.retention.judging import ARCHIVED, SPARED, STAYED
 from crmctl.runs import plans
 from crmctl.runs import run as runs
 from crmctl.runs.plans import Plan
@@ -36,6 +36,7 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None, leaving: 
     at = clock.now()
     with engine.write(run.engine) as conn:
         outcome.spared = spared(conn, number)
+        outcome.archived = _archived(conn, number)
         counts = records.begun(conn, number).counts
         told = counts.get("imports", {})
         outcome.imports = [batch_id for batch_id, _rows in told.get("destroyed", ())]
@@ -48,6 +49,7 @@ def end(run: Run, found: Plan, outcome: Outcome, approval: int | None, leaving: 
         outcome.anonymised = Counter(counts.get("anonymised", {}))
         grouping.bring_together(conn, leaving)
         counts = {**counts, "destroyed": outcome.destroyed, "spared": outcome.spared}
+        counts |= {"archived": outcome.archived} if outcome.archived else {}
         records.set_values(
             conn,
             number,
@@ -90,5 +92,11 @@ def _complete_after(conn: Connection, run: Run, number: int, made: datetime, at:
 def spared(conn: Connection, number: int) -> Counter[str]:
     """Return how many customers of a plan were spared, by reason."""
     columns = plan_item.c
-    query = select(columns.after, func.count()).where(columns.plan_id == number, columns.action == SPARED)
+    query = select(columns.after, func.count()).where(columns.plan_id == number, columns.action.in_((SPARED, STAYED)))
     return Counter({reason: int(many) for reason, many in conn.execute(query.group_by(columns.after))})
+
+
+def _archived(conn: Connection, number: int) -> int:
+    columns = plan_item.c
+    query = select(func.count()).where(columns.plan_id == number, columns.action == ARCHIVED)
+    return int(conn.execute(query).scalar_one())

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from crmctl.customers import scope
 from crmctl.customers.tables import customer
-from crmctl.retention.deciding import DESTROY, Tally, decided_of, ranges
+from crmctl.retention.deciding import ARCHIVE, DESTROY, Tally, decided_of, ranges
 from crmctl.retention.selecting import Basis
 from crmctl.runs import plans
 from crmctl.runs.plans import Item
@@ -26,7 +26,7 @@ KIND = "purge.findings"
 
 @dataclass(frozen=True)
 class Finding:
-    """A customer whom a policy in mode report would destroy, by which rule, found when."""
+    """A customer whom a policy in mode report would destroy or put away, by which rule, found when."""
 
     customer_id: int
     policy: str
@@ -40,7 +40,7 @@ def count(run: Run, base: Basis) -> Counter[str]:
     tally = Tally()
     for _part in _parts(run, base, tally):
         pass
-    return tally.destroy
+    return tally.destroy + tally.archive
 
 
 def save(run: Run, base: Basis) -> Counter[str]:
@@ -62,8 +62,8 @@ def save(run: Run, base: Basis) -> Counter[str]:
             draft.add(conn, part)
     with engine.write(run.engine) as conn:
         plans.replace_reported(conn, KIND)
-        draft.close(conn, {"destroy": dict(tally.destroy)}, state=plans.REPORTED)
-    return tally.destroy
+        draft.close(conn, {"destroy": dict(tally.destroy), "archive": dict(tally.archive)}, state=plans.REPORTED)
+    return tally.destroy + tally.archive
 
 
 def _parts(run: Run, base: Basis, tally: Tally) -> Iterator[list[Item]]:
@@ -74,7 +74,7 @@ def _parts(run: Run, base: Basis, tally: Tally) -> Iterator[list[Item]]:
             decided = list(decided_of(conn, run, base, [(each, "") for each in page], tally)) if page else []
         found = []
         for each, item in zip(page, decided, strict=True):
-            if item.action == DESTROY and each.rule is not None:
+            if item.action in (DESTROY, ARCHIVE) and each.rule is not None:
                 ready = base.readies[each.policy]
                 detail = (ready.policy.name, ready.policy.version, ready.rules[each.rule].code)
                 found.append(Item(each.customer_id, DESTROY, None, None, detail))

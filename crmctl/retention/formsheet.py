@@ -115,6 +115,8 @@ def _texts(desk: _Desk) -> tuple[tuple[str, str], ...]:
         told.append((_("Paper items"), line.format(number=f"{number:,}", plan=plan.plan_id)))
     if line := leaving.words(plan.summary.get("anonymise", ())):
         told.append((_("Left of the anonymised"), line))
+    if archive := plan.summary.get("archive"):
+        told.append((_("To be put away"), telling.by_rule(desk.run.policies, archive)))
     if plan.summary.get("asked"):
         told.append((_("Asked for"), _("at the request of the persons themselves (PIPL art. 47)")))
     if done is not None and done.counts.get("spared"):

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from crmctl import holds
 from crmctl.retention import unowned
 from crmctl.retention.decide import EDITED, GONE, LATE, NOT_DUE
-from crmctl.retention.deciding import DESTROY, SHARED
+from crmctl.retention.deciding import ARCHIVE, DESTROY, SHARED
 from crmctl.retention.marks import marks
 from crmctl.retention.selecting import Basis
 from crmctl.retention.together import followers
@@ -23,6 +23,7 @@ from crmctl.runs.tables import plan_item
 from crmctl.store import bulk
 
 SPARED = "spared"
+ARCHIVED, STAYED = "archived", "stayed"  # who was to be put away, and was; or stays as it is, with its reason
 _ITEM = ("customer_id", "plan_id", "action", "before", "after", "detail")
 
 
@@ -32,6 +33,8 @@ def as_saved(item: Item) -> Item | None:
         return None
     if item.action in unowned.LISTINGS:
         return item._replace(after=None)
+    if item.action in (ARCHIVED, STAYED):
+        return item._replace(action=ARCHIVE, after=None)
     return item._replace(action=DESTROY, after=None) if item.action in (PURGING, SPARED) else item
 
 
@@ -53,6 +56,11 @@ def undecided(conn: Connection, number: int, most: int, after: int = 0) -> list[
 def doomed(conn: Connection, number: int, most: int, after: int = 0) -> list[Item]:
     """Return items of a plan that are settled to go and have not gone, by customer number."""
     return _items(conn, number, PURGING, most, after)
+
+
+def unarchived(conn: Connection, number: int, most: int, after: int = 0) -> list[Item]:
+    """Return items of a plan that are to be put away and not settled yet, by customer number."""
+    return _items(conn, number, ARCHIVE, most, after)
 
 
 def _items(conn: Connection, number: int, action: str, most: int, after: int) -> list[Item]:

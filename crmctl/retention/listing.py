@@ -25,9 +25,16 @@ CHECKS = {
     "rejected_rows": N_("rejected rows, and what is sealed of their imports"),
     "old_values": N_("values before changes whose time was over"),
     "keys": N_("data keys in any key store"),
+    "backups": N_("destroyed customers who opened when a backup was tried"),
     "files": N_("pieces of their envelopes in the database's files"),
 }
-BECOMES = {"destroy": N_("to be destroyed"), "purging": N_("being destroyed"), "kept": N_("stays")}
+BECOMES = {
+    "destroy": N_("to be destroyed"),
+    "purging": N_("being destroyed"),
+    "archive": N_("to be put away"),
+    "archived": N_("put away"),
+    "kept": N_("stays"),
+}
 _LISTED = (
     Column("plan", N_("Purge plan"), right=True),
     Column("state", N_("State"), lambda value: _(telling.STANDING[value])),
@@ -103,6 +110,7 @@ def verified_document(done: Verified) -> dict[str, Any]:
         "checks": [{"check": each.code, "looked": each.looked, "found": each.found} for each in done.checks],
         "record_sha256": done.record_hash,
         "signed": done.signed,
+        "backup_untried": done.untried,
     }
 
 
@@ -114,6 +122,8 @@ def verified_parts(done: Verified, dry_run: bool) -> Iterator[Part]:
         Column("found", N_("Found"), lambda value: f"{value:,}", right=True),
     )
     yield Table(columns, [(each.code, each.looked, each.found) for each in done.checks])
+    if done.untried:
+        yield _("No backup was tried since: crmctl backup drill SET, then verify")
     if dry_run:
         yield _("Nothing was written.")
     elif done.record_hash is not None:
@@ -154,6 +164,7 @@ def show_parts(shown: Shown) -> Iterator[Part]:
         if told[name]:
             lines.append((_(heading), str(told[name]) if not isinstance(told[name], list) else _list(told[name])))
     for name, heading, words in (
+        ("archive", N_("To be put away"), telling.by_plain_rule),
         ("anonymise", N_("Left of the anonymised"), leaving.words),
         ("anonymised", N_("Anonymised"), telling.by_plain_rule),
         ("keep", N_("Kept back"), telling.by_reason),
@@ -188,6 +199,7 @@ _LINES = (
     ("approval", N_("Approval")),
     ("approved_by", N_("Approved by")),
     ("destroyed", N_("Customers destroyed")),
+    ("archived", N_("Customers put away")),
     ("begun_at", N_("Begun")),
     ("shredded_at", N_("Keys destroyed")),
     ("erasure_complete_after", N_("No copy opens after")),

@@ -173,7 +173,7 @@ def parts(run: Run, base: Basis, request: Request, tally: Tally) -> Iterator[lis
             yield decided
     if request.customers:
         with engine.read(run.engine) as conn:
-            yield list(decided_of(conn, run, base, _named(conn, base, request), tally))
+            yield list(decided_of(conn, run, base, _named(conn, base, request), tally, asked=True))
 
 
 def _named(conn: Connection, base: Basis, request: Request) -> list[tuple[Found, str]]:

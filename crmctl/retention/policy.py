@@ -16,8 +16,8 @@ from crmctl.policy.conditions import Condition
 from crmctl.policy.model import Code, Figure, Finding, Labels, Lookup, Many, ScopeName, Settings, Sources, Wrong
 from crmctl.policy.nodes import Path
 
-Since = Literal["added", "last_contact", "last_order", "contract_end", "complaint", "cancelled"]
-Action = Literal["destroy", "anonymise"]
+Since = Literal["added", "last_contact", "last_order", "contract_end", "complaint", "cancelled", "put_away"]
+Action = Literal["destroy", "anonymise", "archive"]
 Method = Literal["key_destruction"]
 Kind = Literal["customers", "rejected_rows", "old_values"]  # kinds of data, each with a period of its own (DES-01)
 KINDS: tuple[Kind, ...] = ("customers", "rejected_rows", "old_values")
@@ -41,6 +41,7 @@ METRIC_OF: Mapping[Since, str] = {
     "contract_end": "days_since_contract_end",
     "complaint": "days_since_complaint",
     "cancelled": "days_since_cancelled",
+    "put_away": "days_since_put_away",
 }
 
 
@@ -123,7 +124,9 @@ class CustomerRule(Settings):
     keep: Span = Field(description=N_("how long they are kept from then on"))
     grace: Span | None = Field(None, description=N_("how long they are listed before they may be destroyed"))
     minimums: Many[Minimum] = Field((), description=N_("periods of the law, which must have ended as well"))
-    then: Action = Field("destroy", description=N_("what becomes of them"))
+    then: Action = Field(
+        "destroy", description=N_("what becomes of them; archive puts them away, stored and used for nothing")
+    )
     anonymise: Anonymise | None = Field(None, description=N_("what is left of them, with then: anonymise"))
     basis: Labels | None = Field(None, description=N_("why they may be destroyed then"))
     source: Sources = Field(description=N_("clauses it comes from"))
@@ -243,6 +246,12 @@ class RetentionSettings(Settings):
             if first != position:
                 yield Finding(
                     ("customers", position, "code"), _("the code is that of another rule"), _("give it another one")
+                )
+            if rule.then == "archive" and not any("put_away" in each.since for each in self.customers[:position]):
+                yield Finding(
+                    ("customers", position, "then"),
+                    _("who is put away by it is never destroyed: no rule before it counts from put_away"),
+                    _("put one before it, with when: {status: {eq: put_away}} and since: [put_away]"),
                 )
             if rule.when is None and position + 1 < len(self.customers):
                 yield Finding(

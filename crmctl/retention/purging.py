@@ -10,6 +10,7 @@
               counted before (`grouping`)
     empty     import by import: rejected rows whose time is over, with whatever is sealed under the import's key
     clear     run by run: values before changes whose time is over, but for those of customers who are held
+    archive   who is to be put away is, looked at again like those who go
     end       what came in between, look-ups of case numbers, the record of the destruction
 
 Each step is committed and done again without harm; killed anywhere, the same command goes on. Nothing goes back.
@@ -31,6 +32,7 @@ from crmctl.errors import PlanStale
 from crmctl.paper import marking
 from crmctl.process import uncollected
 from crmctl.retention import (
+    archiving,
     barring,
     clearing,
     clockwise,
@@ -49,7 +51,7 @@ from crmctl.retention import (
 )
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
 from crmctl.retention.grouping import Leaving
-from crmctl.retention.judging import SPARED
+from crmctl.retention.judging import ARCHIVED, SPARED, STAYED
 from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump, kinds_of
 from crmctl.retention.selecting import Basis, basis
 from crmctl.runs import chunks, plans
@@ -70,9 +72,9 @@ Left = Callable[[Connection, int, int, int], list[Item]]  # `judging.undecided` 
 class Outcome:
     """What a purge did: customers destroyed, and spared by reason; rows by table; `resumed` one that was killed.
 
-    `anonymised` are those of the destroyed who left a number behind, by rule. `imports` are those whose rejected rows
-    were destroyed, `imports_spared` those that stay, and why. `old_values` are the changes of each run that lost the
-    values before them, `old_values_spared` how many kept them, by reason.
+    `archived` customers were put away. `anonymised` are those of the destroyed who left a number behind, by rule.
+    `imports` are those whose rejected rows were destroyed, `imports_spared` those that stay, and why. `old_values` are
+    the changes of each run that lost the values before them, `old_values_spared` how many kept them, by reason.
     """
 
     run_id: int | None
@@ -80,6 +82,7 @@ class Outcome:
     dry_run: bool
     resumed: bool = False
     destroyed: int = 0
+    archived: int = 0
     spared: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     anonymised: Counter[str] = field(default_factory=Counter)
@@ -96,6 +99,7 @@ class Outcome:
     def counts(self) -> dict[str, int]:
         """Return the counts for the run and its entry."""
         counts = {"destroyed": self.destroyed, "spared": self.spared.total()}
+        counts |= {"archived": self.archived} if self.archived else {}
         of_imports = {"imports": len(self.imports), "imports_spared": len(self.imports_spared)}
         counts |= of_imports if any(of_imports.values()) else {}
         of_runs = {"runs": len(self.old_values), "old_values": sum(self.old_values.values())}
@@ -130,9 +134,10 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         marking.mark(run, going, number)
         barring.bar(run, found, going)
         forgetting.forget(run, going)
-        _shred(run, leaving, ordinal, outcome, tell)
+        ordinal = _shred(run, leaving, ordinal, outcome, tell)
         emptying.empty(run, number, settled.require)
         clearing.clear(run, number, settled.require)
+        _archive(run, found, base, ordinal, tell)
         return ending.end(run, found, outcome, approval, leaving)
 
 
@@ -198,8 +203,8 @@ def _settle(
     return {PURGING: len(page) - len(spared), SPARED: len(spared)}
 
 
-def _shred(run: Run, leaving: Leaving, ordinal: int, outcome: Outcome, tell: Tell) -> None:
-    """Destroy keys, then rows, of all who go, chunk by chunk."""
+def _shred(run: Run, leaving: Leaving, ordinal: int, outcome: Outcome, tell: Tell) -> int:
+    """Destroy keys, then rows, of all who go, chunk by chunk; return the ordinal of the next chunk."""
     plan = leaving.plan_id
     for page in _pages(run, judging.doomed, plan, SHREDDED):
         numbers = sorted({number for item in page for number in judging.group(item)})
@@ -210,6 +215,15 @@ def _shred(run: Run, leaving: Leaving, ordinal: int, outcome: Outcome, tell: Tel
         fill = partial(_remove, run, leaving, page, numbers)
         chunks.write(run, ordinal, len(numbers), expected + _SLACK, fill)
         outcome.destroyed += len(page)
+        tell(len(page))
+        ordinal += 1
+    return ordinal
+
+
+def _archive(run: Run, found: Plan, base: Basis | None, ordinal: int, tell: Tell) -> None:
+    """Put away all who are to be, chunk by chunk."""
+    for page in _pages(run, judging.unarchived, found.plan_id, archiving.AT_ONCE):
+        chunks.write(run, ordinal, len(page), len(page), partial(archiving.put_away, run, found, base, page))
         tell(len(page))
         ordinal += 1
 
@@ -239,14 +253,21 @@ def _rehearsed(run: Run, found: Plan, base: Basis | None) -> Outcome:
         for action, reason, number in conn.execute(query.group_by(done.action, done.after)):
             if action == PURGING:
                 outcome.destroyed += number
-            elif action == SPARED:
+            elif action == ARCHIVED:
+                outcome.archived += number
+            elif action in (SPARED, STAYED):
                 outcome.spared[reason] += number
-        after = 0
-        while page := judging.undecided(conn, found.plan_id, JUDGED, after):
-            spared = judging.judge(conn, run, found, base, page)
-            outcome.spared.update(spared.values())
-            outcome.destroyed += len(page) - len(spared)
-            after = page[-1].customer_id
+        for left in (judging.undecided, judging.unarchived):
+            after, going = 0, 0
+            while page := left(conn, found.plan_id, JUDGED, after):
+                spared = judging.judge(conn, run, found, base, page)
+                outcome.spared.update(spared.values())
+                going += len(page) - len(spared)
+                after = page[-1].customer_id
+            if left is judging.undecided:
+                outcome.destroyed += going
+            else:
+                outcome.archived += going
         _rehearsed_imports(conn, found, base, outcome)
         _rehearsed_old(conn, run, found, base, outcome)
     return outcome

@@ -13,7 +13,7 @@ from crmctl.approvals import records as approvals
 from crmctl.errors import IntegrityFailed
 from crmctl.i18n import _
 from crmctl.policy.policyset import Policy
-from crmctl.retention import byhand, earlier, records
+from crmctl.retention import byhand, earlier, records, trials
 from crmctl.retention.planning import ACT
 from crmctl.retention.policy import UNOWNED
 from crmctl.retention.proving import leaves_of
@@ -38,6 +38,7 @@ def record(run: Run, found: Destruction, checks: Sequence[tuple[str, int]]) -> s
             **_about_digests(conn, found),
             "checks": dict(checks),
             "backups": _backups(conn, run, found),
+            "trial": _trial(conn, run, found),
             "server": hygiene.kept_by_server(run.engine),
             "verified_at": clock.local(run.at, run.zone),
             "verified_by": run.actor.person,
@@ -56,6 +57,7 @@ def _about_plan(conn: Connection, run: Run, found: Destruction) -> dict[str, Any
         "policy": [_policy(policy) for policy in run.policies.of_kind("retention")] if _same(run, plan) else None,
         "destroyed": counts["destroyed"],
         "rules": plan.summary.get("destroy", {}),
+        "archived": counts.get("archived", 0),
         "anonymised": counts.get("anonymised", {}),
         "kept": plan.summary.get("keep", {}),
         "spared": counts["spared"],
@@ -158,6 +160,12 @@ def _backups(conn: Connection, run: Run, found: Destruction) -> list[dict[str, A
         {"backup": number, "kind": kind, "made_at": clock.local(made, run.zone), "master_key": epoch}
         for number, kind, made, epoch in earlier.sets(conn, found.begun_at)
     ]
+
+
+def _trial(conn: Connection, run: Run, found: Destruction) -> dict[str, Any] | None:
+    """Return what the newest trial of a backup since showed; None where none was tried."""
+    trial = trials.newest(conn, found.shredded_at or found.begun_at)
+    return None if trial is None else {**trial._asdict(), "at": clock.local(trial.at, run.zone)}
 
 
 def _about_digests(conn: Connection, found: Destruction) -> dict[str, Any]:

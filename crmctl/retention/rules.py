@@ -31,6 +31,7 @@ from crmctl.retention.policy import (
 )
 
 NEVER = 10**9  # days: longer ago than any day there is
+PUT_AWAY = Left(BY_NAME[METRIC_OF["put_away"]])  # days since a customer was put away; of who is not, nothing
 
 
 class Minimum(NamedTuple):
@@ -42,7 +43,10 @@ class Minimum(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """One rule on one day: due from `due_days` days after the last of `since` on, to be destroyed from `days` on."""
+    """One rule on one day: due from `due_days` days after the last of `since` on, to be destroyed from `days` on.
+
+    With `archives` put away then, once; periods of the law keep nobody from that, but from being destroyed on request.
+    """
 
     code: str
     position: int
@@ -51,6 +55,7 @@ class Rule(NamedTuple):
     due_days: int
     days: int
     minimums: tuple[Minimum, ...]
+    archives: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class Ready:
             if rule.condition is not None:
                 found.update(dict.fromkeys(rule.condition.tree.lefts()))
             found.update(dict.fromkeys(rule.since))
+            if rule.archives:
+                found[PUT_AWAY] = None
             for minimum in rule.minimums:
                 found.update(dict.fromkeys(minimum.since))
         return tuple(found)
@@ -121,6 +128,7 @@ def ready(policies: PolicySet, policy: Policy, day: date, decimals: int) -> Read
                 due_days=(day - before(policies, day, rule.keep)).days,
                 days=(day - before(policies, back, rule.keep)).days,
                 minimums=minimums,
+                archives=rule.then == "archive",
             )
         )
     return Ready(policy, tuple(rules), day, decimals)

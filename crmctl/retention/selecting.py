@@ -45,7 +45,8 @@ from crmctl.policy.conditionsql import first
 from crmctl.policy.metrics import Left, Within
 from crmctl.policy.policyset import Policy, PolicySet
 from crmctl.policy.scopes import Ruling, in_force
-from crmctl.retention.decide import DUE, GRACE, MINIMUM, NO_RULE, NO_START, RUNNING
+from crmctl.retention import rules
+from crmctl.retention.decide import DUE, GRACE, MINIMUM, NO_RULE, NO_START, PUT_AWAY, RUNNING
 from crmctl.retention.policy import CUSTOMERS, KINDS, Kind, RetentionSettings
 from crmctl.retention.rules import NEVER, Ready, Rule, of_kind, ready, settings_of, unset
 from crmctl.runs import run as runs
@@ -148,7 +149,8 @@ class Basis:
         ranked = first([rule.condition for rule in each.rules], known).label("rule")
         days = {rule.position: _latest(rule.since, known).label(f"days_{rule.position}") for rule in each.rules}
         laws = {rule.position: _law(rule, known).label(f"law_{rule.position}") for rule in each.rules}
-        figures = _once(select(facts.c.customer_id, ranked, *days.values(), *laws.values()), "figures").c
+        away = _put_away(each, known)
+        figures = _once(select(facts.c.customer_id, ranked, away, *days.values(), *laws.values()), "figures").c
 
         def of_rule(value: Callable[[Rule], Column], other: Column) -> Column:
             return case(*((figures.rule == rule.position, value(rule)) for rule in each.rules), else_=other)
@@ -232,13 +234,23 @@ def _acting(rulings: Sequence[Ruling]) -> dict[int, Policy]:
 
 def _state(rule: Rule, figures: Any) -> Column:  # noqa: ANN401 - columns of a subquery
     days = figures[f"days_{rule.position}"]
+    away = (figures.put_away == literal(1, Integer), literal(PUT_AWAY, Text))
+    law = (figures[f"law_{rule.position}"] == literal(1, Integer), literal(MINIMUM, Text))
     return case(
+        *([away] if rule.archives else []),
         (days == literal(NEVER, BigInteger), literal(NO_START, Text)),
         (days < literal(rule.due_days, BigInteger), literal(RUNNING, Text)),
-        (figures[f"law_{rule.position}"] == literal(1, Integer), literal(MINIMUM, Text)),
+        *([] if rule.archives else [law]),
         (days < literal(rule.days, BigInteger), literal(GRACE, Text)),
         else_=literal(DUE, Text),
     )
+
+
+def _put_away(each: Ready, known: Mapping[Left, Column]) -> ColumnElement[int]:
+    """Return 1 for who is put away already, where a rule asks; else 0."""
+    if not any(rule.archives for rule in each.rules):
+        return literal(0, Integer).label("put_away")
+    return case((known[rules.PUT_AWAY].is_not(None), literal(1, Integer)), else_=literal(0, Integer)).label("put_away")
 
 
 def _law(rule: Rule, known: Mapping[Left, Column]) -> Column:

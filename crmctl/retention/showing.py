@@ -15,7 +15,8 @@ from crmctl.customers.showing import number_text, parse_number
 from crmctl.errors import Refused
 from crmctl.i18n import _
 from crmctl.retention import byhand, waiting
-from crmctl.retention.deciding import DESTROY
+from crmctl.retention.deciding import ARCHIVE, DESTROY
+from crmctl.retention.judging import ARCHIVED
 from crmctl.retention.policy import CUSTOMERS
 from crmctl.retention.records import Destruction
 from crmctl.retention.waiting import Purge
@@ -23,6 +24,8 @@ from crmctl.runs.plans import PURGING, Item, read_item
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
 from crmctl.store import engine
+
+_BECOMING = (DESTROY, PURGING, ARCHIVE, ARCHIVED)  # of whom anything becomes; all others stay
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,12 @@ def _items(conn: Connection, number: int, want: Wanted) -> list[Item]:
         .limit(want.limit)
     )
     if want.kept:
-        query = query.where(columns.action.not_in((DESTROY, PURGING)))
+        query = query.where(columns.action.not_in(_BECOMING))
     return [read_item(row) for row in conn.execute(query)]
 
 
 def _becomes(item: Item) -> str:
-    return item.action if item.action in (DESTROY, PURGING) else "kept"
+    return item.action if item.action in _BECOMING else "kept"
 
 
 def _rules(run: Run, found: Purge) -> dict[tuple[int, int], str]:
@@ -134,7 +137,7 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "planned_by": plan.person,
         "planned_at": at(plan.created_at),
         "expires_at": at(plan.expires_at),
-        **{name: plan.summary.get(name, {}) for name in ("destroy", "keep", "states", "reported")},
+        **{name: plan.summary.get(name, {}) for name in ("destroy", "archive", "keep", "states", "reported")},
         **{name: plan.summary.get(name, {}) for name in ("rejected_rows", "old_values")},
         "anonymise": plan.summary.get("anonymise", []),
         "anonymised": done.counts.get("anonymised", {}) if done else {},
@@ -150,6 +153,7 @@ def _document(conn: Connection, run: Run, found: Purge) -> dict[str, Any]:
         "shredded_at": at(done and done.shredded_at),
         "erasure_complete_after": at(done and done.complete_after),
         "destroyed": done.counts.get("destroyed") if done else None,
+        "archived": done.counts.get("archived", 0) if done else 0,
         "spared": done.counts.get("spared", {}) if done else {},
         "imports": done.counts.get("imports", {}) if done else {},
         "old_values_done": _old_values(done) if done else {},

@@ -20,6 +20,7 @@ from crmctl.retention.decide import (
     NO_RULE,
     NO_START,
     NOT_DUE,
+    PUT_AWAY,
     RUNNING,
 )
 from crmctl.retention.deciding import SHARED
@@ -34,6 +35,7 @@ STATES = {
     MINIMUM: N_("time is over, a period of the law is not"),
     RUNNING: N_("time is not over"),
     NO_START: N_("no day is known from which it runs"),
+    PUT_AWAY: N_("time is over, is put away"),
     NO_RULE: N_("no rule of the policy"),
 }
 REASONS = {
@@ -176,6 +178,8 @@ def plan_parts(policies: PolicySet, planned: Planned, dry_run: bool) -> Iterator
     for code, number in sorted(tally.destroy.items()):
         told = _("to be anonymised: {rule}") if code in left else _("to be destroyed: {rule}")
         rows.append((told.format(rule=rule(policies, code)), number))
+    told = _("to be put away: {rule}")
+    rows += [(told.format(rule=rule(policies, code)), number) for code, number in sorted(tally.archive.items())]
     for code, number in sorted(tally.reported.items()):
         told = _("mode report, nobody is destroyed: {rule}")
         rows.append((told.format(rule=rule(policies, code)), number))
@@ -233,6 +237,7 @@ def run_document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "dry_run": each.dry_run,
                 "resumed": each.resumed,
                 "destroyed": each.destroyed,
+                "archived": each.archived,
                 "spared": dict(each.spared),
                 "rows": dict(each.rows),
                 "anonymised": dict(each.anonymised),
@@ -257,6 +262,9 @@ def run_parts(outcomes: Sequence[Outcome], dry_run: bool) -> Iterator[Part]:
         yield told.format(plan=each.plan_id, number=f"{each.destroyed:,}")
         if each.rows:
             yield _("Rows: {rows}").format(rows=by_table(each.rows))
+        if each.archived:
+            told = _("Customers who would be put away: {number}") if dry_run else _("Customers put away: {number}")
+            yield told.format(number=f"{each.archived:,}")
         if each.anonymised:
             told = _("Of these anonymised, {rules}: crmctl purge anonymous")
             yield told.format(rules=by_plain_rule(each.anonymised))

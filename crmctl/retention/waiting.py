@@ -77,11 +77,12 @@ def approval_of(run: Run, number: int) -> int:
 
 
 def anything(found: Plan) -> bool:
-    """Say whether there is anything to destroy in a plan."""
+    """Say whether there is anything to destroy in a plan, or to put away."""
     told = found.summary
     imports = told.get("rejected_rows", {}).get("imports", ())
     runs = told.get("old_values", {}).get("runs", 0)
-    return bool(runs) or any(told.get("destroy", {}).values()) or any(not each["kept"] for each in imports)
+    customers = any(told.get("destroy", {}).values()) or any(told.get("archive", {}).values())
+    return bool(runs) or customers or any(not each["kept"] for each in imports)
 
 
 def nobody(found: Plan) -> Refused:

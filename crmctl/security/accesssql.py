@@ -39,7 +39,8 @@ _CUSTOMER = {"customer": ALL, "contact": ALL, "identity": ALL, "change": ADD}
 # Acts, and what they write besides; a table that is not there (yet) is passed over.
 WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("customer.import", "batch.resume"), {**_CUSTOMER, "ownership": KEEP, **_SHEETS}),
-    (("customer.update", "customer.review", "customer.tag", "customer.merge", "customer.cancel"), _CUSTOMER),
+    (("customer.update", "customer.review", "customer.tag", "customer.merge", "customer.cancel", "customer.recall"),
+     _CUSTOMER),
     (("order.import", "batch.resume"), {"purchase_order": ALL, "order_number": ALL, "change": ADD, **_SHEETS}),
     (
         ("tier.regrade", "tier.override"),
@@ -90,7 +91,7 @@ WRITES: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         ("purge.run",),
         {"destruction": KEEP, "destruction_leaf": ADD, "do_not_recreate": ALL, "identity": "DELETE",
          "order_number": "DELETE", "case_number": "UPDATE, DELETE", "change": ADD, "rejected_row": "DELETE",
-         "batch": "UPDATE", "paper_customer": "UPDATE",
+         "batch": "UPDATE", "paper_customer": "UPDATE", "customer": "UPDATE",
          "anonymous_group": ALL},
     ),
     (("purge.verify", "purge.horizon"), {"destruction": "UPDATE"}),

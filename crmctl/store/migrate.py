@@ -18,7 +18,7 @@ from crmctl.store import sqlite
 from crmctl.store.engine import read, write
 from crmctl.store.failures import missing
 
-HEAD = "0010"  # the revision this program works with; tested against alembic/versions
+HEAD = "0011"  # the revision this program works with; tested against alembic/versions
 _LOCK = 0x63726D63746C  # "crmctl": the advisory lock of an upgrade
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from crmctl.customers import showing
-from crmctl.customers.model import CANCELLED, PROVISIONAL
+from crmctl.customers.model import CANCELLED, PROVISIONAL, PUT_AWAY
 from crmctl.customers.tables import customer
 from crmctl.errors import InvalidInput, Refused, UsageProblem
 from crmctl.i18n import _
@@ -94,7 +94,7 @@ def override(run: Run, asked: Wish, request: Request) -> Outcome:
 def _of_its_policy(run: Run, asked: Wish, base: Basis) -> None:
     """Raise InvalidInput for a tier that the policy for the customer does not know: it would mean nothing.
 
-    Raises Refused for an unidentified complainant and for who is cancelled, whom nothing grades.
+    Raises Refused for an unidentified complainant and for who is cancelled or put away, whom nothing grades.
     """
     with engine.read(run.engine) as conn:
         status = conn.execute(select(customer.c.status).where(customer.c.customer_id == asked.customer_id)).scalar_one()
@@ -104,11 +104,10 @@ def _of_its_policy(run: Run, asked: Wish, base: Basis) -> None:
             _("{customer}: nobody knows yet who that is").format(customer=showing.number_text(asked.customer_id)),
             code="PROVISIONAL",
         )
-    if status == CANCELLED:
-        raise Refused(
-            _("{customer}: is cancelled").format(customer=showing.number_text(asked.customer_id)),
-            code="CUSTOMER_CANCELLED",
-        )
+    if status in (CANCELLED, PUT_AWAY):
+        told = _("{customer}: is cancelled") if status == CANCELLED else _("{customer}: is put away")
+        code = "CUSTOMER_CANCELLED" if status == CANCELLED else "CUSTOMER_PUT_AWAY"
+        raise Refused(told.format(customer=showing.number_text(asked.customer_id)), code=code)
     if asked.kind is not None and place is not None:
         ranks = base.scoped[place].grading.ranks()
         if asked.tier not in ranks:

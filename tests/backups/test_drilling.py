@@ -87,6 +87,23 @@ def test_one_that_opens_again_is_found(desk: Desk, media: Media, drill: Any, mon
     assert [problem["code"] for problem in said["problems"]] == ["DESTROYED_RETURN"]
 
 
+def test_a_set_of_keys_is_tried_with_it(desk: Desk, media: Media, drill: Any) -> None:
+    """One made before somebody was destroyed has the key; one made afterwards has not, and nothing of it is kept."""
+    media.create()
+    media.create_keys()
+    destroy_keys(desk.folder, [2])
+    said = drill(1, "--keys-set", 2, status=13)
+    assert (said["destroyed"], said["resurrected"]) == (1, 1)
+    assert [problem["code"] for problem in said["problems"]] == ["KEYS_RETURN"]
+    media.create_keys()
+    said = drill(1, "--keys-set", 3)
+    assert (said["destroyed"], said["resurrected"], said["keys_tried"] > 0) == (1, 0, True)
+    entry = desk.entries("backup.drill")[-1]
+    assert (entry["counts"]["keys_tried"], entry["counts"]["resurrected"]) == (said["keys_tried"], 0)
+    assert list((desk.folder / "spool").iterdir()) == []
+    assert drill(1, "--keys-set", 1, status=4)["code"] == "BACKUP_KIND"
+
+
 def test_a_key_store_that_lost_keys_is_found(desk: Desk, media: Media, drill: Any) -> None:
     media.create()
     with store_of(desk.folder) as store:

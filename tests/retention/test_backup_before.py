@@ -64,6 +64,30 @@ def test_a_backup_made_before_brings_nobody_back(
     back.close()
 
 
+def test_a_trial_of_the_newest_backup_counts(doomed: Doomed, media: Media, request: pytest.FixtureRequest) -> None:
+    """DES-06: while what is in the vault still opens them there is no record; what was tried is in it."""
+    office, desk = doomed.office, doomed.office.desk
+    media.sign()
+    data, keys = media.create(), media.create_keys()
+    assert doomed.purge().returncode == 0
+    rehearsed = office.json(STEWARD, "purge", "verify", PLAN, "--dry-run")
+    assert (rehearsed["clean"], rehearsed["backup_untried"]) == (True, True)
+    assert "backup drill" in desk.say(STEWARD, "purge", "verify", PLAN, "--dry-run").stdout
+    drill = ("backup", "drill", data["folder"], "--identity", media.private, *_server(doomed, request))
+    office.json(ADMIN, *drill, "--keys-set", keys["folder"], status=13)
+    left = office.json(STEWARD, "purge", "verify", PLAN, status=13)
+    assert (left["code"], left["details"]["left"]) == ("PURGE_LEFT", {"backups": doomed.customers})
+    newer = media.create_keys()
+    office.json(ADMIN, *drill, "--keys-set", newer["folder"])
+    done = office.json(STEWARD, "purge", "verify", PLAN)
+    assert (done["clean"], done["backup_untried"]) == (True, False)
+    record = json.loads(desk.say(STEWARD, "purge", "show", PLAN, "--record").stdout)
+    assert record["checks"]["backups"] == doomed.customers
+    told = record["trial"]
+    assert (told["backup"], told["destroyed"], told["resurrected"]) == (f"backup:{data['backup']}", doomed.customers, 0)
+    assert told["keys_tried"] is not None
+
+
 def _paper(office: Office) -> int:
     """Register a folder about the living; return its number."""
     words = ("--customer", "C-25", "--kind", "folder", "--keeper", "K1", "--place", office.text("档案柜"))

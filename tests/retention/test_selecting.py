@@ -32,6 +32,16 @@ VALUES = (
     ("customer_retention_months", 60), ("lead_retention_months", 24), ("cancelled_retention_months", 6),
     ("invalid_retention_months", 6),
 )  # fmt: skip
+LEADS = "    - code: never_bought\n"
+SINCE = "      since: [last_contact, contract_end, complaint, added]\n"
+AWAY = """\
+    - code: put_away
+      labels: {zh: 已封存客户, en: Customers who are put away}
+      when: {all: [{status: {eq: put_away}}, {completeness: {gte: 40}}]}
+      since: [put_away, complaint]
+      keep: {months: 12}
+      source: ["003 §3.六 6.1"]
+"""
 NEAR = (0, 1, 29, 30, 31, 59, 60, 61, 360, 365, 366, 729, 730, 731, 760, 761, 762, 1095, 1096, 1826, 1827, 2000)
 
 
@@ -48,6 +58,8 @@ def policies(folder: Path, chance: random.Random) -> PolicySet:
                     f"{name}:\n      value: {was}", f"{name}:\n      value: {chance.choice((0, 1, 12, 24, 60))}"
                 )
         if path.name == "retention.yaml":
+            if chance.random() < 0.5:
+                text = text.replace(LEADS, AWAY + LEADS).replace(SINCE, SINCE + "      then: archive\n")
             text = text.replace("grace: {days: 30}", f"grace: {{days: {chance.choice((0, 1, 30))}}}")
             text = text.replace(
                 "keep: {months: 36}", f"keep: {{{chance.choice(('months: 12', 'months: 36', 'days: 60'))}}}"
@@ -69,12 +81,14 @@ def somebody(number: int, chance: random.Random) -> dict[str, Any]:
         return (AT - timedelta(days=chance.choice(NEAR), hours=chance.choice((-11, 0, 12)))).astimezone(UTC)
 
     cancelled = chance.random() < 0.2
+    away = chance.random() < 0.2
     ends = (DAY - timedelta(days=chance.choice((*NEAR, -5)))).isoformat()
     return {
         "customer_id": number,
         "type": chance.choice(("enterprise", "individual")),
-        "status": "cancelled" if cancelled else "draft",
+        "status": "put_away" if away else "cancelled" if cancelled else "draft",
         "cancelled_at": ago() if cancelled else None,
+        "put_away_at": ago() if away else None,
         "completeness": chance.choice((None, 0, 33, 39, 40, 100)),
         "created_at": ago(),
         "updated_at": AT,
@@ -159,8 +173,10 @@ def test_every_state_is_reached(engine: Engine, tmp_path: Path) -> None:
                     lefts[left] = chance.choice(NEAR)
                 elif left.metric.name == "days_since_added":
                     lefts[left] = (AT - one["created_at"]).days
+                elif left.metric.name == "days_since_put_away" and one["put_away_at"]:
+                    lefts[left] = (AT - one["put_away_at"]).days
             reached.add(decide(base.readies[0], lefts).state)
-    assert {"due", "grace", "minimum", "running"} <= reached
+    assert {"due", "grace", "minimum", "running", "put_away"} <= reached
 
 
 @pytest.mark.parametrize(

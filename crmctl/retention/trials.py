@@ -1,0 +1,50 @@
+"""Trials of backups (`crmctl backup drill`) as a purge's verification sees them: what the newest one since showed.
+
+Whether a backup opens takes its private key, which has no business where purges run. So it is tried where that key is
+at hand, and the log has what came of it: all who were destroyed were tried, none may have opened.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from crmctl import clock
+from crmctl.audit.said import said
+from crmctl.retention import earlier
+from crmctl.store import schema
+
+ACT = "backup.drill"
+
+
+class Trial(NamedTuple):
+    """A trial: when, of which backup, how many of the destroyed were tried and how many opened.
+
+    `keys_tried` is how many keys the set of keys had that was tried with it; None without one.
+    """
+
+    at: datetime
+    backup: str | None
+    destroyed: int
+    resurrected: int
+    keys_tried: int | None
+
+
+def newest(conn: Connection, since: datetime) -> Trial | None:
+    """Return the newest trial since a moment that came to its end; None where there was none."""
+    found = None
+    for body in said(conn, ACT, None):
+        counts, at = body.get("counts", {}), clock.parse_stamp(body["ts"])
+        if at >= since and "resurrected" in counts and (body["result"] == "done" or counts["resurrected"]):
+            tried = (counts["destroyed"], counts["resurrected"], counts.get("keys_tried"))
+            found = Trial(at, body.get("obj"), *tried)
+    return found
+
+
+def any_set(conn: Connection) -> bool:
+    """Say whether there is a backup of the data that could be tried."""
+    table = schema.load_all().tables["backup"]
+    here = (table.c.kind == earlier.DATA, table.c.removed_at.is_(None))
+    return bool(conn.execute(select(func.count()).select_from(table).where(*here)).scalar_one())

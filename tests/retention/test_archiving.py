@@ -1,0 +1,192 @@
+"""Customers who are put away (封存): stored and used for nothing, until a rule destroys them (DES-01, PIPL art. 47)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from casework import Hours, Office
+from desks import ADMIN, AUDITOR, STEWARD, SUPERVISOR
+from doomed import PLAN
+from sqlalchemy import select
+
+from crmctl import policy
+from crmctl.audit.tables import change
+from crmctl.customers.tables import customer
+from crmctl.locate import shipped
+from crmctl.retention import archiving
+from crmctl.runs import chunks
+from crmctl.runs.run import Run
+
+LEADS = """\
+    - code: never_bought
+      labels: {zh: 未成交客户, en: Customers who never bought}
+"""
+AWAY = """\
+    - code: put_away
+      labels: {zh: 已封存客户, en: Customers who are put away}
+      when: {status: {eq: put_away}}
+      since: [put_away, complaint]
+      keep: {months: 12}
+      source: ["003 §3.六 6.1"]
+"""
+PUT = """\
+      then: archive
+      minimums:
+        - since: [added]
+          keep: {months: 600}
+          basis: {zh: 法, en: the law}
+"""
+SINCE = "      since: [last_contact, contract_end, complaint, added]\n"
+EVERYBODY = [1, 2, 3]
+
+
+@pytest.fixture
+def ready(office: Office, hours: Hours) -> Office:
+    """An office in which a plan to put everybody away is agreed to."""
+    office.desk.edit("retention.yaml", LEADS, AWAY + LEADS)
+    office.desk.edit("retention.yaml", SINCE, SINCE + PUT)
+    hours.forward(days=31 * 36)
+    office.json(ADMIN, "keys", "rotate")
+    made = office.json(STEWARD, "purge", "plan")
+    assert (made["archive"], made["destroy"]) == ({"never_bought": 3}, {})
+    office.json(SUPERVISOR, "purge", "approve", PLAN)
+    return office
+
+
+def statuses(office: Office) -> dict[int, str]:
+    """Return the status of each customer there is."""
+    query = select(customer.c.customer_id, customer.c.status).order_by(customer.c.customer_id)
+    return {row["customer_id"]: row["status"] for row in office.desk.rows(query)}
+
+
+def test_put_away_by_a_plan_somebody_agreed_to(ready: Office) -> None:
+    """DES-01: after approval they are stored, shown by their own list alone, and their record is no destruction."""
+    told = ready.desk.say(SUPERVISOR, "purge", "show", PLAN, "--lang", "en").stdout
+    assert "never_bought 3" in told
+    assert ready.json(SUPERVISOR, "approval", "show", 1)["about"]["archive"] == {"never_bought": 3}
+    rehearsed = ready.json(STEWARD, "purge", "run", PLAN, "--dry-run")["purges"][0]
+    assert (rehearsed["archived"], rehearsed["destroyed"]) == (3, 0)
+    before = statuses(ready)
+    done = ready.json(STEWARD, "purge", "run", PLAN)["purges"][0]
+    assert (done["archived"], done["destroyed"], done["spared"], done["rows"]) == (3, 0, {}, {})
+    assert set(statuses(ready).values()) == {"put_away"}
+    assert ready.json(STEWARD, "customer", "list")["customers"] == []
+    listed = ready.json(STEWARD, "customer", "list", "--status", "put_away")["customers"]
+    assert [each["customer"] for each in listed] == EVERYBODY
+    reveal = ("customer", "show", "C-2", "--reveal", "mobile", "--purpose", "contact")
+    assert ready.desk.refusal(STEWARD, *reveal, status=1) == "CUSTOMER_PUT_AWAY"
+    export = ("customer", "export", "--fields", "company_name", "--purpose", "contact", "--recipient", "sales")
+    out = ("--status", "put_away", "--out", ready.desk.folder.parent / "away.csv")
+    assert ready.desk.refusal(STEWARD, *export, *out, status=1) == "NO_CUSTOMERS"
+    items = ready.json(STEWARD, "purge", "show", PLAN, "--customers")
+    assert {(each["becomes"], each["why"]) for each in items["customers"]} == {("archived", "never_bought")}
+    assert items["archived"] == 3
+    assert ready.json(STEWARD, "purge", "verify", PLAN)["clean"]
+    record = json.loads(ready.desk.say(AUDITOR, "purge", "show", PLAN, "--record").stdout)
+    assert (record["archived"], record["destroyed"], record["digests"]) == (3, 0, 0)
+    assert ready.json(STEWARD, "purge", "run", PLAN, status=8)["code"] == "PLAN_APPLIED"
+    assert ready.json(STEWARD, "customer", "recall", *EVERYBODY)["restored"] == 3
+    assert statuses(ready) == before
+    ready.sound()
+
+
+def test_once_put_away_no_plan_puts_away_again(ready: Office, hours: Hours) -> None:
+    """DES-01: the rule before it counts from there; when that is over they are destroyed like anybody."""
+    ready.json(STEWARD, "purge", "run", PLAN)
+    again = ready.json(STEWARD, "purge", "plan", "--kind", "customers")
+    assert (again["archive"], again["destroy"], again["states"]) == ({}, {}, {"running": 3})
+    assert ready.json(STEWARD, "policy", "explain", "C-2")["retention"]["rule"] == "put_away"
+    hours.forward(days=367)
+    ready.json(ADMIN, "keys", "rotate")
+    last = ready.json(STEWARD, "purge", "plan", "--kind", "customers")
+    assert last["destroy"] == {"put_away": 3}
+    ready.json(SUPERVISOR, "purge", "approve", last["plan"])
+    assert ready.json(STEWARD, "purge", "run", last["plan"])["purges"][0]["destroyed"] == 3
+    assert statuses(ready) == {}
+
+
+def test_who_is_held_or_edited_after_the_approval_stays(ready: Office) -> None:
+    """DES-07: looked at again as those who are destroyed are."""
+    ready.json(ADMIN, "hold", "set", "C-1", "--kind", "legal", "--reason", ready.text("诉讼"))
+    ready.json(STEWARD, "customer", "cancel", "C-2")
+    done = ready.json(STEWARD, "purge", "run", PLAN, status=3)["purges"][0]
+    assert (done["archived"], done["spared"]) == (1, {"hold:legal": 1, "edited": 1})
+    assert statuses(ready) == {1: statuses(ready)[1], 2: "cancelled", 3: "put_away"}
+    kept = ready.json(STEWARD, "purge", "show", PLAN, "--kept")["customers"]
+    assert [(each["customer"], each["becomes"], each["why"]) for each in kept] == [
+        ("C-000001", "kept", "hold:legal"),
+        ("C-000002", "kept", "edited"),
+    ]
+
+
+def test_who_asks_is_destroyed_when_the_law_lets_go(ready: Office, hours: Hours) -> None:
+    """PIPL 47: a request is never answered by putting away; a period of the law comes before it all the same."""
+    made = ready.json(STEWARD, "purge", "plan", "--customer", "C-3")
+    assert (made["destroy"], made["archive"], made["keep"]) == ({}, {}, {"minimum": 1})
+    hours.forward(days=31 * 600)
+    ready.json(ADMIN, "keys", "rotate")
+    made = ready.json(STEWARD, "purge", "plan", "--customer", "C-3")
+    assert (made["destroy"], made["archive"]) == ({"never_bought": 1}, {})
+
+
+def test_interrupted_it_goes_on(ready: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is put away once, with one change, whatever is interrupted."""
+    monkeypatch.setattr(archiving, "AT_ONCE", 1)
+    written = chunks.write
+
+    def write_two(run: Run, ordinal: int, *more: Any, **named: Any) -> Any:
+        if ordinal == 2:
+            raise KeyboardInterrupt
+        return written(run, ordinal, *more, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks, "write", write_two)
+        assert ready.desk.say(STEWARD, "purge", "run", PLAN).exit_code == 130
+    assert sorted(statuses(ready).values()).count("put_away") == 2
+    assert ready.json(STEWARD, "purge", "list")["purges"][0]["state"] == "begun"
+    done = ready.json(STEWARD, "purge", "run", PLAN)["purges"][0]
+    assert (done["archived"], done["resumed"]) == (3, True)
+    query = select(change.c.customer_id).where(change.c.object == "customer", change.c.fields.contains("put_away_at"))
+    assert sorted(row["customer_id"] for row in ready.desk.rows(query)) == EVERYBODY
+    ready.sound()
+
+
+def test_cancelled_and_put_away_it_comes_back_step_by_step(office: Office, hours: Hours) -> None:
+    """UPD-09: recalled it is cancelled, as it was; undone, what it was before that."""
+    office.desk.edit("retention.yaml", LEADS, AWAY + LEADS)
+    cancelled = "      since: [cancelled, last_order, contract_end, complaint]\n"
+    office.desk.edit("retention.yaml", cancelled, cancelled + "      then: archive\n")
+    office.desk.edit("retention.yaml", AWAY, "")
+    office.desk.edit("retention.yaml", "    # Cancelled (注销)", AWAY + "    # Cancelled (注销)")
+    first = statuses(office)[1]
+    office.json(STEWARD, "customer", "cancel", "C-1")
+    hours.forward(days=31 * 8)
+    office.json(ADMIN, "keys", "rotate")
+    made = office.json(STEWARD, "purge", "plan")
+    assert made["archive"] == {"cancelled": 1}
+    office.json(SUPERVISOR, "purge", "approve", made["plan"])
+    office.json(STEWARD, "purge", "run", made["plan"])
+    assert statuses(office)[1] == "put_away"
+    assert office.json(STEWARD, "customer", "cancel", "C-1", "C-2", status=1)["code"] == "CUSTOMER_PUT_AWAY"
+    assert office.json(STEWARD, "customer", "cancel", "C-1", "--undo")["unchanged"] == 1
+    override = ("tier", "override", "C-1", "--pin", "core", "--reason", "x")
+    assert office.desk.refusal(SUPERVISOR, *override, status=1) == "CUSTOMER_PUT_AWAY"
+    assert office.json(STEWARD, "customer", "recall", "C-1", "C-2")["restored"] == 1
+    assert statuses(office)[1] == "cancelled"
+    assert office.json(STEWARD, "customer", "cancel", "C-1", "--undo")["restored"] == 1
+    assert statuses(office)[1] == first
+    office.sound()
+
+
+def test_nobody_is_put_away_for_good_by_oversight(tmp_path: Path) -> None:
+    """DES-01: data do not lie about indefinitely: a rule that puts away wants one before it that counts from there."""
+    for path in shipped("policies").glob("*.yaml"):
+        (tmp_path / path.name).write_text(path.read_text("utf-8"), "utf-8")
+    file = tmp_path / "retention.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace(SINCE, SINCE + "      then: archive\n"), "utf-8")
+    found = [each.message for each in policy.check(tmp_path).problems]
+    assert any("never destroyed" in message or "永远不会销毁" in message for message in found), found
