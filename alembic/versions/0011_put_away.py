@@ -29,6 +29,10 @@ def upgrade() -> None:
             comment="when it was put away (封存, DES-01); null while it is in use",
         ),
     )
+    op.add_column(
+        "customer",
+        sa.Column("put_away_from", sa.Text(), nullable=True, comment="the status it had then, which it comes back to"),
+    )
     if op.get_context().dialect.name == "postgresql":
         op.alter_column(  # SQLite keeps no comments
             "customer",

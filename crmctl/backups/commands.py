@@ -199,8 +199,8 @@ def drill_command(call: Invocation, which: str, identity: Path | None, database:
     """Restore a backup on trial, privately, and prove it: living customers open, destroyed ones do not.
 
     Log and every row are verified, identities made anew, 200 customers chosen at random opened. Nothing of it is kept.
-    SET is a number of `backup list` or a folder. With --keys-set the newest backup of the keys is tried as well, on
-    those who were destroyed. Exit 13 when anything is wrong.
+    SET is a number of `backup list` or a folder. With --keys-set a backup of the keys is tried as well, on those who
+    were destroyed: take the newest. Exit 13 when anything is wrong.
     """
     from crmctl.backups import drilling, telling
     from crmctl.runs import run as runs

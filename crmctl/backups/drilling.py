@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from secrets import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Engine, select
 
@@ -35,6 +35,7 @@ from crmctl.store import engine, migrate
 
 if TYPE_CHECKING:
     from crmctl.backups.manifest import BackupSet
+    from crmctl.backups.register import Registered
     from crmctl.runs.run import Run
 
 COMMAND = "backup drill"
@@ -46,8 +47,8 @@ Tell = Callable[[int], None]
 class Drilled:
     """What a trial showed: when it began and how long it took in seconds, how old the set is in days.
 
-    `decrypted` living customers opened of `living`; of `destroyed` ones, `resurrected` did. `keys_tried` is how many
-    keys the set of keys has that was tried with it; None without one.
+    `decrypted` living customers opened of `living`; of `destroyed` ones, `resurrected` did. `keys_set` is the number of
+    the set of keys that was tried with it; None without one.
     """
 
     run_id: int | None
@@ -61,7 +62,7 @@ class Drilled:
     decrypted: int
     destroyed: int
     resurrected: int
-    keys_tried: int | None
+    keys_set: int | None
     problems: tuple[Problem, ...]
 
     @property
@@ -70,13 +71,20 @@ class Drilled:
         return IntegrityFailed.exit_code if self.problems else DONE
 
 
+class _Keys(NamedTuple):
+    """A set of keys that is tried, and its row in the register."""
+
+    found: BackupSet
+    row: Registered
+
+
 @dataclass
 class _Trial:
     """What is found out on the way."""
 
     run: Run
     found: BackupSet
-    keys: BackupSet | None
+    keys: _Keys | None
     problems: list[Problem]
     entries: int = 0
     rows: int = 0
@@ -84,7 +92,6 @@ class _Trial:
     decrypted: int = 0
     destroyed: int = 0
     resurrected: int = 0
-    keys_tried: int | None = None
 
     def wrong(self, code: str, subject: str, message: str) -> None:
         self.problems.append(Problem(code, subject, message))
@@ -114,35 +121,42 @@ def drill(run: Run, which: str, identity: Path | None, server: str, tell: Tell, 
     begun = clock.now()
     run = runs.begin(run)
     with runs.recorded_failure(run):
-        problems = [*checking.problems(found, tell), *(checking.problems(keys, tell) if keys is not None else ())]
-        trial = _Trial(run, found, keys, problems)
-        _vouched(trial, row.run_id if row else None)
+        trial = _Trial(run, found, keys, checking.problems(found, tell))
+        _vouched(trial, found, row.run_id if row else None)
         if not trial.problems:
             try:
                 with _restored(run, found, identities, server) as base:
-                    _tried(trial, base, identities, tell)
+                    gone = _tried(trial, base, tell)
             except IntegrityFailed as error:
                 trial.wrong(error.code, str(folder), error.message)
+            else:
+                _register(run, row, trial)
+                _keys_tried(trial, identities, gone, tell)
+                return _recorded(trial, folder, row.backup_id if row else None, begun)
+        _register(run, row, trial)
         return _recorded(trial, folder, row.backup_id if row else None, begun)
 
 
-def _keys_set(run: Run, which: str) -> BackupSet:
-    """Return the set of this workspace's keys that `which` names."""
+def _keys_set(run: Run, which: str) -> _Keys:
+    """Return the set of this workspace's keys that `which` names; the register has it."""
     with engine.read(run.engine) as conn:
-        folder, _row = register.named(conn, which)
+        folder, row = register.named(conn, which)
     found = manifest.read(folder)
-    if found.manifest.kind != manifest.KEYS or found.manifest.instance != str(run.workspace.get("instance")):
+    said = (found.manifest.kind, found.manifest.instance)
+    if row is None or said != (manifest.KEYS, str(run.workspace.get("instance"))):
         raise InvalidInput(
-            _("{folder}: is no backup of this workspace's keys").format(folder=folder), code="BACKUP_KIND"
+            _("{folder}: is no backup of this workspace's keys").format(folder=folder),
+            hint=_("see those there are: crmctl backup list"),
+            code="BACKUP_KIND",
         )
-    return found
+    return _Keys(found, row)
 
 
-def _vouched(trial: _Trial, made_by: int | None) -> None:
+def _vouched(trial: _Trial, found: BackupSet, made_by: int | None) -> None:
     run = trial.run
     with engine.read(run.engine) as conn:
         settings = checkpoints.settings_of(run.policies)
-        if evidence.vouched(conn, run.workspace, settings, trial.found, made_by).by == evidence.NOBODY:
+        if evidence.vouched(conn, run.workspace, settings, found, made_by).by == evidence.NOBODY:
             trial.wrong("NOT_SIGNED", manifest.FILE, _("no signer that counts here signed it, and no entry names it"))
 
 
@@ -173,14 +187,17 @@ def _restored(run: Run, found: BackupSet, identities: Sequence[Any], server: str
         yield base
 
 
-def _tried(trial: _Trial, base: Engine, identities: Sequence[Any], tell: Tell) -> None:
-    """Verify the database as it was made, then bring it in line with the keys and open what may be opened."""
+def _tried(trial: _Trial, base: Engine, tell: Tell) -> Sequence[int]:
+    """Verify the database as it was made, then bring it in line with the keys and open what may be opened.
+
+    Returns who was destroyed: before the set was made, as its log says, or since, by the log of today or without a key.
+    """
     if base.dialect.name == "sqlite":
         trial.problems += inside.file_problems(Path(str(base.url.database)))
     if not trial.problems:
         trial.problems += inside.database_problems(base, trial.found.manifest)
     if trial.problems:
-        return
+        return ()
     migrate.upgrade(base)
     _log_verified(trial, base, tell)
     private = replace(trial.run, engine=base)
@@ -188,16 +205,15 @@ def _tried(trial: _Trial, base: Engine, identities: Sequence[Any], tell: Tell) -
     if found.unaccounted:
         message = _("{number} customers have no key, and the key store does not say that it destroyed theirs")
         trial.wrong("KEYS_INCOMPLETE", "customer", message.format(number=found.unaccounted))
-    gone = [*found.keyless, *reconcile.destroyed(private)]
+    gone = sorted({*found.keyless, *reconcile.destroyed(private), *reconcile.destroyed(trial.run)})
     _none_returns(trial, private, gone)
-    if trial.keys is not None:
-        _none_in(trial, trial.keys, identities, gone)
     reconcile.remove(private, found.keyless, tell)
     _living_open(trial, private)
     try:
         rebuild(private, tell)
     except KeyMissing as error:
         trial.wrong(error.code, "identity", error.message)
+    return gone
 
 
 def _log_verified(trial: _Trial, base: Engine, tell: Tell) -> None:
@@ -217,7 +233,7 @@ def _log_verified(trial: _Trial, base: Engine, tell: Tell) -> None:
 
 
 def _none_returns(trial: _Trial, private: Run, gone: Sequence[int]) -> None:
-    """Try to open everybody who was destroyed: before the set was made, as its log says, or since, without a key."""
+    """Try to open everybody who was destroyed with the keys of today."""
     trial.destroyed = len(gone)
     stores = [private.keys, *([private.keys.mirror.store()] if private.keys.mirror else [])]
     back: set[int] = set()
@@ -230,22 +246,36 @@ def _none_returns(trial: _Trial, private: Run, gone: Sequence[int]) -> None:
         trial.wrong("DESTROYED_RETURN", "customer", message.format(number=len(back)))
 
 
-def _none_in(trial: _Trial, keys: BackupSet, identities: Sequence[Any], gone: Sequence[int]) -> None:
-    """Look for keys of the destroyed in a set of keys: whoever has it and its master key would open them."""
-    with tempfile.TemporaryDirectory(prefix="drill-", dir=trial.run.workspace.spool) as folder:
-        opening.to_file(keys, "keys", identities, Path(folder) / "keys.db")
-        rows = SqliteKeys(Path(folder) / "keys.db")
+def _keys_tried(trial: _Trial, identities: Sequence[Any], gone: Sequence[int], tell: Tell) -> None:
+    """Look for keys of the destroyed in the set of keys: whoever has it and its master key would open them."""
+    if trial.keys is None:
+        return
+    found, row = trial.keys
+    before = len(trial.problems)
+    trial.problems += checking.problems(found, tell)
+    _vouched(trial, found, row.run_id)
+    if len(trial.problems) == before:
         try:
-            trial.keys_tried = sum(rows.counts().values())
-            kind, back = OWNER_KINDS["customer"], 0
-            for place in range(0, len(gone), reconcile.AT_ONCE):
-                back += len(rows.select(kind, gone[place : place + reconcile.AT_ONCE]))
+            back = _in_set(trial.run, found, identities, gone)
+        except IntegrityFailed as error:
+            trial.wrong(error.code, str(found.folder), error.message)
+            back = 0
+        trial.resurrected = max(trial.resurrected, back)
+        if back:
+            message = _("{number} customers that were destroyed have a key in it: it was made before, make a new one")
+            trial.wrong("KEYS_RETURN", str(found.folder), message.format(number=back))
+
+
+def _in_set(run: Run, keys: BackupSet, identities: Sequence[Any], gone: Sequence[int]) -> int:
+    """Return how many of these customers have a key in a set of keys; nothing of it is kept."""
+    with tempfile.TemporaryDirectory(prefix="drill-", dir=run.workspace.spool) as folder:
+        opening.to_file(keys, "keys", identities, Path(folder) / "keys.db")
+        rows, kind = SqliteKeys(Path(folder) / "keys.db"), OWNER_KINDS["customer"]
+        try:
+            parts = (gone[place : place + reconcile.AT_ONCE] for place in range(0, len(gone), reconcile.AT_ONCE))
+            return sum(len(rows.select(kind, part)) for part in parts)
         finally:
             rows.close()
-    trial.resurrected = max(trial.resurrected, back)
-    if back:
-        message = _("{number} customers that were destroyed have a key in it: it was made before, make a new one")
-        trial.wrong("KEYS_RETURN", str(keys.folder), message.format(number=back))
 
 
 def _living_open(trial: _Trial, private: Run) -> None:
@@ -260,20 +290,27 @@ def _living_open(trial: _Trial, private: Run) -> None:
         trial.wrong(error.code, "customer", error.message)
 
 
+def _register(run: Run, row: Registered | None, trial: _Trial) -> None:
+    """Note in the register how the set of the data was found; nothing that is wrong with a set of keys is its fault."""
+    if row is not None:
+        with engine.write(run.engine) as conn:
+            state = register.FAILED if trial.problems else register.VERIFIED
+            register.note(conn, row.backup_id, state, clock.now())
+
+
 def _recorded(trial: _Trial, folder: Path, number: int | None, begun: datetime) -> Drilled:
-    """Enter in the log how it went; whole again, the register says so too."""
+    """Enter in the log how it went."""
     run, at = trial.run, clock.now()
     made = clock.parse_stamp(trial.found.manifest.made_at)
     done = Drilled(
         run.run_id, number, folder, int((at - begun).total_seconds()), (at - made).days, trial.entries, trial.rows,
-        trial.living, trial.decrypted, trial.destroyed, trial.resurrected, trial.keys_tried, tuple(trial.problems),
+        trial.living, trial.decrypted, trial.destroyed, trial.resurrected,
+        trial.keys.row.backup_id if trial.keys is not None else None, tuple(trial.problems),
     )  # fmt: skip
     names = ("seconds", "age_days", "living", "decrypted", "destroyed", "resurrected")
     counts = {name: int(getattr(done, name)) for name in names}
-    counts |= {} if done.keys_tried is None else {"keys_tried": done.keys_tried}
+    counts |= {} if done.keys_set is None else {"keys_set": done.keys_set}
     with engine.write(run.engine) as conn:
-        if number is not None:
-            register.note(conn, number, register.FAILED if done.problems else register.VERIFIED, at)
         runs.finish(conn, run, "failed" if done.problems else "done", done.exit_code, counts)
         entries.append(
             conn,

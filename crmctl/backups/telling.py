@@ -169,7 +169,7 @@ def drilled(done: Drilled) -> dict[str, Any]:
         "backup": done.number,
         "folder": str(done.folder),
         **{name: getattr(done, name) for name in _FIGURES},
-        "keys_tried": done.keys_tried,
+        "keys_set": done.keys_set,
         "problems": [problem._asdict() for problem in done.problems],
     }
 
@@ -183,6 +183,6 @@ def drilled_lines(done: Drilled) -> list[str]:
         _("Living customers opened: {decrypted} of {living}. Destroyed ones opened: {resurrected} of {destroyed}."),
     )
     lines = [line.format(folder=done.folder, **figures) for line in told]
-    if done.keys_tried is not None:
-        lines.append(_("Tried besides: a set of {keys} keys.").format(keys=f"{done.keys_tried:,}"))
+    if done.keys_set is not None:
+        lines.append(_("Tried besides: backup {number}, of the keys.").format(number=done.keys_set))
     return lines + [f"{problem.code} {problem.subject}: {problem.message}" for problem in done.problems]

@@ -11,7 +11,7 @@ CUSTOMER_CLEAR = (
     "customer_id", "type", "status", "stage", "tier", "owner_id", "org_unit", "region", "industry", "source",
     "company_name", "annual_amount", "currency", "first_added_at", "last_contact_at", "completeness",
     "retention_class", "flags", "attributes", "batch_id", "created_at", "updated_at", "version", "derived_version",
-    "tier_basis", "cancelled_at", "put_away_at",
+    "tier_basis", "cancelled_at", "put_away_at", "put_away_from",
 )  # fmt: skip
 CUSTOMER = (*CUSTOMER_CLEAR, "sealed", "sealed_hash")
 CONTACT_CLEAR = ("customer_id", "contact_id", "is_primary", "batch_id", "created_at", "updated_at", "version")

@@ -60,7 +60,8 @@ def reveal(run: Run, number: int, wish: Wish) -> Revealed:
         page = records.page(run, records.Filters(numbers=(number,)), 1, codes)
         if not page.customers:  # destroyed this moment
             raise scope.refused(run, number)
-        if page.customers[0].clear["status"] == PUT_AWAY and wish.purpose:  # an open case of theirs says what for
+        case = tickets.stands_for(run, ticket, (number,))  # an open one of theirs is reason enough
+        if page.customers[0].clear["status"] == PUT_AWAY and case is None:
             raise Refused(
                 _("{customer}: is put away").format(customer=number_text(number)),
                 hint=_("bring it back first: crmctl customer recall {customer}").format(customer=number_text(number)),

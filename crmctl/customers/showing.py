@@ -211,4 +211,5 @@ OWN_HEADINGS = {
     "retention_class": N_("Retention class"),
     "cancelled_at": N_("Cancelled at"),
     "put_away_at": N_("Put away at"),
+    "put_away_from": N_("Put away from"),
 }

@@ -40,6 +40,7 @@ customer = Table(
     Column("tier_basis", JsonText, comment="what its tier rests on: rule, policy, version, figures, moment (TIER-04)"),
     Column("cancelled_at", UtcTime, comment="when it was cancelled (注销, UPD-09); null while it is a customer"),
     Column("put_away_at", UtcTime, comment="when it was put away (封存, DES-01); null while it is in use"),
+    Column("put_away_from", Text, comment="the status it had then, which it comes back to"),
     Index("ix_customer_batch_id", "batch_id"),
     info={"distribution": "customer_id"},
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
 
+from crmctl.customers.model import PROVISIONAL
 from crmctl.customers.tables import customer
 from crmctl.holds import everybody, kept
 from crmctl.policy.metrics import Within
@@ -22,9 +23,10 @@ from crmctl.retention.selecting import Basis, Found
 from crmctl.retention.together import followers
 from crmctl.runs.plans import Item
 from crmctl.runs.run import Run
-from crmctl.store import engine
+from crmctl.store import bulk, engine
 
 DESTROY, ARCHIVE, KEEP = "destroy", "archive", "keep"  # what an item says is to become of its customer
+UNKNOWN = "unidentified"  # an unidentified complainant: put away, nobody could be found out any more
 SHARED = "shared_complaint"  # a provisional customer of theirs is somebody else's as well
 _AT_ONCE = 20_000  # customers looked at in one statement
 
@@ -109,18 +111,26 @@ def decided_of(
     with_them, shared = followers(conn, numbers)
     everyone = [*numbers, *(other for others in with_them.values() for other in others)]
     held, stand = kept(conn, everyone, run.as_of), marks(conn, everyone)
+    unknown = set() if asked else _unknown(conn, [found.customer_id for found, _reason in page if base.archives(found)])
     for found, reason in page:
         others = with_them.get(found.customer_id, [])
         group = (found.customer_id, *others)
         why = reason or (f"hold:{frozen}" if frozen else "") or _why(group, held)
         why = why or (SHARED if found.customer_id in shared else "")
+        why = why or (UNKNOWN if found.customer_id in unknown else "")
         rule = None if found.rule is None else base.readies[found.policy].rules[found.rule]
-        action = ARCHIVE if rule is not None and rule.archives and not asked else DESTROY
+        action = ARCHIVE if base.archives(found) and not asked else DESTROY
         counted = tally.keep if why else tally.archive if action == ARCHIVE else tally.destroy
         counted[why or (rule.code if rule is not None else DUE)] += 1
         detail = (found.policy, found.rule, os.urandom(leaves.SALT_SIZE).hex(), others)
         mark = "|".join(stand.get(number, "") for number in group)
         yield Item(found.customer_id, KEEP if why else action, mark, why or None, detail)
+
+
+def _unknown(conn: Connection, customers: Sequence[int]) -> set[int]:
+    """Return those of the customers who are unidentified complainants."""
+    rows = bulk.fetch_by_keys(conn, customer, "customer_id", customers, ("customer_id", "status"))
+    return {number for number, status in rows if status == PROVISIONAL}
 
 
 def _why(group: Sequence[int], held: dict[int, tuple[str, ...]]) -> str:

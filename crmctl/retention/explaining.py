@@ -15,7 +15,7 @@ from crmctl.i18n import _
 from crmctl.policy.metrics import BY_NAME, Left, Value, by_source, source_at
 from crmctl.policy.model import Figure
 from crmctl.retention import telling
-from crmctl.retention.decide import Decided, decide
+from crmctl.retention.decide import Decided, decide, latest
 from crmctl.retention.policy import CUSTOMERS, METRIC_OF, Span
 from crmctl.retention.rules import NEVER, Ready, settings_of
 from crmctl.retention.selecting import Basis, basis
@@ -81,7 +81,7 @@ def _document(each: Ready, decided: Decided, facts: Mapping[Left, Value], held: 
                     "since": list(written.minimums[minimum.position].since),
                     "days": minimum.days,
                     "basis": dict(written.minimums[minimum.position].basis),
-                    "over": decided.minimum is None or decided.minimum.position != minimum.position,
+                    "over": latest(minimum.since, facts) >= minimum.days,
                 }
                 for minimum in rule.minimums
             ],

@@ -117,16 +117,19 @@ def judge(conn: Connection, run: Run, found: Plan, base: Basis | None, page: Seq
             *together[1:]
         ]:
             spared[number] = EDITED
-        elif number not in due:
+        elif due.get(number) != (item.action == ARCHIVE):
             spared[number] = NOT_DUE
     return spared
 
 
-def _due(conn: Connection, base: Basis, page: Sequence[Item], *, asked: bool) -> set[int]:
-    """Return those of the items whose time is over on this day; of people who asked, whom no law wants kept."""
+def _due(conn: Connection, base: Basis, page: Sequence[Item], *, asked: bool) -> dict[int, bool]:
+    """Return those of the items whose time is over on this day, with whether they are put away rather than destroyed.
+
+    Of people who asked, those whom no law wants kept.
+    """
     numbers = [item.customer_id for item in page]
     if asked:
-        return {each.found.customer_id for each in base.named(conn, numbers) if not each.law}
+        return {each.found.customer_id: False for each in base.named(conn, numbers) if not each.law}
     first, last = numbers[0], numbers[-1]
     found = base.due(conn, lambda number: number.between(first, last))
-    return {each.customer_id for each in found}
+    return {each.customer_id: base.archives(each) for each in found}

@@ -25,7 +25,6 @@ CHECKS = {
     "rejected_rows": N_("rejected rows, and what is sealed of their imports"),
     "old_values": N_("values before changes whose time was over"),
     "keys": N_("data keys in any key store"),
-    "backups": N_("destroyed customers who opened when a backup was tried"),
     "files": N_("pieces of their envelopes in the database's files"),
 }
 BECOMES = {
@@ -41,6 +40,7 @@ _LISTED = (
     Column("planned_at", N_("Planned")),
     Column("planned_by", N_("Planned by")),
     Column("destroy", N_("To destroy"), lambda value: f"{value:,}", right=True),
+    Column("archive", N_("To put away"), lambda value: f"{value:,}", right=True, detail=True),
     Column("kept", N_("Kept back"), lambda value: f"{value:,}", right=True),
     Column("destroyed", N_("Customers destroyed"), lambda value: f"{value:,}", right=True),
     Column("imports", N_("Imports with rejected rows"), lambda value: f"{value:,}", right=True),
@@ -60,6 +60,7 @@ def row(run: Run, found: Purge) -> tuple[Any, ...]:
         local(plan.created_at, run.zone),
         plan.person,
         sum(plan.summary.get("destroy", {}).values()),
+        sum(plan.summary.get("archive", {}).values()),
         sum(plan.summary.get("keep", {}).values()),
         done.counts.get("destroyed") if done else None,
         sum(not each["kept"] for each in plan.summary.get("rejected_rows", {}).get("imports", ())),
@@ -123,7 +124,7 @@ def verified_parts(done: Verified, dry_run: bool) -> Iterator[Part]:
     )
     yield Table(columns, [(each.code, each.looked, each.found) for each in done.checks])
     if done.untried:
-        yield _("No backup was tried since: crmctl backup drill SET, then verify")
+        yield _("That no backup opens them was not tried since: crmctl backup drill SET --keys-set SET")
     if dry_run:
         yield _("Nothing was written.")
     elif done.record_hash is not None:

@@ -142,6 +142,11 @@ class CustomerRule(Settings):
         return self
 
 
+def _speaks_of_put_away(rule: CustomerRule) -> bool:
+    compared = () if rule.when is None else rule.when.comparisons()
+    return any(each.left.metric.name == "status" and "put_away" in map(str, each.operands) for each in compared)
+
+
 class RejectedRows(Settings):
     """How long rows are kept that an import rejected, with what else is sealed about the import: file name, header.
 
@@ -234,6 +239,15 @@ class RetentionSettings(Settings):
                 if isinstance(span, Span):
                     yield (*at, name), span
 
+    def _destroyed_later(self, position: int) -> bool:
+        """Say whether a rule that comes first for those whom this one puts away counts from there and destroys them."""
+        leaves_them = _speaks_of_put_away(self.customers[position])
+        others = self.customers if leaves_them else self.customers[:position]
+        return any(
+            each.then != "archive" and "put_away" in each.since and (each.when is None or _speaks_of_put_away(each))
+            for each in others
+        )
+
     def lint(self, look: Lookup) -> Iterator[Finding]:
         """Yield rules of the same name, rules that no customer can reach, and times below nothing."""
         for at, span in self._spans():
@@ -247,7 +261,7 @@ class RetentionSettings(Settings):
                 yield Finding(
                     ("customers", position, "code"), _("the code is that of another rule"), _("give it another one")
                 )
-            if rule.then == "archive" and not any("put_away" in each.since for each in self.customers[:position]):
+            if rule.then == "archive" and not self._destroyed_later(position):
                 yield Finding(
                     ("customers", position, "then"),
                     _("who is put away by it is never destroyed: no rule before it counts from put_away"),

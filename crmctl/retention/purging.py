@@ -119,7 +119,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         base = None if begun else _base(conn, run, found, accept_clock)
         approval = rightly.require(conn, found) if begun else _agreed(conn, run, found)
     if run.dry_run:
-        return _rehearsed(run, found, base)
+        return _rehearsed(run, found, _still(run, found) if begun else base, resumed=begun)
     leaving = grouping.leaving(run, found)  # read before there is no way back
     run = runs.begin(run)
     with runs.recorded_failure(run):
@@ -244,9 +244,9 @@ def _held(run: Run) -> None:
         run.held.check()
 
 
-def _rehearsed(run: Run, found: Plan, base: Basis | None) -> Outcome:
+def _rehearsed(run: Run, found: Plan, base: Basis | None, *, resumed: bool) -> Outcome:
     """Return what carrying out a plan now would do, from the same judgement; nothing is written."""
-    outcome = Outcome(None, found.plan_id, True, resumed=base is None)
+    outcome = Outcome(None, found.plan_id, True, resumed=resumed)
     with engine.read(run.engine) as conn:
         done = plan_item.c
         query = select(done.action, done.after, func.count()).where(done.plan_id == found.plan_id, done.detail != "[]")

@@ -104,6 +104,10 @@ class Basis:
         found = (each for each in self.acting.values() if each.scope.everybody)
         return next((each for each in found if of_kind(settings_of(each), kind) is not None), None)
 
+    def archives(self, found: Found) -> bool:
+        """Say whether the rule that is somebody's puts away, rather than destroys."""
+        return found.rule is not None and self.readies[found.policy].rules[found.rule].archives
+
     def earlier(self, by: timedelta) -> Basis:
         """Return the same as of some time before, for what has nothing but a beginning."""
         return replace(self, at=self.at - by)

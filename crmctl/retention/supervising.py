@@ -24,7 +24,7 @@ from crmctl.paper import records as paper
 from crmctl.policy.policyset import PolicySet
 from crmctl.policy.scopes import in_force
 from crmctl.retention import oldvalues, records, rejected, rightly, verifying
-from crmctl.retention.deciding import DESTROY, Tally, decided_of, ranges
+from crmctl.retention.deciding import ARCHIVE, DESTROY, Tally, decided_of, ranges
 from crmctl.retention.policy import Span, Supervision
 from crmctl.retention.rules import after, settings_of
 from crmctl.retention.selecting import Basis, basis
@@ -216,7 +216,7 @@ def _about_customers(run: Run, base: Basis, found: Figures) -> None:
             page = list(base.due(conn, among))
             items = list(decided_of(conn, run, base, [(each, "") for each in page], Tally())) if page else []
         for each, item in zip(page, items, strict=True):
-            if item.action != DESTROY or each.rule is None:
+            if item.action not in (DESTROY, ARCHIVE) or each.rule is None:
                 continue
             rule = base.readies[each.policy].rules[each.rule]
             found.due[rule.code] += 1

@@ -23,14 +23,14 @@ from crmctl.retention.decide import (
     PUT_AWAY,
     RUNNING,
 )
-from crmctl.retention.deciding import SHARED
+from crmctl.retention.deciding import SHARED, UNKNOWN
 from crmctl.retention.planning import Planned
 from crmctl.retention.policy import RetentionSettings
 from crmctl.retention.purging import Outcome
 from crmctl.retention.rejected import COPIES
 
 STATES = {
-    DUE: N_("time is over, may be destroyed"),
+    DUE: N_("time is over"),
     GRACE: N_("time is over, in the grace window"),
     MINIMUM: N_("time is over, a period of the law is not"),
     RUNNING: N_("time is not over"),
@@ -39,6 +39,7 @@ STATES = {
     NO_RULE: N_("no rule of the policy"),
 }
 REASONS = {
+    UNKNOWN: N_("nobody knows yet who that is, so they are not put away; write a rule for status provisional"),
     SHARED: N_("an unidentified complainant of theirs is somebody else's as well"),
     MINIMUM: N_("a period of the law is not over"),
     GONE: N_("is there no more"),

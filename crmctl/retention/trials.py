@@ -1,12 +1,12 @@
 """Trials of backups (`crmctl backup drill`) as a purge's verification sees them: what the newest one since showed.
 
 Whether a backup opens takes its private key, which has no business where purges run. So it is tried where that key is
-at hand, and the log has what came of it: all who were destroyed were tried, none may have opened.
+at hand, and the log has what came of it: all who were ever destroyed were tried, none opened.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -20,26 +20,31 @@ ACT = "backup.drill"
 
 
 class Trial(NamedTuple):
-    """A trial: when, of which backup, how many of the destroyed were tried and how many opened.
+    """A trial in which nothing was wrong: when it ended, which backup was tried, on how many of the destroyed.
 
-    `keys_tried` is how many keys the set of keys had that was tried with it; None without one.
+    `keys_set` is the number of the backup of keys that was tried with it; None without one.
     """
 
     at: datetime
     backup: str | None
     destroyed: int
-    resurrected: int
-    keys_tried: int | None
+    keys_set: int | None
 
 
 def newest(conn: Connection, since: datetime) -> Trial | None:
-    """Return the newest trial since a moment that came to its end; None where there was none."""
+    """Return the newest trial that began after a moment and in which none of the destroyed opened.
+
+    None where there is none, or where the one after it found somebody who did.
+    """
     found = None
     for body in said(conn, ACT, None):
         counts, at = body.get("counts", {}), clock.parse_stamp(body["ts"])
-        if at >= since and "resurrected" in counts and (body["result"] == "done" or counts["resurrected"]):
-            tried = (counts["destroyed"], counts["resurrected"], counts.get("keys_tried"))
-            found = Trial(at, body.get("obj"), *tried)
+        if at - timedelta(seconds=counts.get("seconds", 0)) < since:
+            continue  # those destroyed meanwhile were not tried
+        if body["result"] == "done":
+            found = Trial(at, body.get("obj"), counts["destroyed"], counts.get("keys_set"))
+        elif counts.get("resurrected"):
+            found = None
     return found
 
 

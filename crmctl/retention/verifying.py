@@ -1,8 +1,8 @@
 """`purge verify`: prove that what a plan destroyed is gone, then issue the destruction record (DES-04, DES-05).
 
 Everything is looked for again from what the log says was destroyed: rows, identities, images and salts, rejected rows,
-values before changes, keys in every store, and pieces of the destroyed envelopes in the files of the database. What the
-newest trial of a backup showed since counts as well. Only where nothing is found is there a record.
+values before changes, keys in every store, and pieces of the destroyed envelopes in the files of the database. Only
+where nothing is found is there a record; what the newest trial of a backup showed is in it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from crmctl.security.keywrap import OWNER_KINDS
 from crmctl.sheets.tables import batch, rejected_row
 from crmctl.store import bulk, engine, hygiene
 
-BACKUPS = "backups"  # the check of what a trial of a backup showed
 _AT_ONCE = 10_000
 _PIECE = 16 << 20  # bytes of a file searched at once
 
@@ -49,7 +48,7 @@ class Check:
 class Verified:
     """What verification found, and the record it issued; `signed` says whether a checkpoint covers it already.
 
-    `untried` says that there are backups, of which none was tried since.
+    `untried` says that there are backups, and no trial since that showed that nobody opens.
     """
 
     run_id: int | None
@@ -93,7 +92,7 @@ def verify(run: Run, number: int) -> Verified:
             code="DATABASE_READ",
         )
     checks = tuple(_checks(run, found))
-    outcome = Verified(None, number, checks, found.record, _hex(found.record_hash), False, _untried(run, checks))
+    outcome = Verified(None, number, checks, found.record, _hex(found.record_hash), False, _untried(run, found))
     if run.dry_run:
         return outcome
     run = runs.begin(run)
@@ -122,18 +121,14 @@ def _checks(run: Run, found: Destruction) -> Iterator[Check]:
             yield Check("old_values", len(found.emptied), _old_values(conn, found))
     stores, keys = keys_left(run, {"customer": customers, "batch": imports})
     yield Check("keys", stores * (len(customers) + len(imports)), keys)
-    with engine.read(run.engine) as conn:
-        trial = trials.newest(conn, found.shredded_at or found.begun_at)
-    if trial is not None:
-        yield Check(BACKUPS, trial.destroyed, trial.resurrected)
     files = list(_files(run))
     probes = [bytes.fromhex(text) for kept in found.counts.get("probes", {}).values() for text in kept]
     yield Check("files", len(files), sum(_contains(path, probes) for path in files))
 
 
-def _untried(run: Run, checks: Sequence[Check]) -> bool:
+def _untried(run: Run, found: Destruction) -> bool:
     with engine.read(run.engine) as conn:
-        return trials.any_set(conn) and all(each.code != BACKUPS for each in checks)
+        return trials.any_set(conn) and trials.newest(conn, found.shredded_at or found.begun_at) is None
 
 
 def destroyed(conn: Connection, found: Destruction) -> list[int]:

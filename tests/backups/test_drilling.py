@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +94,31 @@ def test_a_set_of_keys_is_tried_with_it(desk: Desk, media: Media, drill: Any) ->
     media.create_keys()
     destroy_keys(desk.folder, [2])
     said = drill(1, "--keys-set", 2, status=13)
-    assert (said["destroyed"], said["resurrected"]) == (1, 1)
+    assert (said["destroyed"], said["resurrected"], said["keys_set"]) == (1, 1, 2)
     assert [problem["code"] for problem in said["problems"]] == ["KEYS_RETURN"]
+    listed = desk.json(ADMIN, "backup", "list")["backups"]
+    assert {each["state"] for each in listed} == {"verified"}, "neither set is damaged"
     media.create_keys()
     said = drill(1, "--keys-set", 3)
-    assert (said["destroyed"], said["resurrected"], said["keys_tried"] > 0) == (1, 0, True)
+    assert (said["destroyed"], said["resurrected"]) == (1, 0)
     entry = desk.entries("backup.drill")[-1]
-    assert (entry["counts"]["keys_tried"], entry["counts"]["resurrected"]) == (said["keys_tried"], 0)
+    assert (entry["counts"]["keys_set"], entry["counts"]["resurrected"]) == (3, 0)
     assert list((desk.folder / "spool").iterdir()) == []
+
+
+def test_a_set_of_keys_must_be_one_that_is_known_and_whole(desk: Desk, media: Media, drill: Any) -> None:
+    media.create()
+    made = media.create_keys()
     assert drill(1, "--keys-set", 1, status=4)["code"] == "BACKUP_KIND"
+    other = media.keys / "copied"
+    shutil.copytree(made["folder"], other)
+    assert drill(1, "--keys-set", other, status=4)["code"] == "BACKUP_KIND"
+    flip(Path(made["folder"]) / "keys.db.age", 400)
+    said = drill(1, "--keys-set", 2, status=13)
+    assert [problem["code"] for problem in said["problems"]] == ["PART_HASH"]
+    assert said["decrypted"] == 3, "the data were tried all the same"
+    state = {each["backup"]: each["state"] for each in desk.json(ADMIN, "backup", "list")["backups"]}
+    assert state[1] == "verified"
 
 
 def test_a_key_store_that_lost_keys_is_found(desk: Desk, media: Media, drill: Any) -> None:

@@ -27,6 +27,7 @@ FULL = {
     "industry": "it", "source": "fair", "completeness": 80, "annual_amount": 123, "flags": "A B",
     "attributes": '{"contract_end_on":"2026-01-05"}',
     "last_contact_at": datetime(2026, 1, 1, tzinfo=UTC), "cancelled_at": datetime(2026, 1, 12, tzinfo=UTC),
+    "put_away_at": datetime(2026, 1, 13, tzinfo=UTC),
 }  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def test_every_metric_of_the_record(engine: Engine) -> None:
         "customer_type": "enterprise", "status": "draft", "stage": "lead", "tier": "core", "org_unit": "head",
         "region": "北京市", "industry": "it", "source": "fair", "completeness": 80, "annual_amount": 123,
         "days_since_last_contact": 14, "days_since_added": 10, "flagged": True,
-        "days_since_contract_end": 10, "days_since_cancelled": 3,
+        "days_since_contract_end": 10, "days_since_cancelled": 3, "days_since_put_away": 2,
     }  # fmt: skip
     assert [type(full[name]) for name in ("completeness", "annual_amount", "days_since_added", "flagged")] == [
         int, int, int, bool,

@@ -132,6 +132,77 @@ def test_who_asks_is_destroyed_when_the_law_lets_go(ready: Office, hours: Hours)
     assert (made["destroy"], made["archive"]) == ({"never_bought": 1}, {})
 
 
+def test_what_was_agreed_to_be_destroyed_is_not_where_the_rule_became_another(office: Office, hours: Hours) -> None:
+    """DES-02: whoever comes under a rule that puts away, with a period of the law, is spared by a plan to destroy."""
+    young = (
+        LEADS.replace("never_bought", "young").replace("未成交", "新录入")
+        + """\
+      when: {days_since_added: {lt: 1120}}
+      since: [added]
+      keep: {months: 12}
+      source: ["003 §3.六 6.1"]
+"""
+    )
+    office.desk.edit("retention.yaml", LEADS, AWAY + young + LEADS)
+    office.desk.edit("retention.yaml", SINCE, SINCE + PUT)
+    hours.forward(days=1119)
+    office.json(ADMIN, "keys", "rotate")
+    assert office.json(STEWARD, "purge", "plan")["destroy"] == {"young": 3}
+    office.json(SUPERVISOR, "purge", "approve", PLAN)
+    hours.forward(days=1)
+    done = office.json(STEWARD, "purge", "run", PLAN, status=3)["purges"][0]
+    assert (done["destroyed"], done["archived"], done["spared"]) == (0, 0, {"not_due": 3})
+    again = office.json(STEWARD, "purge", "plan")
+    assert (again["archive"], again["destroy"]) == ({"never_bought": 3}, {})
+
+
+def test_an_unidentified_complainant_is_not_put_away(office: Office, hours: Hours) -> None:
+    """CMP-02: nobody could be found out any more; the plan says that a rule for them is missing."""
+    office.desk.edit("retention.yaml", LEADS, AWAY + LEADS)
+    office.desk.edit("retention.yaml", SINCE, SINCE + PUT)
+    number = office.open("")
+    hours.forward(hours=1)
+    office.through(number)
+    hours.forward(days=31 * 36)
+    office.json(ADMIN, "keys", "rotate")
+    made = office.json(STEWARD, "purge", "plan", "--kind", "customers")
+    assert (made["archive"], made["keep"]) == ({"never_bought": 3}, {"unidentified": 1})
+
+
+def test_what_it_was_before_outlives_the_old_values(ready: Office, hours: Hours) -> None:
+    """UPD-09: who is put away comes back years later, when values before changes are gone from the log."""
+    before = statuses(ready)
+    ready.json(STEWARD, "purge", "run", PLAN)
+    hours.forward(days=31 * 10)
+    ready.json(ADMIN, "keys", "rotate")
+    shown = ready.json(STEWARD, "customer", "show", "C-1")["customer"]
+    assert (shown["status"], shown["put_away_from"]) == ("put_away", before[1])
+    made = ready.json(STEWARD, "purge", "plan", "--kind", "old_values")
+    if made["approval"] is not None:
+        ready.json(SUPERVISOR, "purge", "approve", made["plan"])
+        ready.json(STEWARD, "purge", "run", made["plan"])
+    assert ready.json(STEWARD, "customer", "recall", *EVERYBODY)["restored"] == 3
+    assert statuses(ready) == before
+
+
+def test_an_open_complaint_of_theirs_is_reason_enough_to_look(ready: Office) -> None:
+    """PIPL 47: nothing is done with them but storing, and answering them."""
+    ready.json(STEWARD, "purge", "run", PLAN)
+    number = ready.open("C-2")
+    look = ("customer", "show", "C-2", "--reveal", "mobile")
+    assert ready.json(STEWARD, *look, "--ticket", number)["revealed"] == ["mobile"]
+    assert ready.json(STEWARD, *look, "--purpose", "complaint", "--ticket", number)["revealed"] == ["mobile"]
+    assert ready.desk.refusal(STEWARD, *look, "--purpose", "contact", status=1) == "CUSTOMER_PUT_AWAY"
+
+
+def test_who_should_have_been_put_away_is_overdue(ready: Office, hours: Hours) -> None:
+    """DES-05: a supervision counts them with those who should have been destroyed."""
+    hours.forward(days=400)
+    ready.json(ADMIN, "keys", "rotate")
+    found = ready.json(AUDITOR, "purge", "supervise")
+    assert found["due"] == {"never_bought": 3}
+
+
 def test_interrupted_it_goes_on(ready: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is put away once, with one change, whatever is interrupted."""
     monkeypatch.setattr(archiving, "AT_ONCE", 1)
@@ -146,7 +217,10 @@ def test_interrupted_it_goes_on(ready: Office, monkeypatch: pytest.MonkeyPatch) 
         patch.setattr(chunks, "write", write_two)
         assert ready.desk.say(STEWARD, "purge", "run", PLAN).exit_code == 130
     assert sorted(statuses(ready).values()).count("put_away") == 2
-    assert ready.json(STEWARD, "purge", "list")["purges"][0]["state"] == "begun"
+    listed = ready.json(STEWARD, "purge", "list")["purges"][0]
+    assert (listed["state"], listed["archive"], listed["destroy"]) == ("begun", 3, 0)
+    rehearsed = ready.json(STEWARD, "purge", "run", PLAN, "--dry-run")["purges"][0]
+    assert (rehearsed["archived"], rehearsed["spared"], rehearsed["resumed"]) == (3, {}, True)
     done = ready.json(STEWARD, "purge", "run", PLAN)["purges"][0]
     assert (done["archived"], done["resumed"]) == (3, True)
     query = select(change.c.customer_id).where(change.c.object == "customer", change.c.fields.contains("put_away_at"))
@@ -181,12 +255,26 @@ def test_cancelled_and_put_away_it_comes_back_step_by_step(office: Office, hours
     office.sound()
 
 
-def test_nobody_is_put_away_for_good_by_oversight(tmp_path: Path) -> None:
+OTHERS = AWAY.replace("status: {eq: put_away}", "status: {eq: cancelled}")
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "sound"),
+    [
+        ("", (SINCE, SINCE + "      then: archive\n"), False),
+        (AWAY, (SINCE, SINCE + "      then: archive\n"), True),
+        (OTHERS, (SINCE, SINCE + "      then: archive\n"), False),
+        (AWAY + "      then: archive\n", (SINCE, SINCE + "      then: archive\n"), False),
+    ],
+)
+def test_nobody_is_put_away_for_good_by_oversight(
+    tmp_path: Path, before: str, edit: tuple[str, str], sound: bool
+) -> None:
     """DES-01: data do not lie about indefinitely: a rule that puts away wants one before it that counts from there."""
     for path in shipped("policies").glob("*.yaml"):
         (tmp_path / path.name).write_text(path.read_text("utf-8"), "utf-8")
     file = tmp_path / "retention.yaml"
-    text = file.read_text("utf-8")
-    file.write_text(text.replace(SINCE, SINCE + "      then: archive\n"), "utf-8")
+    file.write_text(file.read_text("utf-8").replace(LEADS, before + LEADS).replace(*edit), "utf-8")
     found = [each.message for each in policy.check(tmp_path).problems]
-    assert any("never destroyed" in message or "永远不会销毁" in message for message in found), found
+    wrong = any("never destroyed" in message or "永远不会销毁" in message for message in found)
+    assert wrong is not sound, found
