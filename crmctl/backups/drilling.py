@@ -22,7 +22,7 @@ from sqlalchemy import Engine, select
 from crmctl import clock
 from crmctl.audit import checkpoints, entries, standing
 from crmctl.audit.tables import audit_entry
-from crmctl.backups import checking, evidence, inside, manifest, opening, reconcile, register
+from crmctl.backups import checking, evidence, inside, manifest, opening, reconcile, register, verifying
 from crmctl.backups.checking import Problem
 from crmctl.customers.opened import opened, pages
 from crmctl.customers.reindexing import rebuild
@@ -123,17 +123,16 @@ def drill(run: Run, which: str, identity: Path | None, server: str, tell: Tell, 
     with runs.recorded_failure(run):
         trial = _Trial(run, found, keys, checking.problems(found, tell))
         _vouched(trial, found, row.run_id if row else None)
+        gone: Sequence[int] | None = None
         if not trial.problems:
             try:
                 with _restored(run, found, identities, server) as base:
                     gone = _tried(trial, base, tell)
             except IntegrityFailed as error:
                 trial.wrong(error.code, str(folder), error.message)
-            else:
-                _register(run, row, trial)
-                _keys_tried(trial, identities, gone, tell)
-                return _recorded(trial, folder, row.backup_id if row else None, begun)
         _register(run, row, trial)
+        if gone is not None:
+            _keys_tried(trial, identities, gone, tell)
         return _recorded(trial, folder, row.backup_id if row else None, begun)
 
 
@@ -252,7 +251,7 @@ def _keys_tried(trial: _Trial, identities: Sequence[Any], gone: Sequence[int], t
         return
     found, row = trial.keys
     before = len(trial.problems)
-    trial.problems += checking.problems(found, tell)
+    trial.problems += [*verifying.foreign(trial.run, found, row), *checking.problems(found, tell)]
     _vouched(trial, found, row.run_id)
     if len(trial.problems) == before:
         try:

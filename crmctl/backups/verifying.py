@@ -72,7 +72,7 @@ def _verified(run: Run, folder: Path, row: Registered | None, identity: Path | N
     try:
         found = manifest.read(folder)
         kind, made_at = found.manifest.kind, found.manifest.made_at
-        wrong = checking.problems(found, tell) + _foreign(run, found, row)
+        wrong = checking.problems(found, tell) + foreign(run, found, row)
         with engine.read(run.engine) as conn:
             settings = checkpoints.settings_of(run.policies)
             voucher = evidence.vouched(conn, run.workspace, settings, found, row.run_id if row else None).by
@@ -93,7 +93,8 @@ def _verified(run: Run, folder: Path, row: Registered | None, identity: Path | N
     return done
 
 
-def _foreign(run: Run, found: BackupSet, row: Registered | None) -> list[Problem]:
+def foreign(run: Run, found: BackupSet, row: Registered | None) -> list[Problem]:
+    """Return what says that a set is not this workspace's, or not the one that was registered."""
     wrong = []
     if found.manifest.instance != str(run.workspace.get("instance")):
         wrong.append(Problem("INSTANCE_WRONG", manifest.FILE, _("it belongs to another workspace")))

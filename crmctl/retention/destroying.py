@@ -49,7 +49,7 @@ def destroy(conn: Connection, log: Changes, customers: Sequence[int], *, held: b
 
     The changes in `log` are written as well, without images and salts. `held` as `belongings` takes it.
     """
-    plans.keep_destruction_out(conn)  # whoever begins something for a customer first sees that it stays
+    plans.keep_beginnings_out(conn)
     last = _forgotten(conn, customers)
     removed: Counter[str] = Counter()
     for table in belongings(held=held):

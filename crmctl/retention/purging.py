@@ -19,7 +19,7 @@ Each step is committed and done again without harm; killed anywhere, the same co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -42,6 +42,7 @@ from crmctl.retention import (
     grouping,
     judging,
     oldvalues,
+    paging,
     records,
     rejected,
     rightly,
@@ -52,6 +53,7 @@ from crmctl.retention import (
 from crmctl.retention.destroying import destroy, probes_of, protected_rows
 from crmctl.retention.grouping import Leaving
 from crmctl.retention.judging import ARCHIVED, SPARED, STAYED
+from crmctl.retention.paging import Task, Tell
 from crmctl.retention.planning import ACT, agreed_by_somebody, clock_jump, kinds_of
 from crmctl.retention.selecting import Basis, basis
 from crmctl.runs import chunks, plans
@@ -64,8 +66,6 @@ from crmctl.store import engine
 SHREDDED = 3_000  # customers in one transaction: some tenths of a second
 JUDGED = 10_000
 _SLACK = 50  # rows that others may add to a chunk while it is counted
-Tell = Callable[[int], None]
-Left = Callable[[Connection, int, int, int], list[Item]]  # `judging.undecided` or `doomed`
 
 
 @dataclass
@@ -134,7 +134,7 @@ def purge(run: Run, number: int, tell: Tell, *, accept_clock: bool = False) -> O
         marking.mark(run, going, number)
         barring.bar(run, found, going)
         forgetting.forget(run, going)
-        ordinal = _shred(run, leaving, ordinal, outcome, tell)
+        ordinal = _shred(run, leaving, ordinal, tell)
         emptying.empty(run, number, settled.require)
         clearing.clear(run, number, settled.require)
         _archive(run, found, base, ordinal, tell)
@@ -172,28 +172,11 @@ def _still(run: Run, found: Plan) -> Basis | None:
 
 def _judge(run: Run, found: Plan, base: Basis | None, tell: Tell) -> int:
     """Settle for every customer of the plan whether it goes or is spared; return the ordinal of the next chunk."""
-    ordinal = 0
-    for page in _pages(run, judging.undecided, found.plan_id, JUDGED):
-        chunks.write(run, ordinal, len(page), 0, partial(_settle, run, found, base, page))
-        tell(len(page))
-        ordinal += 1
-    return ordinal
 
+    def judged(ordinal: int, page: Sequence[Item]) -> Task:
+        return partial(chunks.write, run, ordinal, len(page), 0, partial(_settle, run, found, base, page))
 
-def _pages(run: Run, left: Left, number: int, size: int) -> Iterator[list[Item]]:
-    """Yield what is left of a plan, by customer number, until a look from the beginning finds nothing.
-
-    What is done with lies before the page: looking from there on does not walk over all of it again.
-    """
-    after = 0
-    while True:
-        _held(run)
-        with engine.read(run.engine) as conn, uncollected():
-            page = left(conn, number, size, after) or left(conn, number, size, 0)
-        if not page:
-            return
-        yield page
-        after = page[-1].customer_id
+    return paging.each(run, found.plan_id, (judging.undecided, JUDGED), judged, tell)
 
 
 def _settle(
@@ -203,29 +186,40 @@ def _settle(
     return {PURGING: len(page) - len(spared), SPARED: len(spared)}
 
 
-def _shred(run: Run, leaving: Leaving, ordinal: int, outcome: Outcome, tell: Tell) -> int:
-    """Destroy keys, then rows, of all who go, chunk by chunk; return the ordinal of the next chunk."""
+def _shred(run: Run, leaving: Leaving, ordinal: int, tell: Tell) -> int:
+    """Destroy keys, then rows, of all who go, chunk by chunk; return the ordinal of the next chunk.
+
+    Groups of the anonymised are common to all chunks, and counted one after the other.
+    """
+    task, alone = partial(_shredded, run, leaving), bool(leaving.specs)
+    return paging.each(run, leaving.plan_id, (judging.doomed, SHREDDED), task, tell, ordinal=ordinal, alone=alone)
+
+
+def _shredded(run: Run, leaving: Leaving, ordinal: int, page: Sequence[Item]) -> Task:
+    """Destroy the keys of those of a page; return what removes their rows."""
     plan = leaving.plan_id
-    for page in _pages(run, judging.doomed, plan, SHREDDED):
-        numbers = sorted({number for item in page for number in judging.group(item)})
-        with engine.read(run.engine) as conn, uncollected():
+    numbers = sorted({number for item in page for number in judging.group(item)})
+    with engine.read(run.engine) as conn, uncollected():
+        settled.require(conn, plan, page)
+    run.keys.remove("customer", numbers, reference=records.reference(plan))
+
+    def remove() -> Mapping[str, int]:
+        with engine.read(run.engine) as conn:
             expected = protected_rows(conn, numbers)
-            settled.require(conn, plan, page)
-        run.keys.remove("customer", numbers, reference=records.reference(plan))
         fill = partial(_remove, run, leaving, page, numbers)
-        chunks.write(run, ordinal, len(numbers), expected + _SLACK, fill)
-        outcome.destroyed += len(page)
-        tell(len(page))
-        ordinal += 1
-    return ordinal
+        return chunks.write(run, ordinal, len(numbers), expected + _SLACK, fill)
+
+    return remove
 
 
 def _archive(run: Run, found: Plan, base: Basis | None, ordinal: int, tell: Tell) -> None:
     """Put away all who are to be, chunk by chunk."""
-    for page in _pages(run, judging.unarchived, found.plan_id, archiving.AT_ONCE):
-        chunks.write(run, ordinal, len(page), len(page), partial(archiving.put_away, run, found, base, page))
-        tell(len(page))
-        ordinal += 1
+
+    def away(ordinal: int, page: Sequence[Item]) -> Task:
+        fill = partial(archiving.put_away, run, found, base, page)
+        return partial(chunks.write, run, ordinal, len(page), len(page), fill)
+
+    paging.each(run, found.plan_id, (judging.unarchived, archiving.AT_ONCE), away, tell, ordinal=ordinal)
 
 
 def _remove(
@@ -236,12 +230,6 @@ def _remove(
     removed = destroy(conn, log, customers)
     records.add(conn, run, leaving.plan_id, removed, probes, anonymised=anonymised)
     return dict(removed)
-
-
-def _held(run: Run) -> None:
-    """Stop when the lock is lost: another run may be at work."""
-    if run.held is not None:
-        run.held.check()
 
 
 def _rehearsed(run: Run, found: Plan, base: Basis | None, *, resumed: bool) -> Outcome:

@@ -105,8 +105,10 @@ def add(
 ) -> None:
     """Add up in a chunk's transaction what was removed, by table, and keep probes of it while there is room.
 
-    Probes of customers, of imports and of runs (`of`) have room of their own. `anonymised` are customers by rule.
+    Probes of customers, of imports and of runs (`of`) have room of their own. `anonymised` are customers by rule. Other
+    chunks that end meanwhile wait for this one's transaction.
     """
+    conn.execute(select(destruction.c.plan_id).where(destruction.c.plan_id == number).with_for_update())
     counts = begun(conn, number).counts
     rows = Counter(counts.get("rows", {}))
     rows.update(removed)

@@ -241,9 +241,18 @@ def unfinished(conn: Connection, kind: str) -> int | None:
 def keep_destruction_out(conn: Connection) -> None:
     """Let whoever destroys customers, holds them, or begins something for them wait until this transaction ends.
 
-    Whoever begins something for a customer calls this first, then `require_staying`; whoever destroys calls this.
+    Whoever begins something for a customer calls this first, then `require_staying`.
     """
     counters.take(conn, "hold", 0)  # its row is locked from here on; SQLite's writers take turns anyway
+
+
+def keep_beginnings_out(conn: Connection) -> None:
+    """Let whoever holds customers, or begins something for them, wait until this transaction ends, which destroys some.
+
+    Whoever waited sees that they are gone. Others may destroy other customers meanwhile.
+    """
+    if not counters.share(conn, "hold"):
+        counters.take(conn, "hold", 0)  # nobody was ever held
 
 
 def require_staying(conn: Connection, customers: Collection[int]) -> None:

@@ -1,0 +1,98 @@
+"""Transactions at a time: in order, none begun after a failure, and a lock that several share keeps others out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from sqlalchemy import Engine
+
+from crmctl.errors import Locked
+from crmctl.store import abreast, counters
+from crmctl.store.engine import open_engine, write
+
+
+@pytest.mark.parametrize("many", [1, 2, 3])
+def test_answers_come_in_the_order_of_the_tasks(many: int) -> None:
+    first_waits = threading.Event()
+
+    def task(number: int) -> int:
+        if many > 1 and number == 0:
+            assert first_waits.wait(10)
+        if number == 1:
+            first_waits.set()
+        return number
+
+    assert list(abreast.done((partial(task, number) for number in range(20)), many)) == list(range(20))
+
+
+@pytest.mark.parametrize("many", [1, 2])
+def test_after_a_failure_none_begins_and_those_at_work_end(many: int) -> None:
+    begun, ended = [], []
+
+    def task(number: int) -> int:
+        begun.append(number)
+        if number == 3:
+            raise ValueError("stop")
+        ended.append(number)
+        return number
+
+    with pytest.raises(ValueError, match="stop"):
+        for _number in abreast.done((partial(task, number) for number in range(100)), many):
+            pass
+    assert len(begun) <= 4 + 2 * many, "those that were out already"
+    assert sorted(ended) == sorted(set(begun) - {3})
+
+
+def test_interrupted_those_at_work_end_first() -> None:
+    free, ended = threading.Event(), []
+
+    def task(number: int) -> int:
+        if number:
+            assert free.wait(10)
+        ended.append(number)
+        return number
+
+    answers = abreast.done((partial(task, number) for number in range(10)), 2)
+    assert next(answers) == 0
+    threading.Timer(0.2, free.set).start()
+    with pytest.raises(KeyboardInterrupt):
+        answers.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+    assert set(ended) <= {0, 1, 2, 3}
+    assert {0, 1} <= set(ended)
+
+
+def _within(engine: Engine, does: Callable[[Engine], object]) -> object:
+    """Return what is done on a connection of somebody who waits for half a second."""
+    other = open_engine(engine.url.render_as_string(hide_password=False), timeout=0.5)
+    try:
+        return does(other)
+    finally:
+        other.dispose()
+
+
+def test_what_is_shared_keeps_takers_out_and_sharers_in(engine: Engine) -> None:
+    """A server's destroyers go side by side; whoever begins something for a customer waits for all of them."""
+    counters.take(engine, "hold", 0)
+    if engine.dialect.name == "sqlite":
+        assert abreast.at_a_time(engine) == 1
+        return
+    assert abreast.at_a_time(engine) > 1
+
+    def shares(other: Engine) -> bool:
+        with write(other) as conn:
+            return counters.share(conn, "hold")
+
+    with write(engine) as conn:
+        assert counters.share(conn, "hold")
+        assert _within(engine, shares) is True
+        with pytest.raises(Locked):
+            _within(engine, lambda other: counters.take(other, "hold", 0))
+    assert _within(engine, lambda other: counters.take(other, "hold", 0)) is not None
+
+
+def test_nothing_is_shared_of_a_counter_there_is_not(engine: Engine) -> None:
+    with write(engine) as conn:
+        assert counters.share(conn, "hold") is False
