@@ -34,7 +34,8 @@ Last = dict[Object, int]  # the version of its last change
 
 def protected_rows(conn: Connection, customers: Sequence[int]) -> int:
     """Return how many protected rows these customers have: so many changes it takes to destroy them."""
-    return sum(bulk.count_by_keys(conn, each.table, "customer_id", customers) for each in protected().values())
+    tables = [each.table for each in protected().values()]
+    return bulk.count_by_keys(conn, tables, "customer_id", customers)
 
 
 def probes_of(conn: Connection, customers: Sequence[int]) -> list[bytes]:
@@ -52,7 +53,7 @@ def destroy(conn: Connection, log: Changes, customers: Sequence[int], *, held: b
     plans.keep_beginnings_out(conn)
     last = _forgotten(conn, customers)
     removed: Counter[str] = Counter()
-    for table in belongings(held=held):
+    for table in bulk.with_keys(conn, belongings(held=held), "customer_id", customers):
         known = protected().get(table.name)
         if known is not None:
             gone = _remove(conn, log, known, customers, last)

@@ -104,9 +104,18 @@ def fetch_by_keys(
     return rows
 
 
-def count_by_keys(conn: Connection, table: Table, key_column: str, keys: Collection[Any]) -> int:
-    """Return how many rows have one of `keys` as their `key_column`."""
-    return int(_engine_of(conn).count_by_keys(conn, table, key_column, keys)) if keys else 0
+def count_by_keys(conn: Connection, tables: Sequence[Table], key_column: str, keys: Collection[Any]) -> int:
+    """Return how many rows of several tables have one of `keys` as their `key_column`."""
+    return int(_engine_of(conn).count_by_keys(conn, tables, key_column, keys)) if keys else 0
+
+
+def with_keys(conn: Connection, tables: Sequence[Table], key_column: str, keys: Collection[Any]) -> list[Table]:
+    """Return those of the tables that have rows with one of `keys`, in their order; a server is asked once for all.
+
+    In a file, where asking is as much work as doing, all of them.
+    """
+    found: list[Table] = _engine_of(conn).with_keys(conn, tables, key_column, keys) if keys else []
+    return found
 
 
 def among(conn: Connection, column: ColumnElement[Any], numbers: Collection[int]) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection as Raw
 from psycopg import sql
@@ -50,8 +50,19 @@ def update_rows(
 
 def delete_rows(conn: Connection, table: Table, key_columns: tuple[str, ...], rows: Iterable[Row]) -> int:
     """See `bulk.delete_rows`."""
-    statement = sql.SQL("DELETE FROM {table} AS t USING {stage} AS s WHERE {match}")
-    return _by_stage(_raw(conn), table, key_columns, rows, statement, match=_match(key_columns))
+    given = list(zip(*rows, strict=True))
+    if not given:
+        return 0
+    listed = [_listed(table, name, column) for name, column in zip(key_columns, given, strict=True)]
+    statement = sql.SQL("DELETE FROM {} AS t USING unnest({}) AS s({}) WHERE {}").format(
+        sql.Identifier(table.name),
+        _list(array for array, _values in listed),
+        _names(key_columns),
+        _match(key_columns),
+    )
+    raw = _raw(conn)
+    with _by_index(raw):
+        return raw.execute(statement, [values for _array, values in listed]).rowcount
 
 
 def remove_rows(
@@ -116,13 +127,31 @@ def fetch_by_keys(
     return _look_up(_raw(conn), statement, [given for _array, given in listed.values()], table, columns)
 
 
-def count_by_keys(conn: Connection, table: Table, key_column: str, keys: Collection[Any]) -> int:
+def count_by_keys(conn: Connection, tables: Sequence[Table], key_column: str, keys: Collection[Any]) -> int:
     """See `bulk.count_by_keys`."""
-    array, given = _listed(table, key_column, keys)
-    statement = sql.SQL("SELECT count(*) FROM {} AS t WHERE t.{} = ANY({})").format(
-        sql.Identifier(table.name), sql.Identifier(key_column), array
+    return int(sum(row[1] for row in _of_each(conn, tables, key_column, keys, "SELECT {}, count(*) FROM {} AS t {}")))
+
+
+def with_keys(conn: Connection, tables: Sequence[Table], key_column: str, keys: Collection[Any]) -> list[Table]:
+    """See `bulk.with_keys`."""
+    rows = _of_each(conn, tables, key_column, keys, "SELECT {}, EXISTS (SELECT FROM {} AS t {})")
+    return [tables[place] for place, found in sorted(rows) if found]
+
+
+def _of_each(
+    conn: Connection, tables: Sequence[Table], key_column: str, keys: Collection[Any], question: LiteralString
+) -> list[Row]:
+    """Return place and answer of each table to a question about its rows that have one of the keys; one statement."""
+    array, given = _listed(tables[0], key_column, keys)
+    matching = sql.SQL("JOIN given ON t.{} = given.key").format(sql.Identifier(key_column))
+    questions = (
+        sql.SQL(question).format(sql.Literal(place), sql.Identifier(table.name), matching)
+        for place, table in enumerate(tables)
     )
-    return int(_look_up(_raw(conn), statement, [given], table, ())[0][0])
+    statement = sql.SQL("WITH given AS MATERIALIZED (SELECT DISTINCT unnest({}) AS key) {}").format(
+        array, sql.SQL(" UNION ALL ").join(questions)
+    )
+    return _look_up(_raw(conn), statement, [given], tables[0], ())
 
 
 def fetch_range(

@@ -70,11 +70,18 @@ def fetch_by_keys(
     return found
 
 
-def count_by_keys(conn: Connection, table: Table, key_column: str, keys: Collection[Any]) -> int:
+def count_by_keys(conn: Connection, tables: Sequence[Table], key_column: str, keys: Collection[Any]) -> int:
     """See `bulk.count_by_keys`."""
     execute = conn.connection.driver_connection.execute  # type: ignore[union-attr]
-    batches = _batches(sorted(set(keys)), _BATCHES)
-    return sum(execute(_count(table, key_column, len(batch)).text, batch).fetchone()[0] for batch in batches)
+    batches = list(_batches(sorted(set(keys)), _BATCHES))
+    each = ((table, batch) for table in tables for batch in batches)
+    return sum(execute(_count(table, key_column, len(batch)).text, batch).fetchone()[0] for table, batch in each)
+
+
+def with_keys(conn: Connection, tables: Sequence[Table], key_column: str, keys: Collection[Any]) -> list[Table]:
+    """See `bulk.with_keys`."""
+    del conn, key_column, keys
+    return list(tables)
 
 
 def remove_rows(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
+from crmctl.audit.tables import look
 from crmctl.clock import parse_stamp
 from crmctl.customers.tables import contact, identity
 from crmctl.runs.tables import run
@@ -179,9 +180,15 @@ def test_removed_rows_are_returned_as_they_were(engine: Engine) -> None:
 def test_counted_rows_are_those_asked_for(engine: Engine) -> None:
     with write(engine) as conn:
         bulk.insert_rows(conn, contact, CONTACT, contacts(3000))
-        assert bulk.count_by_keys(conn, contact, "customer_id", [3, 1, 3, 9999]) == 6
-        assert bulk.count_by_keys(conn, contact, "customer_id", range(2, 900)) == 3 * 898
-        assert bulk.count_by_keys(conn, contact, "customer_id", []) == 0
+        assert bulk.count_by_keys(conn, [contact], "customer_id", [3, 1, 3, 9999]) == 6
+        assert bulk.count_by_keys(conn, [contact, contact], "customer_id", range(2, 900)) == 2 * 3 * 898
+        assert bulk.count_by_keys(conn, [contact], "customer_id", []) == 0
+        two, none = [look, contact], [look]
+        assert contact in bulk.with_keys(conn, two, "customer_id", [3, 9999])
+        server = conn.dialect.name == "postgresql"
+        assert bulk.with_keys(conn, two, "customer_id", [3]) == ([contact] if server else two)
+        assert bulk.with_keys(conn, none, "customer_id", [3]) == ([] if server else none)
+        assert bulk.with_keys(conn, two, "customer_id", []) == []
 
 
 def test_emptied_rows_are_told_and_the_others_are_as_they_were(engine: Engine) -> None:
