@@ -19,6 +19,8 @@ _CAUGHT = (signal.SIGINT, signal.SIGTERM)
 _LAST_WORDS = 2.0  # seconds that a process which was told to end still waits for its turn to record how it ended
 
 _signals: list[int] = []  # those that have come
+_collecting = threading.Lock()
+_uncollected: list[bool] = []  # of each block that is running without the collector: whether it was on before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,20 @@ def held_back(*numbers: signal.Signals) -> Iterator[None]:
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Run the block without the cycle collector: rows by the ten thousand and no cycles, it would only walk them."""
-    before = gc.isenabled()
-    gc.disable()
+    """Run the block without the cycle collector: rows by the ten thousand and no cycles, it would only walk them.
+
+    Threads may do so at the same time; it comes back with the last of them.
+    """
+    with _collecting:
+        _uncollected.append(gc.isenabled() or any(_uncollected))
+        gc.disable()
     try:
         yield
     finally:
-        if before:
-            gc.enable()
+        with _collecting:
+            before = _uncollected.pop()
+            if before and not _uncollected:
+                gc.enable()
 
 
 @contextlib.contextmanager

@@ -256,7 +256,7 @@ def _keys_tried(trial: _Trial, identities: Sequence[Any], gone: Sequence[int], t
     if len(trial.problems) == before:
         try:
             back = _in_set(trial.run, found, identities, gone)
-        except IntegrityFailed as error:
+        except (IntegrityFailed, KeyMissing) as error:  # broken, or sealed to another private key
             trial.wrong(error.code, str(found.folder), error.message)
             back = 0
         trial.resurrected = max(trial.resurrected, back)

@@ -112,6 +112,7 @@ def verified_document(done: Verified) -> dict[str, Any]:
         "record_sha256": done.record_hash,
         "signed": done.signed,
         "backup_untried": done.untried,
+        "backup_opens": done.trial.resurrected if done.trial is not None else None,
     }
 
 
@@ -125,6 +126,10 @@ def verified_parts(done: Verified, dry_run: bool) -> Iterator[Part]:
     yield Table(columns, [(each.code, each.looked, each.found) for each in done.checks])
     if done.untried:
         yield _("That no backup opens them was not tried since: crmctl backup drill SET --keys-set SET")
+    elif done.trial is not None and done.trial.resurrected:
+        yield _(
+            "The newest trial of a backup found {number} of the destroyed who open; see: crmctl backup list"
+        ).format(number=f"{done.trial.resurrected:,}")
     if dry_run:
         yield _("Nothing was written.")
     elif done.record_hash is not None:

@@ -15,6 +15,7 @@ from crmctl.i18n import N_, _
 from crmctl.policy.conditions import Condition
 from crmctl.policy.model import Code, Figure, Finding, Labels, Lookup, Many, ScopeName, Settings, Sources, Wrong
 from crmctl.policy.nodes import Path
+from crmctl.retention.putaway import can_hold
 
 Since = Literal["added", "last_contact", "last_order", "contract_end", "complaint", "cancelled", "put_away"]
 Action = Literal["destroy", "anonymise", "archive"]
@@ -142,11 +143,6 @@ class CustomerRule(Settings):
         return self
 
 
-def _speaks_of_put_away(rule: CustomerRule) -> bool:
-    compared = () if rule.when is None else rule.when.comparisons()
-    return any(each.left.metric.name == "status" and "put_away" in map(str, each.operands) for each in compared)
-
-
 class RejectedRows(Settings):
     """How long rows are kept that an import rejected, with what else is sealed about the import: file name, header.
 
@@ -241,12 +237,8 @@ class RetentionSettings(Settings):
 
     def _destroyed_later(self, position: int) -> bool:
         """Say whether a rule that comes first for those whom this one puts away counts from there and destroys them."""
-        leaves_them = _speaks_of_put_away(self.customers[position])
-        others = self.customers if leaves_them else self.customers[:position]
-        return any(
-            each.then != "archive" and "put_away" in each.since and (each.when is None or _speaks_of_put_away(each))
-            for each in others
-        )
+        others = self.customers[:position] if can_hold(self.customers[position].when) else self.customers
+        return any(each.then != "archive" and "put_away" in each.since and can_hold(each.when) for each in others)
 
     def lint(self, look: Lookup) -> Iterator[Finding]:
         """Yield rules of the same name, rules that no customer can reach, and times below nothing."""

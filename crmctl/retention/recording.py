@@ -163,7 +163,7 @@ def _backups(conn: Connection, run: Run, found: Destruction) -> list[dict[str, A
 
 
 def _trial(conn: Connection, run: Run, found: Destruction) -> dict[str, Any] | None:
-    """Return the newest trial of a backup since in which nobody opened; None where there is none."""
+    """Return the newest trial of a backup since; None where there is none."""
     trial = trials.newest(conn, found.shredded_at or found.begun_at)
     return None if trial is None else {**trial._asdict(), "at": clock.local(trial.at, run.zone)}
 

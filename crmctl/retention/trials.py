@@ -1,7 +1,7 @@
 """Trials of backups (`crmctl backup drill`) as a purge's verification sees them: what the newest one since showed.
 
 Whether a backup opens takes its private key, which has no business where purges run. So it is tried where that key is
-at hand, and the log has what came of it: all who were ever destroyed were tried, none opened.
+at hand, and the log has what came of it: all who were ever destroyed were tried, and how many opened.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ACT = "backup.drill"
 
 
 class Trial(NamedTuple):
-    """A trial in which nothing was wrong: when it ended, which backup was tried, on how many of the destroyed.
+    """A trial: when it ended, which backup was tried, on how many of the destroyed, and how many of them opened.
 
     `keys_set` is the number of the backup of keys that was tried with it; None without one.
     """
@@ -28,23 +28,20 @@ class Trial(NamedTuple):
     at: datetime
     backup: str | None
     destroyed: int
+    resurrected: int
     keys_set: int | None
 
 
 def newest(conn: Connection, since: datetime) -> Trial | None:
-    """Return the newest trial that began after a moment and in which none of the destroyed opened.
-
-    None where there is none, or where the one after it found somebody who did.
-    """
+    """Return the newest trial that began after a moment and came to its end, or found somebody who opens; else None."""
     found = None
     for body in said(conn, ACT, None):
         counts, at = body.get("counts", {}), clock.parse_stamp(body["ts"])
         if at - timedelta(seconds=counts.get("seconds", 0)) < since:
             continue  # those destroyed meanwhile were not tried
-        if body["result"] == "done":
-            found = Trial(at, body.get("obj"), counts["destroyed"], counts.get("keys_set"))
-        elif counts.get("resurrected"):
-            found = None
+        if body["result"] == "done" or counts.get("resurrected"):
+            tried = (counts["destroyed"], counts["resurrected"], counts.get("keys_set"))
+            found = Trial(at, body.get("obj"), *tried)
     return found
 
 

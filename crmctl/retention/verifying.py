@@ -24,6 +24,7 @@ from crmctl.retention import oldvalues, recording, records, rightly, trials
 from crmctl.retention.belongings import belongings
 from crmctl.retention.proving import leaves_of
 from crmctl.retention.records import Destruction
+from crmctl.retention.trials import Trial
 from crmctl.runs import plans
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
@@ -48,7 +49,7 @@ class Check:
 class Verified:
     """What verification found, and the record it issued; `signed` says whether a checkpoint covers it already.
 
-    `untried` says that there are backups, and no trial since that showed that nobody opens.
+    `trial` is the newest trial of a backup since, `untried` says that there are backups and none was tried.
     """
 
     run_id: int | None
@@ -57,6 +58,7 @@ class Verified:
     record: str | None
     record_hash: str | None
     signed: bool
+    trial: Trial | None = None
     untried: bool = False
 
     @property
@@ -92,7 +94,7 @@ def verify(run: Run, number: int) -> Verified:
             code="DATABASE_READ",
         )
     checks = tuple(_checks(run, found))
-    outcome = Verified(None, number, checks, found.record, _hex(found.record_hash), False, _untried(run, found))
+    outcome = Verified(None, number, checks, found.record, _hex(found.record_hash), False, *_tried(run, found))
     if run.dry_run:
         return outcome
     run = runs.begin(run)
@@ -126,9 +128,10 @@ def _checks(run: Run, found: Destruction) -> Iterator[Check]:
     yield Check("files", len(files), sum(_contains(path, probes) for path in files))
 
 
-def _untried(run: Run, found: Destruction) -> bool:
+def _tried(run: Run, found: Destruction) -> tuple[Trial | None, bool]:
     with engine.read(run.engine) as conn:
-        return trials.any_set(conn) and trials.newest(conn, found.shredded_at or found.begun_at) is None
+        trial = trials.newest(conn, found.shredded_at or found.begun_at)
+        return trial, trial is None and trials.any_set(conn)
 
 
 def destroyed(conn: Connection, found: Destruction) -> list[int]:

@@ -25,7 +25,7 @@ from crmctl.i18n import _
 from crmctl.process import uncollected
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan, plan_item
-from crmctl.store import bulk, counters, engine
+from crmctl.store import bulk, counters, engine, turns
 
 PURGE = "purge.run"  # the kind of plans that destroy
 PURGING = "purging"  # the action of whom there is no way back for: their destruction has begun
@@ -243,16 +243,15 @@ def keep_destruction_out(conn: Connection) -> None:
 
     Whoever begins something for a customer calls this first, then `require_staying`.
     """
-    counters.take(conn, "hold", 0)  # its row is locked from here on; SQLite's writers take turns anyway
+    turns.alone(conn, turns.DESTROYING)
 
 
 def keep_beginnings_out(conn: Connection) -> None:
     """Let whoever holds customers, or begins something for them, wait until this transaction ends, which destroys some.
 
-    Whoever waited sees that they are gone. Others may destroy other customers meanwhile.
+    Whoever waited sees that they are gone, and is next: others may destroy other customers meanwhile, none after that.
     """
-    if not counters.share(conn, "hold"):
-        counters.take(conn, "hold", 0)  # nobody was ever held
+    turns.shared(conn, turns.DESTROYING)
 
 
 def require_staying(conn: Connection, customers: Collection[int]) -> None:

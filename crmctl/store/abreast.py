@@ -5,6 +5,7 @@ A server works on one while the program works on the other's rows. SQLite's writ
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,8 +15,11 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
+from crmctl.process import held_back
+
 T = TypeVar("T")
 _AT_A_TIME = 2  # connections: more only wait for the program, which is one process
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _TURN = 0.0005  # seconds until a thread that has rows to work on waits for one that has an answer to fetch
 
 
@@ -28,14 +32,15 @@ def done(tasks: Iterable[Callable[[], T]], many: int) -> Iterator[T]:
     """Yield what each task returns, in order, with so `many` at work at a time; they must not wait for one another.
 
     `tasks` is drawn from in the caller's thread, a little ahead. Where a task fails, or the caller is interrupted,
-    those at work end first, and no other begins.
+    those at work end first, and no other begins; another signal does not keep the caller from waiting for them, as
+    they work under its locks.
     """
     if many == 1:
         for task in tasks:
             yield task()
         return
     with _short_turns():
-        pool = ThreadPoolExecutor(many)
+        pool = ThreadPoolExecutor(many, initializer=_without_signals)
         try:
             waiting: deque[Future[T]] = deque()
             for task in tasks:
@@ -45,7 +50,12 @@ def done(tasks: Iterable[Callable[[], T]], many: int) -> Iterator[T]:
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            with held_back(*_SIGNALS):
+                pool.shutdown(cancel_futures=True)
+
+
+def _without_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # they are the main thread's, which may hold them back
 
 
 @contextmanager

@@ -5,7 +5,7 @@ A number once taken is never given again; what a killed run took and did not use
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Table, Text, bindparam, select
+from sqlalchemy import BigInteger, Column, Table, Text, bindparam
 from sqlalchemy.engine import Connection, Engine
 
 from crmctl.store.engine import write
@@ -40,12 +40,3 @@ def take(where: Engine | Connection, name: str, n: int = 1) -> int:
         .returning(counter.c.next_value)
     )
     return int(where.execute(taken).scalar_one()) - n
-
-
-def share(conn: Connection, name: str) -> bool:
-    """Let whoever takes numbers of a counter wait for this transaction to end; say whether there is such a counter.
-
-    Several may share it at a time. On SQLite nothing is locked: writers take turns.
-    """
-    query = select(counter.c.next_value).where(counter.c.name == name).with_for_update(read=True)
-    return conn.execute(query).first() is not None

@@ -258,6 +258,13 @@ def test_cancelled_and_put_away_it_comes_back_step_by_step(office: Office, hours
 OTHERS = AWAY.replace("status: {eq: put_away}", "status: {eq: cancelled}")
 
 
+ARCHIVE = "      then: archive\n"
+IN_USE = (
+    AWAY.replace("put_away\n", "in_use\n", 1).replace("{status: {eq: put_away}}", "{not: {status: {eq: put_away}}}")
+    + ARCHIVE
+)
+
+
 @pytest.mark.parametrize(
     ("before", "edit", "sound"),
     [
@@ -265,6 +272,10 @@ OTHERS = AWAY.replace("status: {eq: put_away}", "status: {eq: cancelled}")
         (AWAY, (SINCE, SINCE + "      then: archive\n"), True),
         (OTHERS, (SINCE, SINCE + "      then: archive\n"), False),
         (AWAY + "      then: archive\n", (SINCE, SINCE + "      then: archive\n"), False),
+        (AWAY.replace("status: {eq: put_away}", "days_since_put_away: {gte: 0}"), (SINCE, SINCE + ARCHIVE), True),
+        (AWAY.replace("{status: {eq: put_away}}", "{not: {status: {ne: put_away}}}"), (SINCE, SINCE + ARCHIVE), True),
+        (IN_USE + AWAY, ("", ""), True),
+        (IN_USE.replace("not: {status: {eq", "any: [{status: {eq").replace("}}}", "}}]}") + AWAY, ("", ""), False),
     ],
 )
 def test_nobody_is_put_away_for_good_by_oversight(

@@ -77,23 +77,23 @@ def test_a_trial_of_the_newest_backup_is_in_the_record(
     assert doomed.purge().returncode == 0
     office.hours.forward(hours=1)
 
-    def verified(untried: bool) -> None:
+    def verified(opens: int | None) -> None:
         done = office.json(STEWARD, "purge", "verify", PLAN, "--dry-run")
-        assert (done["clean"], done["backup_untried"]) == (True, untried)
+        assert (done["clean"], done["backup_untried"], done["backup_opens"]) == (True, opens is None, opens)
 
-    verified(True)
+    verified(None)
     assert "backup drill" in desk.say(STEWARD, "purge", "verify", PLAN, "--dry-run").stdout
     office.json(ADMIN, *drill)
-    verified(False)
+    verified(0)
     office.json(ADMIN, *drill, "--keys-set", keys["backup"], status=13)
-    verified(True)
+    verified(doomed.customers)
     newer = media.create_keys()
     office.json(ADMIN, *drill, "--keys-set", newer["backup"])
-    verified(False)
+    verified(0)
     assert office.json(STEWARD, "purge", "verify", PLAN)["clean"]
     told = json.loads(desk.say(STEWARD, "purge", "show", PLAN, "--record").stdout)["trial"]
     assert (told["backup"], told["destroyed"]) == (f"backup:{data['backup']}", doomed.customers)
-    assert told["keys_set"] == newer["backup"]
+    assert (told["keys_set"], told["resurrected"]) == (newer["backup"], 0)
 
 
 def _paper(office: Office) -> int:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from crmctl.errors import Locked
-from crmctl.store import abreast, counters
+from crmctl.store import abreast, turns
 from crmctl.store.engine import open_engine, write
 
 
@@ -73,26 +75,51 @@ def _within(engine: Engine, does: Callable[[Engine], object]) -> object:
         other.dispose()
 
 
-def test_what_is_shared_keeps_takers_out_and_sharers_in(engine: Engine) -> None:
+def test_what_is_shared_keeps_who_wants_it_alone_out_and_sharers_in(engine: Engine) -> None:
     """A server's destroyers go side by side; whoever begins something for a customer waits for all of them."""
-    counters.take(engine, "hold", 0)
     if engine.dialect.name == "sqlite":
         assert abreast.at_a_time(engine) == 1
         return
     assert abreast.at_a_time(engine) > 1
 
-    def shares(other: Engine) -> bool:
+    def takes(turn: Callable[[Connection, int], None], other: Engine) -> None:
         with write(other) as conn:
-            return counters.share(conn, "hold")
+            turn(conn, turns.DESTROYING)
 
     with write(engine) as conn:
-        assert counters.share(conn, "hold")
-        assert _within(engine, shares) is True
+        turns.shared(conn, turns.DESTROYING)
+        _within(engine, partial(takes, turns.shared))
         with pytest.raises(Locked):
-            _within(engine, lambda other: counters.take(other, "hold", 0))
-    assert _within(engine, lambda other: counters.take(other, "hold", 0)) is not None
+            _within(engine, partial(takes, turns.alone))
+    _within(engine, partial(takes, turns.alone))
 
 
-def test_nothing_is_shared_of_a_counter_there_is_not(engine: Engine) -> None:
-    with write(engine) as conn:
-        assert counters.share(conn, "hold") is False
+def test_who_wants_it_alone_is_next_however_many_share(engine: Engine) -> None:
+    """Whoever sets a hold while a purge runs comes between two of its chunks, not after the last of them."""
+    shared, over = [], threading.Event()
+
+    def chunk() -> None:
+        with write(engine) as conn:
+            turns.shared(conn, turns.DESTROYING)
+            shared.append(time.monotonic())
+            time.sleep(0.05)
+
+    def share() -> None:
+        tasks = iter(lambda: None if over.is_set() else chunk, None)
+        for _done in abreast.done(islice(tasks, 200), abreast.at_a_time(engine)):
+            pass
+
+    sharing = threading.Thread(target=share)
+    sharing.start()
+    try:
+        while len(shared) < 3:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        with write(engine) as conn:
+            turns.alone(conn, turns.DESTROYING)
+            alone = time.monotonic()
+        waited = [each for each in shared if begun < each < alone]
+        assert len(waited) <= 2 * 3, "those that were on their way already"
+    finally:
+        over.set()
+        sharing.join()
