@@ -6,6 +6,7 @@ Some pages at a time where the database takes them, as no two have a customer in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 
 from sqlalchemy import Connection
@@ -40,9 +41,11 @@ def each(
     while True:
         begun = ordinal
         numbered = enumerate(_onward(run, number, *pages), begun)
-        for items in abreast.done((partial(_sized, task(at, page), len(page)) for at, page in numbered), many):
-            tell(items)
-            ordinal += 1
+        tasks = (partial(_sized, task(at, page), len(page)) for at, page in numbered)
+        with closing(abreast.done(tasks, many)) as sizes:  # nobody is at work when this one's locks go
+            for items in sizes:
+                tell(items)
+                ordinal += 1
         if ordinal == begun:
             return ordinal
 

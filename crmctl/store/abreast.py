@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -28,8 +28,10 @@ def at_a_time(engine: Engine) -> int:
     return _AT_A_TIME if engine.dialect.name == "postgresql" else 1
 
 
-def done(tasks: Iterable[Callable[[], T]], many: int) -> Iterator[T]:
+def done(tasks: Iterable[Callable[[], T]], many: int) -> Generator[T, None, None]:
     """Yield what each task returns, in order, with so `many` at work at a time; they must not wait for one another.
+
+    Whoever stops before the end closes it: then nothing is at work any more.
 
     `tasks` is drawn from in the caller's thread, a little ahead. Where a task fails, or the caller is interrupted,
     those at work end first, and no other begins; another signal does not keep the caller from waiting for them, as

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from itertools import islice
 
@@ -61,9 +62,29 @@ def test_interrupted_those_at_work_end_first() -> None:
     assert next(answers) == 0
     threading.Timer(0.2, free.set).start()
     with pytest.raises(KeyboardInterrupt):
-        answers.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+        answers.throw(KeyboardInterrupt)
     assert set(ended) <= {0, 1, 2, 3}
     assert {0, 1} <= set(ended)
+
+
+def test_whoever_stops_and_closes_it_leaves_nobody_at_work() -> None:
+    ended = []
+
+    def task(number: int) -> int:
+        time.sleep(0.01)
+        ended.append(number)
+        return number
+
+    with (
+        pytest.raises(ValueError, match="enough"),
+        closing(abreast.done(map(partial(partial, task), range(50)), 2)) as n,
+    ):
+        for number in n:
+            if number == 3:
+                raise ValueError("enough")
+    there = len(ended)
+    time.sleep(0.1)
+    assert (len(ended), there <= 3 + 1 + 3) == (there, True)
 
 
 def _within(engine: Engine, does: Callable[[Engine], object]) -> object:
