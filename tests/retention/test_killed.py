@@ -12,12 +12,12 @@ import pytest
 from casework import HANDLER
 from desks import ADMIN, STEWARD
 from doomed import IMPORTS, PLAN, REJECTED, RUNS, Doomed
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from crmctl.audit import tree
 from crmctl.retention.leaves import leaf_of
 from crmctl.retention.tables import destruction, destruction_leaf
-from crmctl.runs.tables import plan, plan_item
+from crmctl.runs.tables import plan, plan_item, run
 from crmctl.store.engine import write
 
 SEED = 20261122
@@ -71,6 +71,22 @@ def test_killed_where(doom_of: Callable[[str], Doomed], where: str, kind: str) -
     assert again.returncode == 0, again.stderr
     (outcome,) = json.loads(again.stdout)["purges"]
     assert outcome["resumed"] is begun
+    doomed.finished(outcome)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_told_to_end_while_chunks_are_at_work(doomed: Doomed, name: str) -> None:
+    """What is at work ends whole, nothing else begins, the locks are free, and the same command goes on."""
+    status = {"SIGTERM": 143, "SIGINT": 130}[name]
+    done = doomed.purge(f"{name}:after:2:crmctl.retention.purging:destroy")
+    assert done.returncode == status, done.stderr
+    states = doomed.office.desk.rows(select(run.c.state).where(run.c.command == "purge run"))
+    assert [row["state"] for row in states] == ["interrupted"]
+    left = doomed.alive()
+    assert 0 < left < doomed.customers
+    again = doomed.purge()
+    assert again.returncode == 0, again.stderr
+    (outcome,) = json.loads(again.stdout)["purges"]
     doomed.finished(outcome)
 
 
