@@ -186,17 +186,18 @@ def _restored(run: Run, found: BackupSet, identities: Sequence[Any], server: str
         yield base
 
 
-def _tried(trial: _Trial, base: Engine, tell: Tell) -> Sequence[int]:
+def _tried(trial: _Trial, base: Engine, tell: Tell) -> Sequence[int] | None:
     """Verify the database as it was made, then bring it in line with the keys and open what may be opened.
 
-    Returns who was destroyed: before the set was made, as its log says, or since, by the log of today or without a key.
+    Returns who was destroyed: before the set was made, as its log says, or since, by the log of today or without a key;
+    None where the database is not sound, so that nobody was tried.
     """
     if base.dialect.name == "sqlite":
         trial.problems += inside.file_problems(Path(str(base.url.database)))
     if not trial.problems:
         trial.problems += inside.database_problems(base, trial.found.manifest)
     if trial.problems:
-        return ()
+        return None
     migrate.upgrade(base)
     _log_verified(trial, base, tell)
     private = replace(trial.run, engine=base)

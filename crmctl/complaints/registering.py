@@ -24,8 +24,8 @@ from crmctl.complaints.model import clock_columns
 from crmctl.complaints.protected import CLOCK, COMPLAINT, EVENT
 from crmctl.complaints.writing import Write, write
 from crmctl.customers import scope
-from crmctl.runs import plans
 from crmctl.runs import run as runs
+from crmctl.runs import staying
 from crmctl.runs.run import Run
 from crmctl.security.sealing import DataKey, Place, Sealer
 from crmctl.store import counters
@@ -80,8 +80,8 @@ def register(
 def _staying(conn: Connection, new: Sequence[New], first: Sequence[Write]) -> None:
     """Raise Refused for a customer whom a purge has begun to destroy, or has destroyed while this was prepared."""
     whose = {each.customer_id for each in new} - {each.after["customer_id"] for each in first}
-    plans.keep_destruction_out(conn)
-    plans.require_staying(conn, whose)
+    staying.keep_destruction_out(conn)
+    staying.require_staying(conn, whose)
     scope.require_there(conn, whose)
 
 

@@ -23,7 +23,7 @@ from crmctl.customers.showing import number_text
 from crmctl.customers.tables import customer
 from crmctl.errors import Refused
 from crmctl.i18n import _
-from crmctl.runs import chunks, plans
+from crmctl.runs import chunks, staying
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.store import bulk, engine
@@ -61,7 +61,7 @@ def cancel(
     turning = 0
     for part in _parts(customers):
         with engine.read(run.engine) as conn:
-            plans.require_staying(conn, part)
+            staying.require_staying(conn, part)
             statuses = bulk.fetch_by_keys(conn, customer, "customer_id", part, ("customer_id", "status"))
         mine = sorted(number for number, status in statuses if (status == state.status) == undo)
         _refuse_unknown([number for number, status in statuses if status == PROVISIONAL])
@@ -95,11 +95,7 @@ def _refuse_unknown(customers: Sequence[int]) -> None:
 
 def _refuse_put_away(customers: Sequence[int]) -> None:
     for number in sorted(customers):
-        raise Refused(
-            _("{customer}: is put away").format(customer=number_text(number)),
-            hint=_("bring it back first: crmctl customer recall {customer}").format(customer=number_text(number)),
-            code="CUSTOMER_PUT_AWAY",
-        )
+        raise ended.put_away(number)
 
 
 def _refuse_open(run: Run, customers: Sequence[int]) -> None:
@@ -148,8 +144,8 @@ def _write(
     run: Run, before: Outcome, part: Sequence[int], conn: Connection, log: Changes, *, last: bool
 ) -> Mapping[str, int]:
     """Write one chunk; return the counts of its entry, and with the last one end the run."""
-    plans.keep_destruction_out(conn)
-    plans.require_staying(conn, part)
+    staying.keep_destruction_out(conn)
+    staying.require_staying(conn, part)
     changed = ended.turn(conn, log, before.state, part, clock.stamp(run.at), undo=before.undo)
     counts = counts_of(Outcome(None, before.state, before.undo, changed, len(part) - changed))
     if last:

@@ -107,6 +107,16 @@ def before(conn: Connection, state: Ended, customers: Sequence[int]) -> dict[int
     return statuses
 
 
+def put_away(number: int) -> Refused:
+    """Return the refusal of what is done with customers, of one who is only stored."""
+    told = number_text(number)
+    return Refused(
+        _("{customer}: is put away").format(customer=told),
+        hint=_("bring it back first: crmctl customer recall {customer}").format(customer=told),
+        code="CUSTOMER_PUT_AWAY",
+    )
+
+
 def _unknown(number: int) -> NoReturn:
     raise IntegrityFailed(
         _("{customer}: nothing says what it was before").format(customer=number_text(number)),

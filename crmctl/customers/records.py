@@ -20,7 +20,7 @@ from crmctl.customers.model import NO_CUSTOMER, PUT_AWAY
 from crmctl.customers.packing import ident_function
 from crmctl.customers.policy import CustomersSettings
 from crmctl.customers.scope import in_scope
-from crmctl.runs import plans
+from crmctl.runs import staying
 from crmctl.runs.run import Run, access_of
 from crmctl.security import masking, permissions
 from crmctl.security.identity import IDENTITY_KINDS, BlindIndex
@@ -232,7 +232,7 @@ def _living(run: Run, rows: Sequence[tuple[Any, ...]], keys: Mapping[int, DataKe
     if not missing:
         return rows
     with engine.read(run.engine) as conn:
-        going = {customer for customer, _plan in plans.being_destroyed(conn, missing)}
+        going = {customer for customer, _plan in staying.being_destroyed(conn, missing)}
     return [row for row in rows if row[0] not in going]
 
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 from crmctl import clock
 from crmctl.audit import entries
-from crmctl.customers import disclosing, records, scope
+from crmctl.customers import disclosing, ended, records, scope
 from crmctl.customers.model import PUT_AWAY
 from crmctl.customers.records import Shown
-from crmctl.customers.showing import number_text
-from crmctl.errors import Refused
-from crmctl.i18n import _
 from crmctl.runs import allowance
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
@@ -62,11 +59,7 @@ def reveal(run: Run, number: int, wish: Wish) -> Revealed:
             raise scope.refused(run, number)
         case = tickets.stands_for(run, ticket, (number,))  # an open one of theirs is reason enough
         if page.customers[0].clear["status"] == PUT_AWAY and case is None:
-            raise Refused(
-                _("{customer}: is put away").format(customer=number_text(number)),
-                hint=_("bring it back first: crmctl customer recall {customer}").format(customer=number_text(number)),
-                code="CUSTOMER_PUT_AWAY",
-            )
+            raise ended.put_away(number)
         run = runs.begin(run)
         with runs.recorded_failure(run), engine.write(run.engine) as conn:
             record = uses.record(conn, run, act=ACT, purpose=purpose.code, rows=1)

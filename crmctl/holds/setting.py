@@ -16,7 +16,7 @@ from crmctl.errors import InvalidInput, Refused
 from crmctl.holds import facts, texts, writing
 from crmctl.holds.model import Hold
 from crmctl.i18n import _
-from crmctl.runs import chunks, plans
+from crmctl.runs import chunks, staying
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.sealing import DataKey
@@ -67,8 +67,8 @@ def set_hold(run: Run, wish: Wish, customers: Sequence[int], tell: Tell) -> Outc
         scope.require(run, some)
     with engine.read(run.engine) as conn:
         target = _target(conn, wish)
-        _refuse_begun(plans.being_destroyed(conn, customers))
-        begun = sum(1 for _each in plans.being_destroyed(conn)) if wish.everybody else 0
+        _refuse_begun(staying.being_destroyed(conn, customers))
+        begun = sum(1 for _each in staying.being_destroyed(conn)) if wish.everybody else 0
         already = 0
         if target is not None:
             already = sum(len(facts.under(conn, target.hold_id, some)) for some in facts.slices(customers))
@@ -173,5 +173,5 @@ def _set(run: Run, wish: Wish, target: Hold | None, customers: Sequence[int], te
 
 def _still_there(conn: Connection, part: Sequence[int]) -> None:
     """Raise Refused where the destruction of one of the customers has begun since they were looked at, or is over."""
-    _refuse_begun(plans.being_destroyed(conn, part))
+    _refuse_begun(staying.being_destroyed(conn, part))
     scope.require_there(conn, part)

@@ -13,7 +13,7 @@ from crmctl.audit.changes import After, Before, Changes, clear_hash, clear_json,
 from crmctl.holds import facts, texts
 from crmctl.holds.protected import HOLD, HOLD_CLEAR, ITEM, ITEM_CLEAR
 from crmctl.holds.tables import legal_hold, legal_hold_item
-from crmctl.runs import plans
+from crmctl.runs import staying
 from crmctl.runs.run import Run
 from crmctl.security.sealing import DataKey
 from crmctl.store import bulk
@@ -28,7 +28,7 @@ def keep_others_out(conn: Connection) -> None:
 
     Whoever begins one calls this before it looks at holds: then nobody is held whose destruction has begun.
     """
-    plans.keep_destruction_out(conn)
+    staying.keep_destruction_out(conn)
 
 
 def create(conn: Connection, run: Run, log: Changes, values: Mapping[str, Any], sealed: tuple[bytes, bytes]) -> None:

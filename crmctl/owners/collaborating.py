@@ -13,8 +13,8 @@ from sqlalchemy import Connection, select
 
 from crmctl import clock, staff
 from crmctl.audit import entries
+from crmctl.customers import ended, scope
 from crmctl.customers import ownership as owning
-from crmctl.customers import scope
 from crmctl.customers.model import PUT_AWAY
 from crmctl.customers.ownership import COLLABORATOR, ownership
 from crmctl.customers.tables import customer
@@ -137,7 +137,7 @@ def _require_free(conn: Connection, run: Run, number: int, person: Staff, *, loc
     query = select(customer.c.owner_id, customer.c.status).where(customer.c.customer_id == number)
     owner, status = conn.execute(query.with_for_update() if locked else query).one()
     if status == PUT_AWAY:
-        raise Refused(_("{customer}: is put away").format(customer=_text(number)), code="CUSTOMER_PUT_AWAY")
+        raise ended.put_away(number)
     if status in NO_CUSTOMER:
         told = _("{customer}: is cancelled") if status == CANCELLED else _("{customer}: nobody knows yet who that is")
         raise Refused(told.format(customer=_text(number)), code="CUSTOMER_CANCELLED")

@@ -16,8 +16,8 @@ from crmctl.paper import records, texts
 from crmctl.paper.records import Item
 from crmctl.paper.tables import paper_customer, paper_item
 from crmctl.paper.texts import Texts
-from crmctl.runs import plans
 from crmctl.runs import run as runs
+from crmctl.runs import staying
 from crmctl.runs.run import Run
 from crmctl.store import bulk, counters, engine
 
@@ -44,8 +44,8 @@ def add(run: Run, wish: Wish) -> tuple[Run, Item]:
         number = counters.take(run.engine, "paper", 1)
         envelope, digest = texts.seal(run, texts.key_of(run, run.run_id), wish.texts, number)
         with engine.write(run.engine) as conn:
-            plans.keep_destruction_out(conn)
-            plans.require_staying(conn, wish.customers)
+            staying.keep_destruction_out(conn)
+            staying.require_staying(conn, wish.customers)
             scope.require_there(conn, wish.customers)
             at = clock.now()
             values = {"item_id": number, "kind": wish.kind, "keeper": wish.keeper, "person": run.actor.person}

@@ -18,7 +18,7 @@ from crmctl.customers.ended import PUTTING_AWAY
 from crmctl.retention import judging
 from crmctl.retention.judging import ARCHIVED, STAYED
 from crmctl.retention.selecting import Basis
-from crmctl.runs import plans
+from crmctl.runs import staying
 from crmctl.runs.plans import Item, Plan
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
@@ -34,7 +34,7 @@ def put_away(
 
     Whoever calls holds the lock of imports, which write whole records.
     """
-    plans.keep_beginnings_out(conn)
+    staying.keep_beginnings_out(conn)
     stays = judging.judge(conn, run, found, base, page)
     going = [item.customer_id for item in page if item.customer_id not in stays]
     done = ended.turn(conn, log, PUTTING_AWAY, going, clock.stamp(run.at))

@@ -21,7 +21,7 @@ from crmctl.customers.tables import customer
 from crmctl.orders.tables import order_number, purchase_order
 from crmctl.retention.belongings import belongings, protected
 from crmctl.retention.records import PROBE_BYTES
-from crmctl.runs import plans
+from crmctl.runs import staying
 from crmctl.runs.tables import plan_item
 from crmctl.security.sealing import TAG_BYTES
 from crmctl.store import bulk
@@ -50,7 +50,7 @@ def destroy(conn: Connection, log: Changes, customers: Sequence[int], *, held: b
 
     The changes in `log` are written as well, without images and salts. `held` as `belongings` takes it.
     """
-    plans.keep_beginnings_out(conn)
+    staying.keep_beginnings_out(conn)
     last = _forgotten(conn, customers)
     removed: Counter[str] = Counter()
     for table in bulk.with_keys(conn, belongings(held=held), "customer_id", customers):

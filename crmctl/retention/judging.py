@@ -17,7 +17,7 @@ from crmctl.retention.deciding import ARCHIVE, DESTROY, SHARED
 from crmctl.retention.marks import marks
 from crmctl.retention.selecting import Basis
 from crmctl.retention.together import followers
-from crmctl.runs import plans
+from crmctl.runs import staying
 from crmctl.runs.plans import PURGING, Item, Plan, read_item
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan_item
@@ -81,7 +81,7 @@ def settle(conn: Connection, run: Run, found: Plan, base: Basis | None, page: Se
 
     Nobody sets a hold meanwhile: whoever is settled to go cannot be held any more.
     """
-    plans.keep_beginnings_out(conn)
+    staying.keep_beginnings_out(conn)
     spared = judge(conn, run, found, base, page)
     rows: list[tuple[Any, ...]] = []
     for item in page:

@@ -10,7 +10,7 @@ each kind the findings of the last run stand, so that there is one a customer at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -25,7 +25,7 @@ from crmctl.i18n import _
 from crmctl.process import uncollected
 from crmctl.runs.run import Run
 from crmctl.runs.tables import plan, plan_item
-from crmctl.store import bulk, counters, engine, turns
+from crmctl.store import bulk, counters, engine
 
 PURGE = "purge.run"  # the kind of plans that destroy
 PURGING = "purging"  # the action of whom there is no way back for: their destruction has begun
@@ -33,7 +33,6 @@ OPEN, APPLYING, APPLIED = "open", "applying", "applied"
 REPORTED, REPLACED = "reported", "replaced"  # findings; findings of an earlier run, whose items are gone
 _BATCH = 10_000
 _BEFORE = -10  # before all items: what is of no customer has 0, and what is of another such kind -1
-_IN_STATEMENT = 5_000
 _COLUMNS = ("customer_id", "plan_id", "action", "before", "after", "detail")
 
 
@@ -236,49 +235,6 @@ def unfinished(conn: Connection, kind: str) -> int | None:
     """Return the oldest plan of a kind that was begun and is not done; None where there is none."""
     query = select(plan.c.plan_id).where(plan.c.kind == kind, plan.c.state == APPLYING)
     return conn.execute(query.order_by(plan.c.plan_id).limit(1)).scalar_one_or_none()
-
-
-def keep_destruction_out(conn: Connection) -> None:
-    """Let whoever destroys customers, holds them, or begins something for them wait until this transaction ends.
-
-    Whoever begins something for a customer calls this first, then `require_staying`.
-    """
-    turns.alone(conn, turns.DESTROYING)
-
-
-def keep_beginnings_out(conn: Connection) -> None:
-    """Let whoever holds customers, or begins something for them, wait until this transaction ends, which destroys some.
-
-    Whoever waited sees that they are gone, and is next: others may destroy other customers meanwhile, none after that.
-    """
-    turns.shared(conn, turns.DESTROYING)
-
-
-def require_staying(conn: Connection, customers: Collection[int]) -> None:
-    """Raise Refused where the destruction of one of these customers has begun; see `keep_destruction_out`."""
-    for customer, number in being_destroyed(conn, sorted(customers)):
-        raise Refused(
-            _("C-{customer:06d}: is being destroyed under plan {plan}").format(customer=customer, plan=number),
-            hint=_("there is no way back; see: crmctl purge show {plan}").format(plan=number),
-            code="PURGE_BEGUN",
-        )
-
-
-def being_destroyed(conn: Connection, customers: Sequence[int] | None = None) -> Iterator[tuple[int, int]]:
-    """Yield customer and plan of whom there is no way back: their destruction has begun. Of `customers`, or of all."""
-    columns = plan_item.c
-    query = (
-        select(columns.customer_id, columns.plan_id)
-        .join(plan, plan.c.plan_id == columns.plan_id)
-        .where(plan.c.kind == PURGE, columns.action == PURGING)
-        .order_by(columns.customer_id)
-    )
-    if customers is None:
-        yield from ((row[0], row[1]) for row in conn.execute(query))
-        return
-    for start in range(0, len(customers), _IN_STATEMENT):
-        some = customers[start : start + _IN_STATEMENT]
-        yield from ((row[0], row[1]) for row in conn.execute(query.where(columns.customer_id.in_(some))))
 
 
 def pages(run: Run, found: Plan, size: int) -> Iterator[list[Item]]:

@@ -17,7 +17,7 @@ from crmctl import clock, files
 from crmctl.audit import entries
 from crmctl.errors import Refused
 from crmctl.i18n import _, lang
-from crmctl.runs import plans
+from crmctl.runs import plans, staying
 from crmctl.runs import run as runs
 from crmctl.runs.run import Run
 from crmctl.security.sealing import DataKey, Sealer
@@ -174,7 +174,7 @@ def _register(run: Run, batch_id: int, digest: str, rows: int, path: Path, key: 
 
 def _require_kept(conn: Connection, batch_id: int) -> None:
     """Raise Refused where a purge destroyed the batch meanwhile, or is at work: it would not know of the file."""
-    plans.keep_destruction_out(conn)
+    staying.keep_destruction_out(conn)
     batches.require_there(batches.find(conn, batch_id))
     purge = plans.unfinished(conn, plans.PURGE)
     if purge is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from crmctl.customers import showing
+from crmctl.customers import ended, showing
 from crmctl.customers.model import CANCELLED, PROVISIONAL, PUT_AWAY
 from crmctl.customers.tables import customer
 from crmctl.errors import InvalidInput, Refused, UsageProblem
@@ -104,10 +104,13 @@ def _of_its_policy(run: Run, asked: Wish, base: Basis) -> None:
             _("{customer}: nobody knows yet who that is").format(customer=showing.number_text(asked.customer_id)),
             code="PROVISIONAL",
         )
-    if status in (CANCELLED, PUT_AWAY):
-        told = _("{customer}: is cancelled") if status == CANCELLED else _("{customer}: is put away")
-        code = "CUSTOMER_CANCELLED" if status == CANCELLED else "CUSTOMER_PUT_AWAY"
-        raise Refused(told.format(customer=showing.number_text(asked.customer_id)), code=code)
+    if status == PUT_AWAY:
+        raise ended.put_away(asked.customer_id)
+    if status == CANCELLED:
+        raise Refused(
+            _("{customer}: is cancelled").format(customer=showing.number_text(asked.customer_id)),
+            code="CUSTOMER_CANCELLED",
+        )
     if asked.kind is not None and place is not None:
         ranks = base.scoped[place].grading.ranks()
         if asked.tier not in ranks:
